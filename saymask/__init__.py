@@ -1,0 +1,35 @@
+"""saymask: say it, get the mask — language-grounded segmentation of 3D indoor scans."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Scan": "saymask.scan",
+    "load_scan": "saymask.scan",
+    "Masks": "saymask.masks",
+    "Scene": "saymask.scene",
+    "load_model": "saymask.hub",
+    "models": "saymask.hub",
+    "InputError": "saymask.errors",
+}
+__all__ = ["InputError", "Masks", "Scan", "Scene", "load_model", "load_scan", "models"]
+
+if TYPE_CHECKING:
+    from saymask.errors import InputError
+    from saymask.hub import load_model, models
+    from saymask.masks import Masks
+    from saymask.scan import Scan, load_scan
+    from saymask.scene import Scene
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: `import saymask` must not pay for torch.
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'saymask' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,145 @@
+"""The result of a prompt: masks over a scan's points, kept as bits over the model's support until asked for points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saymask.errors import InputError
+from saymask.scan import Scan
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """M masks over the points of a scan, with scores, names and labels; empty when nothing fits the prompt."""
+
+    scan: Scan
+    support: np.ndarray  # bool [M, S]: mask bits over the support rows (superpoints or sites)
+    index: np.ndarray  # int64 [N]: support row of each point of the scan, -1 = none
+    scores: np.ndarray  # float32 [M], 0..1
+    names: tuple[str, ...]  # M: the sentence or the class name
+    labels: np.ndarray | None = None  # int [M] class ids
+    message: str = ""
+    """What to tell the user, e.g. `no object fits: …`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        if self.support.ndim != 2 or self.support.dtype != np.bool_:
+            raise InputError(f"masks: expected bits bool [M, S], got {self.support.dtype} {list(self.support.shape)}")
+        m, s = self.support.shape
+        if len(self.index) != len(self.scan):
+            raise InputError(f"masks: index has {len(self.index):,} rows for {len(self.scan):,} points of the scan")
+        if len(self.index) and (self.index.max() >= s or self.index.min() < -1):
+            raise InputError(f"masks: index must lie in -1..{s - 1}, got {self.index.min()}..{self.index.max()}")
+        for what, n in (("scores", len(self.scores)), ("names", len(self.names))):
+            if n != m:
+                raise InputError(f"masks: {n} {what} for {m} masks; they must be equal")
+        if self.labels is not None and len(self.labels) != m:
+            raise InputError(f"masks: {len(self.labels)} labels for {m} masks; they must be equal")
+
+    def __len__(self) -> int:
+        return len(self.support)
+
+    @classmethod
+    def from_points(
+        cls, scan: Scan, points: np.ndarray, scores: np.ndarray | None = None, names: tuple[str, ...] = (), **more: Any
+    ) -> Masks:
+        """Build masks from bits over the points, `points` bool [M, N]; scores default to 1."""
+        points = np.atleast_2d(np.asarray(points, bool))
+        n = len(points)
+        return cls(
+            scan=scan,
+            support=points,
+            index=np.arange(len(scan), dtype=np.int64),
+            scores=np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
+            names=tuple(names) or ("",) * n,
+            **more,
+        )
+
+    def points(self, i: int) -> np.ndarray:
+        """Return mask i over the scan's points, bool [N]."""
+        return _spread(self.support[i], self.index)
+
+    @property
+    def dense(self) -> np.ndarray:
+        """All masks over the scan's points, bool [M, N]."""
+        return _spread(self.support, self.index)
+
+    def original(self, i: int) -> np.ndarray:
+        """Return mask i over the points of the original file, bool [n_original]; dropped points are False."""
+        points = self.points(i)
+        return points if self.scan.source is None else _spread(points, self.scan.source.index)
+
+    def count(self, i: int) -> int:
+        """Return how many points of the scan mask i holds."""
+        return int(np.count_nonzero(self.points(i)))
+
+    def box(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the smallest and largest corner of mask i, float32 [3] metres each (zeros for an empty mask)."""
+        chosen = self.scan.points[self.points(i)]
+        if not len(chosen):
+            return np.zeros(3, np.float32), np.zeros(3, np.float32)
+        return chosen.min(0), chosen.max(0)
+
+    def union(self) -> np.ndarray:
+        """Return the points that any mask holds, bool [N]."""
+        return _spread(self.support.any(0), self.index)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a program needs to know: one entry per mask with score, points of the file, and box in metres."""
+        masks = []
+        for i in range(len(self)):
+            low, high = self.box(i)
+            entry: dict[str, Any] = {
+                "name": self.names[i],
+                "score": round(float(self.scores[i]), 6),
+                "points": int(np.count_nonzero(self.original(i))),
+                "box_min": [round(float(v), 4) for v in low],
+                "box_max": [round(float(v), 4) for v in high],
+            }
+            if self.labels is not None:
+                entry["label"] = int(self.labels[i])
+            masks.append(entry)
+        return {"scan": self.scan.name, "points": self.scan.n_original, "message": self.message, "masks": masks}
+
+    def save(self, path: str | Path, *, colored: bool = False) -> Path:
+        """Write the input's points in their original order with all attributes plus mask columns; return the path.
+
+        The suffix chooses the format: .ply, .npz, .las, .laz (columns `mask_0`, `mask_1`, … uint8 and `mask_id` int32,
+        the best-scored mask of the point or -1) or .json (run lengths, no points). `colored` paints the masked points
+        in PLY and LAS, which loses their own colours. An existing file is replaced only when the new one is complete.
+        Raises InputError when the path cannot be written or the suffix is unknown.
+        """
+        from saymask.io.save import save_masks
+
+        return save_masks(self, Path(path), colored=colored)
+
+    def show(self, *, title: str = "") -> None:
+        """Open a picture of the scan with the masks marked (inline in a notebook)."""
+        from saymask.picture import draw
+
+        image = draw(self.scan, self, title=title)
+        try:
+            from IPython.core.getipython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            image.show()
+            return
+        if get_ipython() is None:
+            image.show()
+        else:
+            display(image)
+
+
+def _spread(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Spread bits over support rows [..., S] to points by `index` [N]; points without a row are False."""
+    if not rows.shape[-1]:
+        return np.zeros((*rows.shape[:-1], len(index)), bool)
+    out = rows[..., index]
+    missing = index < 0
+    if missing.any():
+        out[..., missing] = False
+    return out

@@ -1,0 +1,115 @@
+"""What every system has in common: the contract that `Scene`, training and evaluation rely on (DESIGN §4)."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saymask.scan import Scan
+
+VERBS = ("refer", "find", "click", "semantic", "instances", "panoptic")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Masks over a support (sites or superpoints) and the way from support rows to the scan's points."""
+
+    logits: Tensor  # float [M, S], a support row belongs to mask m where its logit is > 0 (the model's own threshold)
+    scores: Tensor  # float [M] in 0..1
+    index: np.ndarray  # int64 [N]: support row of every point of the scan
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a preset is trained; everything that is not architecture or preprocessing."""
+
+    epochs: int = 40
+    batch_size: int = 4
+    """Samples per process."""
+    lr: float = 1e-4
+    weight_decay: float = 0.05
+    text_lr: float = 2e-5
+    """Learning rate of the text encoder when it is trained."""
+    text_weight_decay: float = 0.01
+    schedule: str = "epoch-decay"
+    """`epoch-decay` (multiply by `decay` at the start of each epoch, counted from 1) or `cosine` (per step, after a warm-up)."""
+    decay: float = 0.95
+    warmup: float = 0.05
+    """Share of all steps with a linearly rising rate (`cosine` only)."""
+    clip: float = 0.0
+    """Largest gradient norm; 0 = no clipping."""
+    precision: str = "32-true"
+    """Lightning's precision name."""
+    workers: int = 4
+    seed: int = 42
+    evaluate_every: int = 5
+    """Epochs between validations; the last epoch is always validated."""
+    protocol: str = "less"
+    """Evaluation protocol of the validation metric."""
+    max_val: int = 0
+    """Validate during training on this many annotations, evenly spread (0 = all)."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model configuration and how it is trained."""
+
+    name: str
+    system: str
+    model: Any
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+class Model(nn.Module, ABC):
+    """A segmentation system; subclasses add one method per verb that they answer."""
+
+    system: ClassVar[str]
+    config: Any
+    card: dict[str, Any]
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Verbs this system answers: those it has a method for."""
+        return tuple(v for v in VERBS if hasattr(type(self), v))
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the parameters."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def prepare(
+        self,
+        scan: Scan,
+        *,
+        sentence: str = "",
+        description: str | None = None,
+        target: np.ndarray | None = None,  # bool [N]
+        rng: np.random.RandomState | None = None,
+    ) -> Any:
+        """Return this system's view of a scan; with `rng` the training view (sampled and augmented)."""
+
+    @abstractmethod
+    def collate(self, samples: list[Any]) -> Any:
+        """Return a batch (with a method `to(device)`) of prepared samples."""
+
+    @abstractmethod
+    def encode(self, batch: Any) -> Any:
+        """Return everything that does not depend on a prompt."""
+
+    @abstractmethod
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return named loss terms, already weighted; training sums them."""
+
+    def parameter_groups(self, train: TrainConfig) -> list[dict[str, Any]]:
+        """Return the optimiser's parameter groups: everything at `train.lr`, a trained text encoder at its own rate."""
+        text = {id(p) for name, p in self.named_parameters() if "text_encoder" in name}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in text]
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": train.lr, "weight_decay": train.weight_decay}]
+        words = [p for p in self.parameters() if p.requires_grad and id(p) in text]
+        if words:
+            groups.append({"params": words, "lr": train.text_lr, "weight_decay": train.text_weight_decay})
+        return groups

@@ -1,0 +1,5 @@
+import sys
+
+from tests.parity import main
+
+sys.exit(main())
