@@ -93,7 +93,7 @@ def _refer(
         )
     seconds = {stage: round(value, 4) for stage, value in seconds.items()}
     if json_:
-        report = {"scan": str(scan), "sentence": sentence, "model": name, "points": loaded.original_count}
+        report = {"scan": str(scan), "sentence": sentence, "model": name, "points": loaded.n_original}
         print(json.dumps({**report, "masks": rows, "seconds": seconds}))
         return 0
     for i, row in enumerate(rows):

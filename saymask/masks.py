@@ -86,7 +86,7 @@ class Masks:
 
     def union(self) -> np.ndarray:
         """Return the points that any mask holds, bool [N]."""
-        return _spread(self.support.any(0), self.index)
+        return _spread(np.asarray(self.support.any(0)), self.index)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a program needs to know: one entry per mask with score, points of the file, and box in metres."""
@@ -132,6 +132,20 @@ class Masks:
             image.show()
         else:
             display(image)
+
+
+FORMATS = (".ply", ".npz", ".las", ".laz", ".json")
+"""Suffixes that `Masks.save` knows."""
+
+
+def check_format(path: str | Path) -> Path:
+    """Return `path` if masks can be saved under its suffix; raise InputError otherwise, before any long work."""
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(
+            f"cannot save {path.name}: expected a suffix of {', '.join(FORMATS)}, got {path.suffix or 'none'}"
+        )
+    return path
 
 
 def _spread(rows: np.ndarray, index: np.ndarray) -> np.ndarray:

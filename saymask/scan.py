@@ -24,10 +24,14 @@ class Source:
     """Suffix of the file without the dot, `scannet` for a raw ScanNet folder."""
     n_original: int
     index: np.ndarray  # int64 [n_original]: row of Scan.points, -1 = dropped (not finite)
-    columns: dict[str, np.ndarray] = field(default_factory=dict)  # name -> [n_original], file order, file units and axes
+    columns: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # name -> [n_original], file order, file units and axes
     transform: np.ndarray = field(default_factory=lambda: np.eye(4))  # float64 [4, 4]: file coordinates -> Scan.points
     faces: np.ndarray | None = None  # int32 [F, 3] over the original points
-    extra: dict[str, Any] = field(default_factory=dict)  # what the format needs to be written again (comments, LAS header)
+    extra: dict[str, Any] = field(
+        default_factory=dict
+    )  # what the format needs to be written again (comments, LAS header)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,7 @@ class Scan:
     faces: np.ndarray | None = None  # int32 [F, 3]
     superpoints: np.ndarray | None = None  # int32 [N], ids 0..S-1
     labels: dict[str, np.ndarray] = field(default_factory=dict)
-    """Optional labels per point: `semantic20`, `semantic200` int16 (-1 none), `nyu40` (0 none), `instance` int32 (-1)."""
+    """Labels per point: `semantic20`, `semantic200` (-1 = none), `nyu40` (0 = none), `instance` (-1 = none)."""
     alignment: np.ndarray | None = None  # float64 [4, 4] ScanNet's axis alignment, NOT applied to points
     has_color: bool = True
     name: str = ""
@@ -58,7 +62,7 @@ class Scan:
         for name, values in arrays.items():
             if values is not None and len(values) != n:
                 raise InputError(
-                    f"scan {self.name or 'points'}: {name} has {len(values):,} rows for {n:,} points; they must be equal"
+                    f"scan {self.name or 'points'}: {name} has {len(values):,} rows for {n:,} points; make them equal"
                 )
 
     def __len__(self) -> int:

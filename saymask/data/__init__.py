@@ -1,0 +1,1 @@
+"""Datasets: ScanNet-layout folders, prepared scenes, annotations, label tables, augmentation."""

@@ -1,0 +1,175 @@
+"""Sentences about scans: ScanRefer and Multi3DRefer files, and ScanRefer's unique/multiple subsets.
+
+Formats: specification of LESS B.6 and BQNet §2.1; subsets: specification of LESS B.7.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from saymask.data.labels import class18
+from saymask.errors import InputError
+
+SOURCES = ("scanrefer", "multi3drefer")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A sentence and the objects of one scan that it means."""
+
+    scene_id: str
+    object_ids: tuple[int, ...]
+    """ScanNet objectIds; empty when the sentence means nothing that is there."""
+    ann_id: int
+    """Unique within the scene (numbered again in the order of the file)."""
+    sentence: str
+    """Text for the model; ScanRefer's tokens joined by spaces."""
+    description: str
+    """The sentence as written."""
+    object_name: str = ""
+    """Raw ScanNet category, spaces as `_`."""
+    eval_type: str = ""
+    """Multi3DRefer's group: zt_w_d, zt_wo_d, st_w_d, st_wo_d or mt."""
+    multiple: bool | None = None
+    """False when the object is the only described one of its class in the scene; None = not defined (Multi3DRefer)."""
+    compositional: bool = False
+    """Held-out phrasing or attribute-class pair (Rooms)."""
+    program: Any = None
+    """The program that the sentence was made from (Rooms)."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What identifies the annotation within one file."""
+        return self.scene_id, self.ann_id
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a UTF-8 JSON file; raise InputError that says what is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """Return the raw objects of an annotation file: a JSON list of objects that each name a `scene_id`."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise InputError(f"{path}: expected a JSON list of annotations, got {type(content).__name__}")
+    for number, entry in enumerate(content):
+        if not isinstance(entry, dict) or not isinstance(entry.get("scene_id"), str):
+            raise InputError(f"{path}: annotation {number}: expected an object with a text scene_id, got {entry!r:.80}")
+    return content
+
+
+def entry_object_ids(entry: dict[str, Any], path: Path, number: int) -> tuple[int, ...]:
+    """Return the object ids of a ScanRefer (`object_id`) or Multi3DRefer (`object_ids`) entry."""
+    value: Any = entry["object_ids"] if "object_ids" in entry else [entry.get("object_id")]
+    if isinstance(value, list) and all(_is_whole(i) for i in value):
+        return tuple(int(i) for i in value)
+    raise InputError(
+        f"{path}: annotation {number}: expected object_id (or a list object_ids) of whole numbers, got {value!r:.50}"
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+
+
+def load_annotations(
+    path: str | Path, *, source: str = "scanrefer", programs: str | Path | None = None
+) -> list[Annotation]:
+    """Return the annotations of a ScanRefer or Multi3DRefer file in its order.
+
+    `programs` is the file of Rooms that holds the program of every annotation. ScanRefer annotations get
+    `multiple` by the rule of B.7 over this list.
+    """
+    path = Path(path)
+    if source not in SOURCES:
+        raise InputError(f"annotation source: expected {' or '.join(SOURCES)}, got {source!r}")
+    entries = read_entries(path)
+    found = read_programs(Path(programs), source) if programs is not None else {}
+    counter: Counter[str] = Counter()
+    annotations = []
+    for number, entry in enumerate(entries):
+        scene, ids = entry["scene_id"], entry_object_ids(entry, path, number)
+        if source == "scanrefer" and len(ids) != 1:
+            raise InputError(
+                f"{path}: annotation {number}: expected one object_id, got {len(ids)} objects; is this Multi3DRefer?"
+            )
+        extra = found.get((scene, ids, str(entry.get("ann_id"))), {})
+        annotations.append(
+            Annotation(
+                scene_id=scene,
+                object_ids=ids,
+                ann_id=counter[scene],
+                sentence=_sentence(entry, source, path, number),
+                description=_text(entry.get("description", ""), path, number),
+                object_name=str(entry.get("object_name", "")),
+                eval_type=str(entry.get("eval_type", "")),
+                compositional=bool(extra.get("compositional", entry.get("compositional", False))),
+                program=extra.get("program", entry.get("program")),
+            )
+        )
+        counter[scene] += 1
+    return mark_multiple(annotations) if source == "scanrefer" else annotations
+
+
+def _sentence(entry: dict[str, Any], source: str, path: Path, number: int) -> str:
+    tokens = entry.get("token")
+    if source == "scanrefer" and tokens is not None:
+        if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
+            raise InputError(f"{path}: annotation {number}: expected token to be a list of words, got {tokens!r:.60}")
+        return " ".join(tokens)
+    return _text(entry.get("description"), path, number)
+
+
+def _text(value: Any, path: Path, number: int) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{path}: annotation {number}: expected a text description, got {value!r:.60}")
+    return value
+
+
+def unique_multiple(described: Iterable[tuple[str, int, str]]) -> list[bool]:
+    """Return for each (scene, object id, object name) whether it is "multiple" (specification of LESS B.7).
+
+    The classes of a scene are counted over its described objects; an object's class comes from the first
+    annotation met for it.
+    """
+    described = list(described)
+    first: dict[tuple[str, int], int] = {}
+    for scene, object_id, name in described:
+        first.setdefault((scene, object_id), class18(name))
+    count = Counter((scene, kind) for (scene, _), kind in first.items())
+    return [count[scene, class18(name)] != 1 for scene, _, name in described]
+
+
+def mark_multiple(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Return single-target annotations with `multiple` set by the rule of B.7 over exactly this list."""
+    flags = unique_multiple((a.scene_id, a.object_ids[0], a.object_name) for a in annotations)
+    return [replace(a, multiple=flag) for a, flag in zip(annotations, flags)]
+
+
+def read_programs(path: Path, source: str) -> dict[tuple[str, tuple[int, ...], str], dict[str, Any]]:
+    """Return the records of a Rooms file `programs_<split>.json` by (scene_id, object ids, ann_id).
+
+    The file is {"scanrefer": records, "multi3drefer": records}; a record has the ids of its annotation, `program`,
+    and `compositional`.
+    """
+    content = read_json(path)
+    records = content.get(source) if isinstance(content, dict) else None
+    if not isinstance(records, list) or not all(isinstance(r, dict) and "scene_id" in r for r in records):
+        raise InputError(f"{path}: expected an object with a list of records {source!r}; make it with `saymask rooms`")
+    return {
+        (record["scene_id"], entry_object_ids(record, path, number), str(record.get("ann_id"))): record
+        for number, record in enumerate(records)
+    }

@@ -1,0 +1,118 @@
+"""Which annotations a training step sees: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from saymask.data.refer import ReferDataset
+from saymask.data.scenes import read_scene_info, scene_path
+from saymask.errors import InputError
+
+Key = tuple[int, int]
+"""(epoch, index of the annotation)."""
+
+
+class BatchOrder:
+    """Batches of one process from step `start` to step `total`, as lists of (epoch, index).
+
+    Every epoch (counted from 1) is one permutation of all annotations; each step takes `batch_size * world` of them in
+    order and process `rank` gets its share; the rest that fills no step is left out of this epoch (`drop_last`). Since
+    nothing depends on what was drawn before, a run that resumes at a step sees what it would have seen.
+    """
+
+    def __init__(
+        self, count: int, *, batch_size: int, epochs: int, seed: int, rank: int = 0, world: int = 1, max_steps: int = 0
+    ) -> None:
+        self.count, self.batch_size, self.seed, self.rank, self.world = count, batch_size, seed, rank, world
+        self.steps_per_epoch = count // (batch_size * world)
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                f"{count} training sentences do not fill one step of {batch_size} on {world} process(es); "
+                "use more data, a smaller train.batch_size, or fewer devices"
+            )
+        self.total = self.steps_per_epoch * epochs
+        if max_steps:
+            self.total = min(self.total, max_steps)
+        self.start = 0
+
+    def __len__(self) -> int:
+        return max(0, self.total - self.start)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch, order = 0, np.empty(0, np.int64)
+        for step in range(self.start, self.total):
+            if self.epoch(step) != epoch:
+                epoch = self.epoch(step)
+                order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+            first = (step % self.steps_per_epoch * self.world + self.rank) * self.batch_size
+            yield [(epoch, int(index)) for index in order[first : first + self.batch_size]]
+
+    def epoch(self, step: int) -> int:
+        """Return the epoch of a step, counted from 1."""
+        return step // self.steps_per_epoch + 1
+
+    def ends_epoch(self, done: int) -> bool:
+        """Return whether an epoch is complete after `done` steps."""
+        return done % self.steps_per_epoch == 0
+
+
+class TrainingItems(Dataset):
+    """Prepared training samples by (epoch, index).
+
+    The random generator comes from (seed, epoch, index) of the request itself, not from a setting of the dataset, so
+    workers can fetch the next epoch's first items while the last ones of this epoch are still in use.
+    """
+
+    def __init__(self, data: ReferDataset) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, key: Key) -> Any:
+        epoch, index = key
+        annotation = self.data.annotations[index]
+        state = np.random.SeedSequence([self.data.seed, epoch, index]).generate_state(8)
+        return self.data.prepare(
+            self.data.scan(annotation.scene_id),
+            sentence=annotation.sentence,
+            description=annotation.description,
+            target=self.data.target(index),
+            rng=np.random.RandomState(state),
+        )
+
+
+def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
+    """Take annotations out of `data` that name a scene or object that is not there; say how many, return the count."""
+    objects: dict[str, set[int] | None] = {}
+    for scene in {a.scene_id for a in data.annotations}:
+        path = scene_path(data.data, scene)
+        if path.is_file():
+            info = read_scene_info(path)
+            objects[scene] = set(info.objects) | set(info.aliases)
+        else:
+            objects[scene] = None
+    kept, no_scene, no_object = [], [], []
+    for annotation in data.annotations:
+        known = objects[annotation.scene_id]
+        if known is None:
+            no_scene.append(annotation.scene_id)
+        elif not set(annotation.object_ids) <= known:
+            no_object.append(f"{annotation.scene_id}/{annotation.ann_id}")
+        else:
+            kept.append(annotation)
+    if no_scene:
+        say(f"{len(no_scene)} {data.split} annotations left out, their scene is not prepared: {_some(no_scene)}")
+    if no_object:
+        say(f"{len(no_object)} {data.split} annotations left out, their object is not in the scene: {_some(no_object)}")
+    data.annotations = kept
+    if not kept:
+        raise InputError(f"{data.data}: none of the {data.split} annotations names a scene and object that are there")
+    return len(no_scene) + len(no_object)
+
+
+def _some(names: Sequence[str]) -> str:
+    unique = sorted(set(names))
+    return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")

@@ -1,0 +1,384 @@
+"""`saymask prepare`: read a raw folder in ScanNet's layout once and write what training and evaluation need.
+
+DATA/scenes/<id>.safetensors, DATA/annotations/{scanrefer,multi3drefer}_{train,val}.json, DATA/manifest.json; for Rooms
+also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json.
+"""
+
+import errno
+import hashlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from saymask.atomic import check_writable, write_text
+from saymask.data.annotations import entry_object_ids, load_annotations, read_entries, read_json
+from saymask.data.labels import LabelTable, packaged_label_table, read_label_table
+from saymask.data.raw import RawFolder, describe_missing, describe_not_needed, find_raw
+from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, save_scene, scene_path
+from saymask.errors import InputError
+from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
+
+Superpoints = Literal["mesh", "segs"]
+
+
+@dataclass
+class Report:
+    """What `prepare` did."""
+
+    done: list[str] = field(default_factory=list)
+    """Scenes written now."""
+    kept: list[str] = field(default_factory=list)
+    """Scenes that were up to date."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Scene → why it could not be prepared."""
+    annotations: dict[str, int] = field(default_factory=dict)
+    """`scanrefer_train` etc. → annotations written."""
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """`scanrefer_train` etc. → {"unknown scene": n, "unknown object": n} of those left out."""
+    messages: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    folder: Path
+    out: Path
+    table: LabelTable
+    superpoints: Superpoints
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    error: str = ""
+    full: bool = False
+    """The disk is full: going on is of no use."""
+    unknown_labels: tuple[str, ...] = ()
+
+
+def prepare(
+    raw: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    superpoints: Superpoints = "mesh",
+    quiet: bool = False,
+) -> Report:
+    """Prepare every scan of a raw folder; scenes that are up to date are kept, so an interrupted run goes on.
+
+    `superpoints` recomputes them from the mesh ("mesh") or takes ScanNet's `segs.json` ("segs"). A scan that cannot
+    be read is reported and the others go on; so are annotations that name an unknown scene or object. `quiet` shows
+    no progress. Raises InputError before the work when the folders or the annotation files cannot be used.
+    """
+    start = time.perf_counter()
+    if superpoints not in ("mesh", "segs"):
+        raise InputError(f"superpoints: expected 'mesh' or 'segs', got {superpoints!r}")
+    if workers < 1:
+        raise InputError(f"workers: expected 1 or more, got {workers}")
+    out = Path(out)
+    check_writable(out / "manifest.json")
+    folder = find_raw(raw)
+    for (source, _), path in folder.annotations.items():
+        load_annotations(path, source=source)  # a broken file is said before the work
+    table = packaged_label_table() if folder.table is None else read_label_table(folder.table)
+    report = Report()
+
+    def say(message: str) -> None:
+        report.messages.append(message)
+        if not quiet:
+            print(message, file=sys.stderr)
+
+    for line in describe_missing(folder) + describe_not_needed(folder):
+        say(line)
+    with _lock(out):
+        _clear_temporaries(out)
+        jobs = _open_jobs(folder, out, table, superpoints, report)
+        if report.kept:
+            say(f"{len(report.kept):,} of {len(folder.scans):,} scenes are up to date")
+        _run(jobs, workers, quiet, report, say)
+        for name, error in sorted(report.failures.items()):
+            print(f"failed: {error if name in error else f'{name}: {error}'}", file=sys.stderr)
+            report.messages.append(f"failed: {name}: {error}")
+        scenes = {name: read_scene_info(scene_path(out, name)) for name in sorted(report.done + report.kept)}
+        _write_annotations(folder, out, scenes, report, say)
+        _copy_rooms(folder, out, scenes)
+        _write_manifest(folder, out, scenes, table, superpoints, report)
+    report.seconds = time.perf_counter() - start
+    say(
+        f"{len(report.done):,} scenes written, {len(report.kept):,} kept, {len(report.failures):,} failed "
+        f"in {report.seconds:,.1f} s: {out}"
+    )
+    return report
+
+
+def _open_jobs(folder: RawFolder, out: Path, table: LabelTable, superpoints: Superpoints, report: Report) -> list[_Job]:
+    """Return the scans to do; note those that are up to date and those whose files are not clear."""
+    rows = hashlib.sha256(repr(sorted(table.rows.items())).encode()).hexdigest()
+    jobs = []
+    for name, path in folder.scans.items():
+        try:
+            files = find_scan_files(path).existing()
+        except InputError as error:
+            report.failures[name] = str(error)
+            continue
+        facts: list[Any] = [VERSION, superpoints, rows]
+        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+        job = _Job(name, path, out, table, superpoints, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
+        if _is_current(scene_path(out, name), job.fingerprint):
+            report.kept.append(name)
+        else:
+            jobs.append(job)
+    return jobs
+
+
+def _is_current(path: Path, fingerprint: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        info = read_scene_info(path)
+    except (InputError, KeyError, ValueError):
+        return False  # written by something else or another version: it is made anew
+    return info.version == VERSION and info.fingerprint == fingerprint
+
+
+def _run(jobs: list[_Job], workers: int, quiet: bool, report: Report, say: Callable[[str], None]) -> None:
+    unknown: Counter[str] = Counter()
+    with _progress(len(jobs), quiet) as advance:
+        for job, outcome in _outcomes(jobs, workers):
+            if outcome.full:
+                raise InputError(
+                    f"{job.out}: the disk is full after {len(report.done):,} new scenes; "
+                    "free some space and run the same command again, finished scenes are kept"
+                )
+            if outcome.error:
+                report.failures[job.name] = outcome.error
+            else:
+                report.done.append(job.name)
+                unknown.update(outcome.unknown_labels)
+            advance()
+    if unknown:
+        shown = ", ".join(f"{label!r} ({n} scans)" for label, n in unknown.most_common(5))
+        say(f"raw categories that are not in the label table, their points have no class: {len(unknown)}: {shown}")
+
+
+def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]:
+    """Yield outcomes as they come; in this process for one worker."""
+    if workers == 1 or len(jobs) <= 1:
+        for job in jobs:
+            yield job, _prepare_scan(job)
+        return
+    import multiprocessing
+
+    # Fresh processes: a fork of a process that runs threads (torch, numba) may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        futures: dict[Future[_Outcome], _Job] = {pool.submit(_prepare_scan, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was ended from outside (out of memory?); "
+                f"run the same command again with fewer workers than {workers}, finished scenes are kept"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare_scan(job: _Job) -> _Outcome:
+    """Read, complete and write one scan; what is wrong with it comes back as text."""
+    try:
+        return _Outcome(unknown_labels=_write_scan(job))
+    except InputError as error:
+        return _Outcome(error=str(error))
+    except OSError as error:
+        return _Outcome(error=f"{error.strerror or error}: {error.filename}", full=error.errno == errno.ENOSPC)
+    except Exception as error:
+        # safetensors reports a full disk as its own error type.
+        if "No space left" in str(error):
+            return _Outcome(error=str(error), full=True)
+        raise
+
+
+def _write_scan(job: _Job) -> tuple[str, ...]:
+    from saymask.geometry.normals import estimate_normals, vertex_normals
+    from saymask.geometry.superpoints import superpoints_of
+
+    raw = read_scan_folder(job.folder, table=job.table)
+    scan = raw.scan
+    check_extent(scan)
+    if scan.faces is not None and len(scan.faces):
+        normals = vertex_normals(scan.points, scan.faces)
+    else:
+        normals = estimate_normals(scan.points)
+    if job.superpoints == "segs" and scan.superpoints is None:
+        raise InputError(f"scan {scan.name}: superpoints from segs.json were asked for, there is none; use 'mesh'")
+    scan = replace(scan, normals=normals, source=None, name=job.name)
+    if job.superpoints == "mesh":
+        scan = replace(scan, superpoints=superpoints_of(replace(scan, superpoints=None)))
+    save_scene(
+        scene_path(job.out, job.name), scan, objects=raw.objects, aliases=raw.aliases, fingerprint=job.fingerprint
+    )
+    return raw.unknown_labels
+
+
+def _write_annotations(
+    folder: RawFolder, out: Path, scenes: dict[str, SceneInfo], report: Report, say: Callable[[str], None]
+) -> None:
+    for (source, split), path in folder.annotations.items():
+        name = f"{source}_{split}"
+        kept, dropped, examples = _known_entries(read_entries(path), scenes, path, hidden=split == "test")
+        report.annotations[name] = len(kept)
+        target = out / "annotations" / f"{name}.json"
+        if kept:
+            write_text(target, json.dumps(kept, ensure_ascii=False))
+        else:
+            target.unlink(missing_ok=True)
+        say(f"{path.name}: {len(kept):,} annotations")
+        if dropped:
+            report.dropped[name] = dict(dropped)
+            for reason, n in dropped.items():
+                say(f"{path.name}: {n:,} annotations name an {reason} and are left out (first: {examples[reason]})")
+    for split, path in folder.programs.items():
+        write_text(out / "annotations" / f"programs_{split}.json", json.dumps(read_json(path), ensure_ascii=False))
+
+
+def _known_entries(
+    entries: list[dict[str, Any]], scenes: dict[str, SceneInfo], path: Path, *, hidden: bool
+) -> tuple[list[dict[str, Any]], Counter[str], dict[str, str]]:
+    """Return the entries whose scene and objects are there (ids of doubled groups replaced), and what was left out.
+
+    The objects of a split with `hidden` truth are not known, so they are not asked for.
+    """
+    kept: list[dict[str, Any]] = []
+    dropped: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        scene = scenes.get(entry["scene_id"])
+        ids = entry_object_ids(entry, path, number)
+        if scene is None:
+            reason, example = "unknown scene", entry["scene_id"]
+        else:
+            ids = tuple(scene.aliases.get(i, i) for i in ids)
+            absent = [] if hidden else [i for i in ids if i not in scene.objects]
+            if not absent:
+                changed = {"object_ids": list(ids)} if "object_ids" in entry else {"object_id": str(ids[0])}
+                kept.append({**entry, **changed})
+                continue
+            reason, example = "unknown object", f"{entry['scene_id']} object {absent[0]}"
+        dropped[reason] += 1
+        examples.setdefault(reason, example)
+    return kept, dropped, examples
+
+
+def _copy_rooms(folder: RawFolder, out: Path, scenes: dict[str, SceneInfo]) -> None:
+    """Copy the room descriptions of Rooms."""
+    if folder.rooms is None:
+        return
+    for name in scenes:
+        source = folder.rooms / f"{name}.json"
+        if source.is_file():
+            text = json.dumps(read_json(source), ensure_ascii=False)
+            target = out / "rooms" / source.name
+            if not target.is_file() or target.read_text(encoding="utf-8") != text:
+                write_text(target, text)
+
+
+def _write_manifest(
+    folder: RawFolder,
+    out: Path,
+    scenes: dict[str, SceneInfo],
+    table: LabelTable,
+    superpoints: Superpoints,
+    report: Report,
+) -> None:
+    splits = {name: [s for s in ids if s in scenes] for name, ids in folder.splits.items()}
+    manifest = {
+        "format": "saymask-data",
+        "version": VERSION,
+        "superpoints": superpoints,
+        "label_table": {"file": Path(table.source).name, "rows": len(table.rows)},
+        "scenes": {
+            name: {"points": s.points, "superpoints": s.superpoints, "objects": len(s.objects)}
+            for name, s in scenes.items()
+        },
+        "splits": {name: ids for name, ids in splits.items() if ids},
+        "annotations": report.annotations,
+        "dropped": report.dropped,
+        "failures": report.failures,
+    }
+    for name, ids in manifest["splits"].items():
+        write_text(out / "splits" / f"{name}.txt", "".join(f"{s}\n" for s in ids))
+    write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def _clear_temporaries(out: Path) -> None:
+    """Remove what a killed run left half written (the lock says that no other run is at work)."""
+    for name in ("scenes", "annotations", "splits", "rooms"):
+        for path in (out / name).glob(".*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Hold the folder for this run; the system lets go of it when the process ends, however it ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs into one folder are not kept apart there
+        yield
+        return
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
+            ) from None
+        yield
+
+
+@contextmanager
+def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar with scenes per second; yield the function that moves it by one."""
+    if quiet or not total:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("preparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.2f} scenes/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("scenes", total=total, rate=0.0)
+        start, count = time.perf_counter(), 0
+
+        def advance() -> None:
+            nonlocal count
+            count += 1
+            bar.update(task, advance=1, rate=count / (time.perf_counter() - start))
+
+        yield advance

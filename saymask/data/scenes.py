@@ -1,0 +1,178 @@
+"""Prepared data: one safetensors file per scan, the annotations and a manifest (what `saymask prepare` writes)."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saymask.atomic import atomic_path
+from saymask.data.annotations import read_json
+from saymask.errors import InputError
+from saymask.scan import Scan
+
+VERSION = 1
+"""Number of the file format; scenes written with another number are prepared again."""
+
+_DTYPES = {
+    "points": np.float32,
+    "colors": np.uint8,
+    "normals": np.float32,
+    "faces": np.int32,
+    "superpoints": np.int32,
+    "semantic20": np.int16,
+    "semantic200": np.int16,
+    "nyu40": np.uint8,
+    "instance": np.int32,
+    "alignment": np.float64,
+}
+_HEADER = "saymask_scene"
+_LABELS = ("semantic20", "semantic200", "nyu40", "instance")
+
+
+@dataclass(frozen=True)
+class SceneInfo:
+    """The header of a prepared scene."""
+
+    name: str
+    version: int
+    fingerprint: str
+    """Sizes and times of the source files and the options, to know whether the scene is still up to date."""
+    objects: dict[int, str]
+    """objectId → raw category of every annotated object."""
+    aliases: dict[int, int]
+    """objectId of a doubled group → the id that owns its points."""
+    sizes: dict[int, int]
+    """objectId → number of points, for objects that have any."""
+    points: int
+    superpoints: int
+
+
+def scene_path(data: str | Path, scene_id: str) -> Path:
+    """Return the file of a scene in a prepared folder."""
+    return Path(data) / "scenes" / f"{scene_id}.safetensors"
+
+
+def save_scene(
+    path: str | Path,
+    scan: Scan,
+    *,
+    objects: dict[int, str],
+    aliases: dict[int, int] | None = None,
+    fingerprint: str = "",
+) -> None:
+    """Write a scan as a prepared scene, atomically. Points stay in the scan's frame; `alignment` is kept beside."""
+    from safetensors.numpy import save_file
+
+    values = {
+        "points": scan.points,
+        "colors": scan.colors,
+        "normals": scan.normals,
+        "faces": scan.faces,
+        "superpoints": scan.superpoints,
+        "alignment": scan.alignment,
+        **{name: scan.labels[name] for name in _LABELS if name in scan.labels},
+    }
+    tensors = {k: np.ascontiguousarray(v, dtype=_DTYPES[k]) for k, v in values.items() if v is not None}
+    instance = scan.labels.get("instance", np.zeros(0, np.int32))
+    ids, counts = np.unique(instance[instance >= 0], return_counts=True)
+    header = {
+        "name": scan.name,
+        "version": VERSION,
+        "fingerprint": fingerprint,
+        "objects": objects,
+        "aliases": aliases or {},
+        "sizes": dict(zip(ids.tolist(), counts.tolist())),
+        "points": len(scan),
+        "superpoints": 0 if scan.superpoints is None else int(scan.superpoints.max(initial=-1)) + 1,
+        "has_color": scan.has_color,
+    }
+    # One entry only: safetensors writes several in an order that changes from run to run.
+    metadata = {_HEADER: json.dumps(header, ensure_ascii=False)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def read_scene_info(path: str | Path) -> SceneInfo:
+    """Return the header of a prepared scene without reading its points."""
+    header = _open(Path(path), tensors=False)[0]
+    return SceneInfo(
+        name=header["name"],
+        version=header["version"],
+        fingerprint=header["fingerprint"],
+        objects=_by_id(header["objects"]),
+        aliases=_by_id(header["aliases"]),
+        sizes=_by_id(header["sizes"]),
+        points=header["points"],
+        superpoints=header["superpoints"],
+    )
+
+
+def _by_id(values: dict[str, Any]) -> dict[int, Any]:
+    return {int(k): v for k, v in values.items()}
+
+
+def load_scene(path: str | Path) -> Scan:
+    """Return a prepared scene as a Scan (points in the raw frame, every vertex kept)."""
+    path = Path(path)
+    header, tensors = _open(path, tensors=True)
+    if header["version"] != VERSION:
+        raise InputError(
+            f"{path}: expected scene format {VERSION}, got {header['version']}; run `saymask prepare` again"
+        )
+    return Scan(
+        points=tensors["points"],
+        colors=tensors["colors"],
+        normals=tensors.get("normals"),
+        faces=tensors.get("faces"),
+        superpoints=tensors.get("superpoints"),
+        labels={name: tensors[name] for name in _LABELS if name in tensors},
+        alignment=tensors.get("alignment"),
+        has_color=header["has_color"],
+        name=header["name"],
+    )
+
+
+def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such prepared scene; run `saymask prepare RAW --out DATA` first")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            values = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: expected a safetensors file: {error}; delete it and prepare again") from None
+    if _HEADER not in metadata:
+        raise InputError(f"{path}: expected a scene written by `saymask prepare`, got another safetensors file")
+    return json.loads(metadata[_HEADER]), values
+
+
+def aligned_points(scan: Scan) -> np.ndarray:
+    """Return the points moved by the axis alignment: computed in float64, returned as float32 [N, 3] (LESS §2.2.2)."""
+    if scan.alignment is None:
+        return scan.points
+    return align(scan.points, scan.alignment)
+
+
+def align(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return float32 points [N, 3] moved by a 4x4 matrix in float64."""
+    homogeneous = np.concatenate([points.astype(np.float64), np.ones((len(points), 1))], axis=1)
+    return (homogeneous @ matrix.T)[:, :3].astype(np.float32)
+
+
+def target_mask(scan: Scan, object_ids: tuple[int, ...]) -> np.ndarray:
+    """Return bool [N]: the points of the objects (ScanNet objectIds)."""
+    if "instance" not in scan.labels:
+        raise InputError(f"scan {scan.name}: expected instance labels, got none; prepare it with its aggregation file")
+    return np.isin(scan.labels["instance"], np.asarray(object_ids, dtype=np.int64))
+
+
+def read_manifest(data: str | Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder: version, scenes, splits, annotation counts."""
+    path = Path(data) / "manifest.json"
+    if not path.is_file():
+        raise InputError(f"{data}: expected a prepared folder with a manifest.json; run `saymask prepare` first")
+    return read_json(path)

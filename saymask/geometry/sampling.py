@@ -1,0 +1,89 @@
+"""Choosing points that cover a cloud."""
+
+import numpy as np
+from numba import njit
+
+from saymask.errors import InputError
+
+_LANES = 512
+
+
+def farthest_point_sampling(points: np.ndarray, n: int, *, compat: bool = False) -> np.ndarray:
+    """Return int64 [n] point indices, each the farthest from those before it, beginning with point 0.
+
+    points: [N, 3]; computed in float32. Ties go to the lowest index; when n > N the order is repeated. With `compat`
+    the published CUDA kernel is followed to the bit (specs of BQNet §8.2, LGround 2.3): points within sqrt(1e-3) of
+    the origin are neither updated nor chosen, ties follow its lanes, and indices repeat once all distances are 0.
+    Raises InputError for an empty cloud or coordinates that are not finite.
+    """
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
+        raise InputError(f"farthest point sampling: expected points [N, 3] with N > 0, got {list(points.shape)}")
+    if n < 0:
+        raise InputError(f"farthest point sampling: expected a number of samples of at least 0, got {n}")
+    if compat:
+        return _official_fps(points, n)
+    if not np.isfinite(points).all():
+        raise InputError("farthest point sampling: expected finite coordinates, got NaN or infinity")
+    order = _fps(points, min(n, len(points)))
+    return order if n <= len(points) else np.resize(order, n)
+
+
+@njit(cache=True, nogil=True)
+def _fps(points, n):
+    count = points.shape[0]
+    out = np.zeros(n, np.int64)
+    nearest = np.full(count, np.float32(np.inf), np.float32)
+    last = 0
+    for i in range(n):
+        out[i] = last
+        nearest[last] = np.float32(-1)  # a chosen point is never chosen again, even among copies
+        x, y, z = points[last, 0], points[last, 1], points[last, 2]
+        best, following = np.float32(-1), 0
+        for k in range(count):
+            dx, dy, dz = points[k, 0] - x, points[k, 1] - y, points[k, 2] - z
+            d = min(nearest[k], dx * dx + dy * dy + dz * dz)
+            nearest[k] = d
+            if d > best:
+                best, following = d, k
+        last = following
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _official_fps(points, n):
+    count = points.shape[0]
+    lanes = 1
+    while lanes * 2 <= min(count, _LANES):
+        lanes *= 2
+    out = np.zeros(n, np.int64)
+    nearest = np.full(count, np.float32(1e10), np.float32)
+    far = np.empty(count, np.bool_)
+    for k in range(count):
+        norm = points[k, 0] * points[k, 0] + points[k, 1] * points[k, 1] + points[k, 2] * points[k, 2]
+        far[k] = norm > np.float32(1e-3)
+    lane_best = np.empty(lanes, np.float32)
+    lane_point = np.empty(lanes, np.int64)
+    last = 0
+    for i in range(1, n):
+        x, y, z = points[last, 0], points[last, 1], points[last, 2]
+        lane_best[:] = np.float32(-1)
+        lane_point[:] = 0
+        for k in range(count):
+            if not far[k]:
+                continue
+            dx, dy, dz = points[k, 0] - x, points[k, 1] - y, points[k, 2] - z
+            d = min(nearest[k], dx * dx + dy * dy + dz * dz)
+            nearest[k] = d
+            lane = k & (lanes - 1)
+            if d > lane_best[lane]:
+                lane_best[lane], lane_point[lane] = d, k
+        half = lanes // 2
+        while half > 0:
+            for lane in range(half):
+                if lane_best[lane + half] > lane_best[lane]:
+                    lane_best[lane], lane_point[lane] = lane_best[lane + half], lane_point[lane + half]
+            half //= 2
+        last = lane_point[0]
+        out[i] = last
+    return out

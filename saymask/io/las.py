@@ -1,0 +1,97 @@
+"""LAS and LAZ (ASPRS), all dimensions kept; needs the extra `las` (laspy with the lazrs decompressor)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from saymask.errors import InputError
+from saymask.io.cloud import Cloud, missing_extra, to_uint8, truncated
+
+
+def read_las(path: Path) -> Cloud:
+    """Read LAS or LAZ; x, y, z come scaled in float64. Raises InputError for damaged files."""
+    try:
+        import laspy
+    except ImportError:
+        raise missing_extra(path, "laspy", "las") from None
+    try:
+        with open(path, "rb") as file:
+            if file.read(4) != b"LASF":
+                raise InputError(
+                    f"{path.name}: expected a LAS/LAZ file starting with 'LASF', got something else; check the suffix"
+                )
+        with laspy.open(path) as reader:
+            expected = reader.header.point_count
+            data = reader.read()
+    except InputError:
+        raise
+    except Exception as error:  # laspy, lazrs and struct raise a dozen types for damaged files
+        raise truncated(
+            path,
+            "a readable LAS/LAZ file",
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no points'}",
+        ) from None
+    if len(data.points) != expected:
+        raise truncated(path, f"{expected:,} points", f"only {len(data.points):,}")
+    columns: dict[str, np.ndarray] = {axis: np.asarray(data[axis], np.float64) for axis in "xyz"}
+    for name in data.point_format.dimension_names:
+        if name not in ("X", "Y", "Z"):
+            columns[name] = np.array(data[name])
+    points = np.stack([columns[axis] for axis in "xyz"], 1)
+    colors = None
+    if "red" in columns:
+        rgb = np.stack([columns[c] for c in ("red", "green", "blue")], 1)
+        if rgb.any():  # formats with colour are often written without any
+            colors = to_uint8(rgb)
+    return Cloud("las", points, columns, colors=colors, unit="m", up="z", extra={"header": data.header})
+
+
+def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, header: object | None = None) -> None:
+    """Write columns (each [n]) as LAS, compressed where the suffix is .laz; `points` are float64 [n, 3].
+
+    With the `header` of a LAS file its point format, scale, offset and records are kept, and only columns that it does
+    not know become extra dimensions. Names are cut to the 32 bytes that LAS allows.
+    """
+    try:
+        import laspy
+    except ImportError:
+        raise missing_extra(path, "laspy", "las") from None
+    if isinstance(header, laspy.LasHeader):
+        old = header
+        header = laspy.LasHeader(version=old.version, point_format=old.point_format)
+        header.scales, header.offsets, header.vlrs = old.scales, old.offsets, old.vlrs
+        header.system_identifier = old.system_identifier
+        header.global_encoding.wkt = old.global_encoding.wkt
+    else:
+        header = laspy.LasHeader(version="1.4", point_format=7)
+        finite = points[np.isfinite(points).all(1)]
+        header.offsets = np.floor(finite.min(0)) if len(finite) else np.zeros(3)
+        span = float(np.ptp(finite, axis=0).max()) if len(finite) else 1.0
+        header.scales = np.full(3, max(1e-4, span / 2e9))
+    known = set(header.point_format.dimension_names)
+    extra: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
+        if name in known or name in ("x", "y", "z"):
+            continue
+        if values.dtype == np.bool_:
+            values = values.astype(np.uint8)
+        if values.dtype.kind not in "iuf" or (values.ndim > 1 and values.shape[1] > 3):
+            continue  # LAS has no type for it
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
+        extra[name.encode()[:32].decode(errors="ignore")] = values
+    for name, values in extra.items():
+        kind = values.dtype.str[1:] if values.ndim == 1 else f"{values.shape[1]}{values.dtype.str[1:]}"
+        header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=kind))
+    data = laspy.LasData(header)
+    safe = np.where(np.isfinite(points), points, header.offsets)  # LAS holds integers, it cannot say NaN
+    data.x, data.y, data.z = safe[:, 0], safe[:, 1], safe[:, 2]
+    for name, values in columns.items():
+        if name in known and name not in ("X", "Y", "Z"):
+            if name in ("red", "green", "blue") and values.dtype == np.uint8:
+                values = values.astype(np.uint16) * 257
+            data[name] = values
+    for name, values in extra.items():
+        data[name] = values
+    with open(path, "wb") as file:
+        data.write(file, do_compress=path.suffix.lower() == ".laz")

@@ -1,0 +1,120 @@
+"""NPZ (NumPy archive) with points under a usual name, and NPY with one array; per-point arrays of any kind are kept."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from saymask.errors import InputError
+from saymask.io.cloud import Cloud, pick, recognise, stack, to_uint8, truncated
+
+POINT_NAMES = (
+    "points",
+    "xyz",
+    "coord",
+    "coords",
+    "coordinates",
+    "positions",
+    "position",
+    "pos",
+    "vertices",
+    "pc",
+    "cloud",
+)
+COLOR_NAMES = ("colors", "rgb", "color", "colours", "colour", "rgba")
+NORMAL_NAMES = ("normals", "normal")
+FACE_NAMES = ("faces", "triangles", "face")
+PER_POINT = (
+    *COLOR_NAMES, *NORMAL_NAMES, "labels", "label", "semantic", "semantic20", "semantic200", "nyu40",
+    "instance", "instances", "superpoints", "superpoint", "segments", "intensity",
+)  # fmt: skip
+"""Arrays that can only belong to the points: another length is an error, not just another array."""
+
+
+def read_npz(path: Path) -> Cloud:
+    """Read NPZ or NPY. Raises InputError for damaged files, pickled objects, and labels of another length."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (AttributeError, TypeError):  # a bare array has no context
+        arrays = {"points": np.load(path, allow_pickle=False)}
+    except ValueError as error:
+        if "pickle" in str(error).lower() or "object" in str(error).lower():
+            raise InputError(
+                f"{path.name}: expected plain arrays, got pickled objects, which are never loaded; save numbers only"
+            ) from None
+        raise truncated(path, "a readable NumPy file", str(error).splitlines()[0]) from None
+    except (zipfile.BadZipFile, OSError, EOFError, KeyError, NotImplementedError) as error:
+        raise truncated(
+            path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else "nothing"
+        ) from None
+    return recognise(_cloud(path, arrays))
+
+
+def _cloud(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
+    lower = {name.lower(): name for name in arrays}
+    axes = pick(arrays, (("x", "y", "z"),))
+    name = next((lower[n] for n in POINT_NAMES if n in lower), None)
+    if name is None and axes is None:
+        wide = [n for n, a in arrays.items() if a.ndim == 2 and a.shape[1] >= 3 and a.dtype.kind in "fiu"]
+        if len(wide) != 1:
+            raise InputError(
+                f"{path.name}: expected an array 'points' or 'xyz' [n, 3], got {', '.join(arrays) or 'no arrays'}; "
+                "rename the array that holds the coordinates"
+            )
+        name = wide[0]
+    if name is None:
+        assert axes is not None
+        if len({arrays[a].shape for a in axes}) != 1 or arrays[axes[0]].ndim != 1:
+            raise InputError(
+                f"{path.name}: expected x, y, z of one length, got {[list(arrays[a].shape) for a in axes]}"
+            )
+        points = stack(arrays, axes)
+    else:
+        table = arrays[name]
+        if table.ndim != 2 or table.shape[1] < 3 or table.dtype.kind not in "fiu":
+            raise InputError(
+                f"{path.name}: expected {name!r} as numbers [n, 3], got {table.dtype} {list(table.shape)}; "
+                "put one point per row"
+            )
+        points = table[:, :3]
+    if points.dtype.kind != "f" or points.dtype == np.float16:
+        points = points.astype(np.float64)
+    n = len(points)
+    columns = {k: v for k, v in arrays.items() if v.ndim >= 1 and len(v) == n and k.lower() not in FACE_NAMES}
+    for key in PER_POINT:
+        if key in lower and (values := arrays[lower[key]]).ndim >= 1 and len(values) != n:
+            raise InputError(
+                f"{path.name}: {lower[key]!r} has {len(values):,} rows for {n:,} points; they must be of equal length"
+            )
+    cloud = Cloud("npz", points, columns)
+    color = next((lower[k] for k in COLOR_NAMES if k in lower), None)
+    if color is not None and columns[color].ndim == 2 and columns[color].shape[1] >= 3:
+        cloud.colors = to_uint8(columns[color])
+    elif name is not None and arrays[name].shape[1] >= 6:  # x y z r g b in one array, as many datasets keep it
+        cloud.colors = to_uint8(arrays[name][:, 3:6])
+    normal = next((lower[k] for k in NORMAL_NAMES if k in lower), None)
+    if normal is not None and columns[normal].shape == (n, 3):
+        cloud.normals = columns[normal].astype(np.float32)
+    face = next((lower[k] for k in FACE_NAMES if k in lower), None)
+    if face is not None and arrays[face].ndim == 2 and arrays[face].shape[1] == 3 and len(arrays[face]):
+        faces = arrays[face]
+        if faces.dtype.kind not in "iu" or faces.min() < 0 or faces.max() >= n:
+            raise InputError(
+                f"{path.name}: expected {face!r} as indices 0..{n - 1}, got {faces.dtype} up to {faces.max()}"
+            )
+        cloud.faces = faces.astype(np.int32)
+    roles = {name: "points", color: "colors", normal: "normals"}
+    cloud.extra = {
+        "arrays": {k: v for k, v in arrays.items() if k not in columns},
+        "roles": {k: role for k, role in roles.items() if k is not None and columns[k].ndim == 2},
+    }
+    return cloud
+
+
+def write_npz(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as an uncompressed NPZ (fast; coordinates hardly compress)."""
+    arrays = dict(columns)
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]

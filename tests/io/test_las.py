@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from saymask.errors import InputError
+from saymask.io.las import read_las, write_las
+from tests.io.rooms import bumpy
+
+laspy = pytest.importorskip("laspy")
+
+
+def make(path, points, rgb=None, extra=False):
+    header = laspy.LasHeader(version="1.2", point_format=2 if rgb is not None else 0)
+    header.scales, header.offsets = np.full(3, 1e-3), np.floor(points.min(0))
+    if extra:
+        header.add_extra_dim(laspy.ExtraBytesParams(name="height", type=np.float32))
+    data = laspy.LasData(header)
+    data.x, data.y, data.z = points.T
+    data.intensity = np.arange(len(points)) % 60000
+    data.classification = np.arange(len(points)) % 7
+    if rgb is not None:
+        data.red, data.green, data.blue = rgb.T
+    if extra:
+        data.height = points[:, 2]
+    data.write(str(path))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+@pytest.mark.parametrize("deep", [1, 257])
+def test_points_colours_and_dimensions(tmp_path, suffix, deep):
+    points = bumpy(200).astype(float) + [400000, 5000000, 100]
+    rgb = np.random.default_rng(0).integers(0, 256, (200, 3))
+    cloud = read_las(make(tmp_path / f"a{suffix}", points, (rgb * deep).astype(np.uint16), extra=True))
+    np.testing.assert_allclose(cloud.points, points, atol=6e-4)
+    np.testing.assert_array_equal(cloud.colors, rgb)
+    np.testing.assert_array_equal(cloud.columns["intensity"], np.arange(200))
+    np.testing.assert_allclose(cloud.columns["height"], points[:, 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+@pytest.mark.parametrize("again", [".las", ".laz"])
+def test_written_again_with_every_dimension(tmp_path, suffix, again):
+    points = bumpy(200).astype(float) + [400000, 5000000, 100]
+    rgb = np.random.default_rng(0).integers(0, 65536, (200, 3)).astype(np.uint16)
+    one = read_las(make(tmp_path / f"a{suffix}", points, rgb, extra=True))
+    more = {**one.columns, "mask_0": np.arange(200, dtype=np.uint8), "mask_id": np.full(200, -1, np.int32)}
+    for _ in range(2):  # writing does not change the header that was read
+        write_las(tmp_path / f"b{again}", more, one.points, one.extra["header"])
+        two = read_las(tmp_path / f"b{again}")
+        assert set(two.columns) == set(more)
+        for name, values in more.items():
+            np.testing.assert_array_equal(two.columns[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.5, 0.9])
+def test_cut_off(tmp_path, suffix, share):
+    path = make(tmp_path / f"a{suffix}", np.random.default_rng(0).random((5000, 3)))
+    data = path.read_bytes()
+    path.write_bytes(data[: max(2, int(len(data) * share))])
+    with pytest.raises(InputError, match=r"a\.la"):
+        read_las(path)
+
+
+def test_another_kind_of_file(tmp_path):
+    (tmp_path / "a.las").write_text("x y z\n1 2 3\n")
+    with pytest.raises(InputError, match="LASF"):
+        read_las(tmp_path / "a.las")
