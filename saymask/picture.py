@@ -182,7 +182,7 @@ def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int]) -> np.ndarray:
     # a little of the object's own brightness is kept, so that its form can still be read
     own = np.clip(0.8 + 0.4 * grey[rows] / 255.0, 0.8, 1.1)
     base[rows] = HIGHLIGHT[stage.owner[rows] % len(HIGHLIGHT)] * own[:, None]
-    sun = camera.back + 0.9 * camera.up - 0.5 * camera.right
+    sun = camera.back + 0.3 * camera.up - 0.3 * camera.right
     sun = (sun / np.linalg.norm(sun)).astype(np.float32)
     picture = shade(index, depth, base, stage.normals, stage.owner >= 0, camera.back.astype(np.float32), sun)
     picture[index < 0] = BACKGROUND

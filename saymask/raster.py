@@ -187,7 +187,7 @@ def shade(index, depth, base, normals, marked, toward, sun):  # type: ignore[no-
                     nearer = logs[y, x] - logs[py, px] - 0.006
                     if nearer > 0:
                         dome += weight * min(nearer, 0.06)
-            light = 0.86 + 0.2 * max(lambert, 0.0) if marked[i] else 0.60 + 0.46 * max(lambert, 0.0)
+            light = 0.86 + 0.2 * max(lambert, 0.0) if marked[i] else 0.56 + 0.50 * max(lambert, 0.0)
             light *= np.exp(-5.0 * dome)
             for c in range(3):
                 out[y, x, c] = base[i, c] * light
@@ -230,7 +230,7 @@ def surface_normals(points: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
     The neighbourhood grows with the `spacing` float32 [n] of the points, in powers of two.
     """
-    level = np.clip(np.rint(np.log2(2.5 * spacing / 0.02)), 0, 5).astype(np.int8)
+    level = np.clip(np.rint(np.log2(2.3 * spacing / 0.02)), 0, 5).astype(np.int8)
     normals = np.empty((len(points), 3), np.float32)
     for size in np.unique(level):
         rows = np.flatnonzero(level >= size - 1)

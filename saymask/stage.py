@@ -38,7 +38,7 @@ class Stage:
         normals = _normals(scan, rows)
         if normals is None:
             normals = surface_normals(chosen, spacing)
-        plan = None if eye is not None else Plan.of(chosen)
+        plan = None if eye is not None else Plan.of(chosen, normals)
         return cls(chosen, scan.colors[rows], normals, owner[rows], spacing, plan, eye)
 
     def part(self, rows: np.ndarray) -> "Stage":
@@ -56,10 +56,11 @@ class Plan:
     cell: np.ndarray  # int64 [n]: flat cell of every point
     tall: np.ndarray  # bool [X, Y]: holds 1.5 m and more of something upright
     outside: np.ndarray  # bool [X, Y]: open to the border
+    upright: np.ndarray  # bool [n]: the surface at the point stands
 
     @classmethod
-    def of(cls, points: np.ndarray) -> "Plan":
-        """Draw the plan of points float32 [n, 3]."""
+    def of(cls, points: np.ndarray, normals: np.ndarray) -> "Plan":
+        """Draw the plan of points and normals float32 [n, 3]."""
         edge = 8
         xy = np.floor((points[:, :2] - points[:, :2].min(0)) / 0.1).astype(np.int64) + edge
         shape = tuple(xy.max(0) + edge + 1)
@@ -70,21 +71,23 @@ class Plan:
         np.minimum.at(bottom, cell, points[:, 2])
         taken = ndimage.binary_closing(np.isfinite(top).reshape(shape), iterations=3)
         rooms = np.asarray(ndimage.binary_fill_holes(taken), bool)
-        return cls(cell, (top - bottom > 1.5).reshape(shape), np.logical_not(rooms))
+        return cls(cell, (top - bottom > 1.5).reshape(shape), np.logical_not(rooms), np.abs(normals[:, 2]) < 0.6)
 
     def near(self, toward: np.ndarray) -> np.ndarray:
         """Return the points in tall cells within 35 cm of the outside on the side `toward` [2], bool [n]."""
         facing = np.zeros_like(self.outside)
         angle = np.arctan2(toward[1], toward[0])
-        for turn in np.deg2rad([-70, -45, -20, 0, 20, 45, 70]):
+        for turn in np.deg2rad([-20, 0, 20]):
             for step in (1.0, 2.0, 3.0, 3.6):
                 shift = np.rint([step * np.cos(angle + turn), step * np.sin(angle + turn)]).astype(int)
                 facing |= np.roll(self.outside, (-shift[0], -shift[1]), (0, 1))  # the border is wide enough to roll
-        return (self.tall & facing).ravel()[self.cell]
+        wall = self.tall & facing
+        beside = np.asarray(ndimage.binary_dilation(wall), bool)
+        return wall.ravel()[self.cell] | (beside.ravel()[self.cell] & self.upright)
 
     def part(self, rows: np.ndarray) -> "Plan":
         """Return the plan for some of the points."""
-        return Plan(self.cell[rows], self.tall, self.outside)
+        return Plan(self.cell[rows], self.tall, self.outside, self.upright[rows])
 
 
 def _normals(scan: Scan, rows: np.ndarray) -> np.ndarray | None:

@@ -1,13 +1,14 @@
 """From a path to a `Scan`: choose the reader, then units, up axis, dropped points, duplicates, thinning."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from saymask.errors import InputError
 from saymask.io.cloud import LABEL_TYPES, Cloud
-from saymask.io.frame import MAX_EXTENT, check_unit, metres_per_unit
+from saymask.io.frame import MAX_EXTENT, UNITS, check_unit, metres_per_unit
 from saymask.io.orient import AXES, find_up, rotation_to_z
 from saymask.scan import MAX_POINTS, MIN_POINTS, Scan, Source
 
@@ -37,7 +38,7 @@ def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
         raise InputError(f"{path}: expected a file, got something else")
     if path.stat().st_size == 0:
         raise InputError(f"{path.name}: the file is empty; copy or export it again")
-    return _build(path, _reader(suffix)(path), unit, up)
+    return _build(path, _reader(suffix, unit)(path), unit, up)
 
 
 def _load_folder(path: Path) -> Scan:
@@ -50,7 +51,7 @@ def _load_folder(path: Path) -> Scan:
     )
 
 
-def _reader(suffix: str) -> Callable[[Path], Cloud]:
+def _reader(suffix: str, unit: str | None) -> Callable[[Path], Cloud]:
     """Return the reader of a suffix; modules are imported when they are needed."""
     if suffix == "ply":
         from saymask.io.ply import read_ply as reader
@@ -63,7 +64,9 @@ def _reader(suffix: str) -> Callable[[Path], Cloud]:
     elif suffix in ("npz", "npy"):
         from saymask.io.npz import read_npz as reader
     elif suffix in MESH:
-        from saymask.io.mesh import read_mesh as reader
+        from saymask.io.mesh import read_mesh
+
+        return partial(read_mesh, scale=None if unit is None else UNITS[unit])  # samples lie 2 cm apart in metres
     else:
         from saymask.io.text import read_text as reader
     return reader
@@ -73,7 +76,8 @@ def _build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     """Turn a file's points into a scan in metres with z up, and say what was done."""
     messages = list(cloud.messages)
     n = len(cloud.points)
-    if n < MIN_POINTS:
+    least = MIN_POINTS if cloud.faces is None else 3  # a box of eight corners can be sampled
+    if n < least:
         raise InputError(
             f"{path.name}: expected at least {MIN_POINTS} points, got {n}; a scan of a room has many thousands"
         )
@@ -82,7 +86,7 @@ def _build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
         kept = None
     else:
         kept = np.flatnonzero(good)
-        if len(kept) < MIN_POINTS:
+        if len(kept) < least:
             raise InputError(
                 f"{path.name}: expected at least {MIN_POINTS} points with finite coordinates, got {len(kept)} of "
                 f"{n:,}; the others are NaN or infinite"
@@ -119,7 +123,8 @@ def _without_strays(
     points: np.ndarray, kept: np.ndarray | None, scale: float, messages: list[str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Drop single points hundreds of metres away (reflections, sensor errors), which no room can hold."""
-    if np.ptp(points, axis=0).max() * scale <= MAX_EXTENT:
+    widest = max(float(points[:, i].max() - points[:, i].min()) for i in range(3))  # far faster than ptp over rows
+    if widest * scale <= MAX_EXTENT:
         return points, kept
     middle = np.median(points[:: max(1, len(points) // 20_000)], axis=0)
     near = (np.abs(points - middle) * scale <= MAX_EXTENT).all(1)

@@ -1,6 +1,7 @@
 """Which way is up: found from the planes of the cloud, so that every scan ends with z up and a level floor."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,8 @@ AXES = {
     "x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0),
     "-x": (-1.0, 0.0, 0.0), "-y": (0.0, -1.0, 0.0), "-z": (0.0, 0.0, -1.0),
 }  # fmt: skip
+WEIGHTS = np.array([1.5, 3.0, 0.4, 0.6])
+"""Of the four signs of a floor: its share of the surface, low things, faces that look up, a flat room."""
 _LEVEL = np.cos(np.deg2rad(2.0))
 """A floor closer to an axis than this is left as it is: files that are right already are not touched."""
 
@@ -68,9 +71,11 @@ def find_up(
         guess = view or "z"
         return Up(np.array(AXES[guess]), f"up axis {guess} assumed (no planes found); pass up= to override")
     best, score = np.array(AXES[view or "z"]), -np.inf
-    for direction in _directions(patches):
+    directions = _directions(patches)
+    loose = _loose(patches, directions)
+    for direction in directions:
         for sign in (1.0, -1.0):
-            value = _score(sign * direction, patches, view)
+            value = _score(sign * direction, patches, loose, view)
             if value > score:
                 best, score = sign * direction, value
     name = max(AXES, key=lambda a: float(best @ np.array(AXES[a])))
@@ -100,6 +105,11 @@ class _Patches:
     cloud: np.ndarray  # float64 [c, 3]: all cells, flat or not
     oriented: bool
 
+    @cached_property
+    def widest(self) -> float:
+        """Largest extent along an axis, metres."""
+        return float((self.cloud.max(0) - self.cloud.min(0)).max())
+
 
 def _thin(points: np.ndarray, size: float) -> np.ndarray:
     """Return the row of one point per cell, int64 [c]."""
@@ -110,7 +120,7 @@ def _thin(points: np.ndarray, size: float) -> np.ndarray:
 
 def _patches(points: np.ndarray, faces: np.ndarray | None, normals: np.ndarray | None) -> _Patches | None:
     """Return up to some thousand flat spots with their normals; None when there are hardly any."""
-    step = max(1, len(points) // 40_000)
+    step = max(1, len(points) // 25_000)
     some = points[::step].astype(np.float64)
     span = float(np.ptp(some, axis=0).max())
     rows = _thin(some, max(0.05, span / 150))
@@ -131,8 +141,8 @@ def _patches(points: np.ndarray, faces: np.ndarray | None, normals: np.ndarray |
         return _Patches(centers[rows], n[rows], cloud, True) if len(rows) >= 50 else None
     from scipy.spatial import KDTree
 
-    k = min(16, len(some))
-    queries = cloud[:: max(1, len(cloud) // 4000)]
+    k = min(12, len(some))
+    queries = cloud[:: max(1, len(cloud) // 2500)]
     _, near = KDTree(some).query(queries, k=k)
     around = some[near] - some[near].mean(1, keepdims=True)
     values, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))
@@ -145,12 +155,12 @@ def _patches(points: np.ndarray, faces: np.ndarray | None, normals: np.ndarray |
 def _directions(patches: _Patches) -> list[np.ndarray]:
     """Return the directions that many normals share (within 8 degrees), the three axes first, each of unit length."""
     n = patches.normals
-    tried = n[:: max(1, len(n) // 200)]
-    votes = np.abs(n @ tried.T) > np.cos(np.deg2rad(8))
+    tried = n[:: max(1, len(n) // 100)]
+    votes = (np.abs(n @ tried.T) > np.cos(np.deg2rad(8))).astype(np.float32)
     found: list[np.ndarray] = [np.array(AXES[a]) for a in "zyx"]
     left = np.ones(len(n), bool)
     for _ in range(6):
-        count = (votes & left[:, None]).sum(0)
+        count = left.astype(np.float32) @ votes
         best = int(count.argmax())
         if count[best] < 0.02 * len(n):
             break
@@ -182,34 +192,49 @@ def _camera_up(points: np.ndarray, camera: bool) -> str | None:
     return None
 
 
-def _score(up: np.ndarray, patches: _Patches, view: str | None) -> float:
+def _loose(patches: _Patches, directions: list[np.ndarray]) -> np.ndarray:
+    """Return which cells belong to no large plane (floor, wall, ceiling), bool [c]: furniture and small things."""
+    loose = np.ones(len(patches.cloud), bool)
+    for direction in directions:
+        aligned = np.abs(patches.normals @ direction) > np.cos(np.deg2rad(10))
+        if not aligned.any():
+            continue
+        height = patches.centers[aligned] @ direction
+        count, edges = np.histogram(height, bins=max(1, int(np.ceil(np.ptp(height) / 0.06))))
+        every = patches.cloud @ direction
+        for i in np.flatnonzero(count > 0.035 * len(patches.centers)):
+            loose &= (every < edges[i] - 0.05) | (every > edges[i + 1] + 0.05)
+    return loose
+
+
+def _score(up: np.ndarray, patches: _Patches, loose: np.ndarray, view: str | None) -> float:
     """Return how well `up` explains the cloud; comparable between directions of one cloud."""
     height = patches.centers @ up
     all_heights = patches.cloud @ up
     facing = patches.normals @ up
     level = np.abs(facing) > np.cos(np.deg2rad(10))
-    low, high = np.quantile(all_heights, [0.002, 0.998])
+    ordered = np.sort(all_heights)
+    low, high = (float(ordered[int(share * (len(ordered) - 1))]) for share in (0.002, 0.998))
     bins = max(1, int(np.ceil((high - low) / 0.06)))
     floor, base = 0.0, low
     if level.any():
         count, edges = np.histogram(height[level], bins=bins + 2, range=(low - 0.06, high + 0.06))
         two = count[:-1] + count[1:]  # a plane may sit on the border of two bins
         # the floor: the largest plane with next to nothing below it
-        below = np.searchsorted(np.sort(all_heights), edges[: len(two)]) / len(all_heights)
+        below = np.searchsorted(ordered, edges[: len(two)]) / len(ordered)
         value = two * np.maximum(0.0, 1 - below / 0.08)
         at = int(value.argmax())
         floor, base = float(value[at]) / len(height), float(edges[at])
     span = max(high - base, 1e-6)
-    # things stand on the floor: between floor and ceiling there is more in the lower half
-    middle = (all_heights > base + 0.1 * span) & (all_heights < base + 0.9 * span)
-    lower = float((all_heights[middle] < base + 0.5 * span).mean()) - 0.5 if middle.sum() > 20 else 0.0
-    # tables, seats and shelves are seen from above: level spots that are neither floor nor ceiling
+    # things stand on the floor: what is neither floor nor wall nor ceiling is mostly low
+    things = np.clip((all_heights[loose] - base) / span, 0, 1)
+    low_things = 0.5 - float(things.mean()) if len(things) > 20 else 0.0
+    # tables, seats and shelves are seen from above: with known orientation of faces they tell up from down
     inner = level & (height > base + 0.12 * span) & (height < base + 0.88 * span)
-    tops = float(inner.mean())
-    shown = 0.0
-    if patches.oriented and inner.any():
-        shown = float(np.sign(facing[inner]).mean()) * min(1.0, 5 * tops)
-    return 1.5 * floor + 1.2 * lower + 0.8 * tops + 0.3 * shown - 0.1 * min(span / 3.0, 4.0) + _prior(up, view)
+    shown = float(np.sign(facing[inner]).mean()) * min(1.0, 5 * float(inner.mean())) if inner.any() else 0.0
+    # rooms are wider than high
+    flat = 1 - min(1.0, span / patches.widest)
+    return float(WEIGHTS @ np.array([floor, low_things, shown * patches.oriented, flat])) + _prior(up, view)
 
 
 def _prior(up: np.ndarray, view: str | None) -> float:

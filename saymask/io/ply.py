@@ -101,7 +101,7 @@ def _header(path: Path, data: bytes) -> tuple[str, list[Element], list[str], int
     order: str | None = None
     elements: list[Element] = []
     comments: list[str] = []
-    for line in data[: end.start()].decode("latin-1").splitlines()[1:]:
+    for line in data[: end.start()].decode("utf-8", errors="replace").splitlines()[1:]:
         words = line.split()
         try:
             match words:

@@ -1,4 +1,4 @@
-"""Inference of `SparseUNet` on the CPU: the same computation with BatchNorm, ReLU and residuals fused into the convolutions.
+"""Inference of `SparseUNet` on the CPU: BatchNorm, ReLU and residuals fused into the convolutions.
 
 A convolution's block of rows is still in the cache when it is normalised, activated and stored for its consumer, so no
 separate pass over memory is left. Activations are float32, or bfloat16 between float32 sums and residuals.
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from saymask.errors import InputError
 from saymask.sparse.maps import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
@@ -41,12 +42,13 @@ class _Run:
     def __init__(
         self, net: "SparseUNet", pyramid: SitePyramid, at_level: "AtLevel | None", keep: bool, dtype: torch.dtype
     ):
-        self.net, self.sites, self.at_level, self.keep, self.dtype = net, pyramid.levels, at_level, keep, dtype
+        self.net, self.levels, self.sites = net, net.level_modules, pyramid.levels
+        self.at_level, self.keep, self.dtype = at_level, keep, dtype
         self.outputs: list[Tensor] = []
 
     def output(self, feats: Tensor) -> Tensor:
         """Run everything."""
-        entry = self.net.levels[0].blocks[0].norm1
+        entry = self.levels[0].head_blocks[0].norm1
         raw, act = self.enter(0, self.net.input_conv, feats, self.sites[0].kernel_map(), entry)
         return self.level(0, raw, act, self.net.output_norm, torch.float32)
 
@@ -56,37 +58,42 @@ class _Run:
         """Convolve into level `index`; return its raw and activated features, the caller's `at_level` in between."""
         raw = _empty(kernel_map.n_out, conv.weight.shape[2])
         if self.at_level is None:
-            act = _empty(*raw.shape, self.dtype)
+            act = torch.empty_like(raw, dtype=self.dtype)
             _conv(conv, x, kernel_map, raw=raw, act=act, act_affine=_affine(norm))
             return raw, act
         _conv(conv, x, kernel_map, raw=raw)
         given = self.at_level(index, raw)
-        raw = raw.copy_(given) if given is not raw else raw  # the caller may keep its tensor: raw is overwritten later
+        if given.shape != raw.shape:
+            raise InputError(f"at_level {index}: expected features {list(raw.shape)}, got {list(given.shape)}")
+        raw = torch.empty_like(raw).copy_(given)  # a copy: the caller may keep what it saw or gave
         scale, shift = _affine(norm)
         return raw, torch.addcmul(shift, raw, scale).relu_().to(self.dtype)
 
     def level(self, index: int, raw: Tensor, act: Tensor, norm: nn.BatchNorm1d, dtype: torch.dtype) -> Tensor:
         """Run level `index` and all below; return relu(norm(level output)) in `dtype` for whoever consumes it."""
-        level, sites = self.net.levels[index], self.sites[index]
+        level, sites = self.levels[index], self.sites[index]
         if not level.has_coarser:
-            return self.blocks(level.blocks, raw, act, sites, norm, dtype, hidden=None)
+            return self.blocks(level.head_blocks, raw, act, sites, norm, dtype, hidden=None)
         count, channels = raw.shape
         both, both_act = _empty(count, 2 * channels), _empty(count, 2 * channels, self.dtype)
-        tail = _affine(level.tail[0].norm1)
+        tail_blocks = level.tail_blocks
+        tail = _affine(tail_blocks[0].norm1)
         hidden = self.encode(level, raw, act, sites, both, both_act, (tail[0][:channels], tail[1][:channels]))
-        entry = self.net.levels[index + 1].blocks[0].norm1
+        entry = self.levels[index + 1].head_blocks[0].norm1
         coarse = self.enter(index + 1, level.down, act, sites.down, entry)
         coarse_act = self.level(index + 1, *coarse, level.up_norm, self.dtype)
         _conv(
             level.up, coarse_act, sites.up, raw=both[:, channels:], act=both_act[:, channels:],
             act_affine=(tail[0][channels:], tail[1][channels:]),
         )  # fmt: skip
+        shortcut = tail_blocks[0].shortcut
+        assert shortcut is not None  # 2C → C
         with torch.autocast("cpu", enabled=False):  # what is added to the sums stays float32
-            torch.mm(both, level.tail[0].shortcut.weight.T, out=raw)
+            torch.mm(both, shortcut.weight.T, out=raw)
         del both
-        _conv(level.tail[0].conv1, both_act, sites.kernel_map(), act=hidden, act_affine=_affine(level.tail[0].norm2))
+        _conv(tail_blocks[0].conv1, both_act, sites.kernel_map(), act=hidden, act_affine=_affine(tail_blocks[0].norm2))
         del both_act
-        return self.blocks(level.tail, raw, act, sites, norm, dtype, hidden=hidden)
+        return self.blocks(tail_blocks, raw, act, sites, norm, dtype, hidden=hidden)
 
     def encode(
         self, level: "UNetLevel", raw: Tensor, act: Tensor, sites: Level, both: Tensor, both_act: Tensor, tail: Affine
@@ -96,11 +103,12 @@ class _Run:
         Overwrites raw and act, which are free afterwards, and returns a third buffer of that size.
         """
         channels = raw.shape[1]
-        hidden = _empty(*act.shape, self.dtype)
-        for i, block in enumerate(level.blocks):
+        hidden = torch.empty_like(act)
+        blocks = level.head_blocks
+        for i, block in enumerate(blocks):
             _conv(block.conv1, act, sites.kernel_map(), act=hidden, act_affine=_affine(block.norm2))
-            if i + 1 < len(level.blocks):
-                affine = _affine(level.blocks[i + 1].norm1)
+            if i + 1 < len(blocks):
+                affine = _affine(blocks[i + 1].norm1)
                 _conv(block.conv2, hidden, sites.kernel_map(), residual=raw, raw=raw, act=act, act_affine=affine)
                 continue
             _conv(
@@ -110,8 +118,8 @@ class _Run:
         return hidden
 
     def blocks(
-        self, blocks: nn.ModuleList, raw: Tensor, act: Tensor, sites: Level, norm: nn.BatchNorm1d, dtype: torch.dtype,
-        *, hidden: Tensor | None,
+        self, blocks: "list[ResidualBlock]", raw: Tensor, act: Tensor, sites: Level, norm: nn.BatchNorm1d,
+        dtype: torch.dtype, *, hidden: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Run residual blocks to the end of a level, raw being what the first of them adds; overwrites raw and act.
 
@@ -119,11 +127,11 @@ class _Run:
         """
         for i, block in enumerate(blocks):
             if i or hidden is None:
-                hidden = _empty(*act.shape, self.dtype) if hidden is None else hidden
+                hidden = torch.empty_like(act) if hidden is None else hidden
                 _conv(block.conv1, act, sites.kernel_map(), act=hidden, act_affine=_affine(block.norm2))
             last = i + 1 == len(blocks)
             if last and dtype != act.dtype:
-                act = _empty(*raw.shape, dtype)
+                act = torch.empty_like(raw, dtype=dtype)
             affine = _affine(norm if last else blocks[i + 1].norm1)
             out = raw if self.keep or not last else None  # in place: a row's residual is read before it is written
             _conv(block.conv2, hidden, sites.kernel_map(), residual=raw, raw=out, act=act, act_affine=affine)
@@ -138,6 +146,8 @@ def _empty(rows: int, channels: int, dtype: torch.dtype = torch.float32) -> Tens
 
 def _affine(norm: nn.BatchNorm1d) -> Affine:
     """Return an evaluating BatchNorm as (scale, shift)."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
 

@@ -5,6 +5,7 @@ convolution has a bias; BatchNorm eps 1e-4, momentum 0.1 over all sites of the b
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,9 +61,19 @@ class UNetLevel(nn.Module):
                 ResidualBlock(channels * (2 if i == 0 else 1), channels) for i in range(block_reps)
             )
 
+    @property
+    def head_blocks(self) -> list[ResidualBlock]:
+        """Residual blocks before the way down."""
+        return cast(list[ResidualBlock], list(self.blocks))
+
+    @property
+    def tail_blocks(self) -> list[ResidualBlock]:
+        """Residual blocks after the concatenation; none on the coarsest level."""
+        return cast(list[ResidualBlock], list(self.tail)) if self.has_coarser else []
+
     def encode(self, x: Tensor, sites: Level) -> Tensor:
         """Return the skip features [V, C]."""
-        for block in self.blocks:
+        for block in self.head_blocks:
             x = block(x, sites.kernel_map())
         return x
 
@@ -73,7 +84,7 @@ class UNetLevel(nn.Module):
     def ascend(self, skip: Tensor, coarse: Tensor, sites: Level) -> Tensor:
         """Return this level's output [V, C] from the skip features and the next level's output."""
         x = torch.cat([skip, self.up(F.relu(self.up_norm(coarse)), sites.up)], dim=1)
-        for block in self.tail:
+        for block in self.tail_blocks:
             x = block(x, sites.kernel_map())
         return x
 
@@ -91,6 +102,11 @@ class SparseUNet(nn.Module):
         self.levels = nn.ModuleList(UNetLevel(c, n, block_reps) for c, n in zip(widths, coarser))
         self.output_norm = _norm(widths[0])
 
+    @property
+    def level_modules(self) -> list[UNetLevel]:
+        """The levels, finest first."""
+        return cast(list[UNetLevel], list(self.levels))
+
     def forward(
         self,
         feats: Tensor,  # [V, C_in] in key order: raw[pyramid.order]
@@ -98,7 +114,7 @@ class SparseUNet(nn.Module):
         at_level: AtLevel | None = None,
         return_levels: bool = False,
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        """Return [V, widths[0]] after the output BatchNorm and ReLU (and, if asked, every level's output, finest first).
+        """Return [V, widths[0]] after the output BatchNorm and ReLU (and all levels' outputs, finest first, if asked).
 
         `at_level(l, x)` is called with the features entering level l (0 = finest, after the input or the strided
         convolution) and its result replaces them.
@@ -108,14 +124,16 @@ class SparseUNet(nn.Module):
                 f"the U-Net has {len(self.levels)} levels, the sites {len(pyramid.levels)}: "
                 f"build_sites(coords, levels={len(self.levels)})"
             )
+        if feats.ndim != 2 or feats.shape != (len(pyramid), self.in_channels):
+            raise InputError(f"expected features [{len(pyramid)}, {self.in_channels}], got {list(feats.shape)}")
         dtype = self._fused_dtype(feats)
         if dtype is not None:
             out, outputs = fused_forward(self, feats.contiguous(), pyramid, at_level, return_levels, dtype)
             return (out, outputs) if return_levels else out
-        sites = pyramid.levels
+        sites, levels = pyramid.levels, self.level_modules
         x = self.input_conv(feats, sites[0].kernel_map())
         skips = []
-        for index, level in enumerate(self.levels):
+        for index, level in enumerate(levels):
             if at_level is not None:
                 x = at_level(index, x)
             x = level.encode(x, sites[index])
@@ -123,8 +141,8 @@ class SparseUNet(nn.Module):
             if level.has_coarser:
                 x = level.descend(x, sites[index])
         outputs = [x]
-        for index in range(len(self.levels) - 2, -1, -1):
-            x = self.levels[index].ascend(skips.pop(index), x, sites[index])
+        for index in range(len(levels) - 2, -1, -1):
+            x = levels[index].ascend(skips.pop(index), x, sites[index])
             outputs.append(x)
         out = F.relu(self.output_norm(x))
         return (out, outputs[::-1]) if return_levels else out
@@ -137,7 +155,7 @@ class SparseUNet(nn.Module):
             return None
         if any(m._forward_hooks or m._forward_pre_hooks for child in self.children() for m in child.modules()):
             return None  # somebody wants to see the layers
-        if not all(type(m.down_norm) is nn.BatchNorm1d for m in self.levels if m.has_coarser):
+        if any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             return None
         if not torch.is_autocast_enabled("cpu"):
             return torch.float32
@@ -147,7 +165,7 @@ class SparseUNet(nn.Module):
         """Return our state-dict name → the official one (spconv-based U-Nets of SPFormer, LESS, UniSeg3D, BQNet)."""
         keys = {"input_conv.weight": "input_conv.0.weight"}
         prefix = "unet"
-        for index, level in enumerate(self.levels):
+        for index, level in enumerate(self.level_modules):
             ours = f"levels.{index}"
             for i in range(self.block_reps):
                 keys |= _block_keys(f"{ours}.blocks.{i}", f"{prefix}.blocks.block{i}", False)
@@ -188,7 +206,9 @@ class SparseUNet(nn.Module):
         wrong = [mapping[k] for k, v in state.items() if v.shape != own[k].shape]
         if wrong:
             first = wrong[0]
-            raise InputError(f"{len(wrong)} backbone tensors have another shape, first: {first} {list(state_dict[first].shape)}")
+            raise InputError(
+                f"{len(wrong)} backbone tensors have another shape, first: {first} {list(state_dict[first].shape)}"
+            )
         self.load_state_dict(state)
         return list(mapping.values())
 

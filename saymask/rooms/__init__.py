@@ -1,7 +1,7 @@
 """Rooms: a synthetic benchmark of furnished rooms with sentences, in the file formats of ScanNet and ScanRefer.
 
-`make_room` draws a room, `scan_room` looks at it with a sensor, `write_room` writes its files; `saymask.rooms.generate.generate`
-makes whole splits. The names are imported when they are first used.
+`make_room` draws a room, `scan_room` looks at it with a sensor, `write_room` writes its files, and `generate` in
+`saymask.rooms.generate` makes whole splits. The names are imported when they are first used.
 """
 
 from importlib import import_module

@@ -59,7 +59,5 @@ def part_boxes(boxes: np.ndarray, x: float, y: float, z: float, yaw: float) -> l
     out = []
     for x0, y0, z0, x1, y1, z1 in boxes.tolist():
         px, py = (x0 + x1) / 2, (y0 + y1) / 2
-        out.append(
-            Upright(x + c * px - s * py, y + s * px + c * py, (x1 - x0) / 2, (y1 - y0) / 2, z + z0, z + z1, yaw)
-        )
+        out.append(Upright(x + c * px - s * py, y + s * px + c * py, (x1 - x0) / 2, (y1 - y0) / 2, z + z0, z + z1, yaw))
     return out

@@ -1,5 +1,7 @@
 """Named colours, and the textures that vary a colour over a surface without changing its name."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 RGB = tuple[int, int, int]
@@ -34,7 +36,7 @@ LEATHER = {"black": 3, "brown": 3, "white": 0.7, "beige": 1, "red": 0.5}
 CERAMIC = {"white": 5, "beige": 0.6}
 
 
-def choose(rng: np.random.RandomState, weights: dict[str, float]) -> str:
+def choose(rng: np.random.RandomState, weights: Mapping[str, float]) -> str:
     """Draw a colour word with probability proportional to its weight."""
     words = list(weights)
     share = np.cumsum([weights[w] for w in words])
@@ -114,7 +116,12 @@ def texture_colors(
         for _ in range(rng.randint(4, 8)):
             words = ("white", "red", "orange", "yellow", "green", "blue", "brown", "black", "beige", "purple")
             ink = shade_of(rng, words[rng.randint(len(words))])
-            cu, cv, ru, rv = rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), rng.uniform(0.1, 0.3), rng.uniform(0.1, 0.3)
+            cu, cv, ru, rv = (
+                rng.uniform(-0.5, 0.5),
+                rng.uniform(-0.5, 0.5),
+                rng.uniform(0.1, 0.3),
+                rng.uniform(0.1, 0.3),
+            )
             if rng.random_sample() < 0.5:
                 spot = (np.abs(u - cu) < ru) & (np.abs(v - cv) < rv)
             else:

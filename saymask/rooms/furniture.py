@@ -4,7 +4,7 @@ A design is a function that draws its measures from a `Kit` and adds parts to it
 `@design(category, name)`; `build` picks one, runs it and returns a `Model` whose size is that of its parts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -141,7 +141,7 @@ class Kit:
         """Draw yes with this chance."""
         return bool(self.rng.random_sample() < chance)
 
-    def main(self, weights: dict[str, float], material: str | None = None) -> RGB:
+    def main(self, weights: Mapping[str, float], material: str | None = None) -> RGB:
         """Draw the dominant colour (a forced one wins) and note it and the material."""
         drawn = colors.choose(self.rng, weights)
         self.color = self.forced or drawn
@@ -152,7 +152,7 @@ class Kit:
         """Draw a secondary colour."""
         return colors.shade_of(self.rng, word)
 
-    def some(self, weights: dict[str, float]) -> RGB:
+    def some(self, weights: Mapping[str, float]) -> RGB:
         """Draw a secondary colour from weights."""
         return colors.shade_of(self.rng, colors.choose(self.rng, weights))
 
@@ -246,14 +246,23 @@ class Kit:
         boxes = np.array([np.concatenate(part.bounds()) for part in self.parts])
         low, high = boxes[:, :3].min(axis=0), boxes[:, 3:].max(axis=0)
         shift = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+        dx, dy, dz = shift.tolist()
         parts = tuple(
-            Part(p.kind, p.size, p.center - shift, p.rotation, p.color, p.texture, p.rounding, p.profile, p.folds, p.holes)
+            Part(
+                p.kind,
+                p.size,
+                p.center - shift,
+                p.rotation,
+                p.color,
+                p.texture,
+                p.rounding,
+                p.profile,
+                p.folds,
+                p.holes,
+            )
             for p in self.parts
         )
-        tops = tuple(
-            Surface(s.x0 - shift[0], s.y0 - shift[1], s.x1 - shift[0], s.y1 - shift[1], s.z - shift[2], s.headroom)
-            for s in self.tops
-        )
+        tops = tuple(Surface(s.x0 - dx, s.y0 - dy, s.x1 - dx, s.y1 - dy, s.z - dz, s.headroom) for s in self.tops)
         w, d, h = (float(v) for v in high - low)
         fronted = chosen.fronted if self.fronted is None else self.fronted
         return Model(

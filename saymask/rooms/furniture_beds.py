@@ -19,7 +19,7 @@ def _bedding(k: Kit, w: float, d: float, z: float, cloth) -> None:
 def framed_bed(k: Kit) -> None:
     """A wooden frame with a headboard, sometimes a footboard."""
     w, d, z = k.pick(0.95, 1.25, 1.45, 1.65, 1.85) + k.u(-0.03, 0.03), k.u(1.98, 2.1), k.u(0.24, 0.34)
-    w = k.wish.get("w", w)
+    w = k.u(w, w, "w")
     cloth = k.main(SHEETS, "fabric")
     frame = k.some(WOOD)
     k.legs(w + 0.06, d, z - 0.1, 0.07, frame)
@@ -34,7 +34,7 @@ def framed_bed(k: Kit) -> None:
 def upholstered_bed(k: Kit) -> None:
     """A padded box bed with a thick headboard."""
     w, d = k.pick(1.25, 1.45, 1.65, 1.85), k.u(2.0, 2.1)
-    w = k.wish.get("w", w)
+    w = k.u(w, w, "w")
     cloth = k.main(SHEETS, "fabric")
     pad = k.some(FABRIC | LEATHER)
     k.box(0, 0, 0.02, w + 0.08, d, 0.3, pad, "fabric", round=0.03)
@@ -46,7 +46,7 @@ def upholstered_bed(k: Kit) -> None:
 def plain_bed(k: Kit) -> None:
     """A mattress on a low base without a headboard."""
     w, d = k.pick(0.95, 1.25, 1.45), k.u(1.96, 2.05)
-    w = k.wish.get("w", w)
+    w = k.u(w, w, "w")
     cloth = k.main(SHEETS, "fabric")
     k.box(0, 0, 0.0, w, d, 0.24, k.pick("grey", "beige", "black", "white"), "fabric", round=0.02)
     _bedding(k, w, d, 0.24, cloth)
@@ -120,7 +120,9 @@ def clothes_pile(k: Kit) -> None:
     for i in range(k.n(2, 4)):
         cloth = k.main(BRIGHT | {"blue": 3, "black": 2, "grey": 2}, "fabric") if i == 0 else k.some(BRIGHT)
         x, y = k.u(-0.08, 0.08), k.u(-0.07, 0.07)
-        k.cushion(x, y, 0.05 * i, k.u(0.35, 0.5), k.u(0.28, 0.4), k.u(0.08, 0.13), cloth, turn=(k.u(-0.2, 0.2), 0, k.u(0, 3)))
+        k.cushion(
+            x, y, 0.05 * i, k.u(0.35, 0.5), k.u(0.28, 0.4), k.u(0.08, 0.13), cloth, turn=(k.u(-0.2, 0.2), 0, k.u(0, 3))
+        )
     k.color = None
 
 
@@ -132,7 +134,18 @@ def jacket(k: Kit) -> None:
     cloth = k.main(FABRIC | {"black": 4, "blue": 3}, "fabric")
     k.box(0, 0, 0.0, w * 0.8, 0.14, h - 0.05, cloth, "fabric", round=0.06)
     for s in (-1, 1):
-        k.box(s * w * 0.44, 0, h * 0.22, 0.12, 0.11, h * 0.68, darker(cloth, 0.92), "fabric", round=0.05, turn=(0, -s * 0.12, 0))
+        k.box(
+            s * w * 0.44,
+            0,
+            h * 0.22,
+            0.12,
+            0.11,
+            h * 0.68,
+            darker(cloth, 0.92),
+            "fabric",
+            round=0.05,
+            turn=(0, -s * 0.12, 0),
+        )
     k.box(0, 0.04, h - 0.08, 0.03, 0.1, 0.1, "grey")
 
 
@@ -167,7 +180,16 @@ def blinds(k: Kit) -> None:
     k.box(0, 0, h, w, 0.04, 0.05, darker(paint, 0.95))
     count = max(6, round(h / 0.07))
     for i in range(count):
-        k.box(0, 0, i * h / count + 0.005, w, 0.012, h / count * 0.8, darker(paint, 1.0 if i % 2 else 0.93), turn=(0.5, 0, 0))
+        k.box(
+            0,
+            0,
+            i * h / count + 0.005,
+            w,
+            0.012,
+            h / count * 0.8,
+            darker(paint, 1.0 if i % 2 else 0.93),
+            turn=(0.5, 0, 0),
+        )
 
 
 @design("stuffed animal", "bear")

@@ -238,7 +238,9 @@ def cup(k: Kit) -> None:
 def bottle(k: Kit) -> None:
     """A bottle."""
     r, h = k.u(0.035, 0.045), k.u(0.22, 0.3)
-    paint = k.main({"green": 2, "blue": 2, "white": 1, "red": 0.6, "black": 0.6, "brown": 0.8, "orange": 0.4}, "plastic")
+    paint = k.main(
+        {"green": 2, "blue": 2, "white": 1, "red": 0.6, "black": 0.6, "brown": 0.8, "orange": 0.4}, "plastic"
+    )
     k.lathe(0, 0, 0, ((0, 0), (r, 0), (r, h * 0.62), (0.015, h * 0.8), (0.015, h), (0, h)), paint)
 
 
@@ -246,7 +248,13 @@ def bottle(k: Kit) -> None:
 def pitcher(k: Kit) -> None:
     """A jug with a handle."""
     glaze = k.main(CERAMIC | {"blue": 1}, "ceramic")
-    k.lathe(0, 0, 0, ((0, 0), (0.065, 0), (0.08, 0.1), (0.055, 0.2), (0.06, 0.23), (0.045, 0.23), (0.04, 0.19), (0, 0.19)), glaze)
+    k.lathe(
+        0,
+        0,
+        0,
+        ((0, 0), (0.065, 0), (0.08, 0.1), (0.055, 0.2), (0.06, 0.23), (0.045, 0.23), (0.04, 0.19), (0, 0.19)),
+        glaze,
+    )
     k.tube((0.06, 0, 0.2), (0.12, 0, 0.17), 0.011, glaze)
     k.tube((0.12, 0, 0.17), (0.07, 0, 0.07), 0.011, glaze)
 

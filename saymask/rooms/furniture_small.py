@@ -38,7 +38,14 @@ def _leaves(k: Kit, z: float, h: float, spread: float) -> None:
         for _ in range(k.n(5, 8)):
             a, r = k.u(0, 2 * np.pi), k.u(0.0, spread * 0.6)
             ball = k.u(0.3, 0.5) * spread
-            k.ball(r * np.cos(a), r * np.sin(a), z + k.u(0.0, max(h - 2 * ball, 0.02)), ball, darker(green, k.u(0.8, 1.2)), "leaves")
+            k.ball(
+                r * np.cos(a),
+                r * np.sin(a),
+                z + k.u(0.0, max(h - 2 * ball, 0.02)),
+                ball,
+                darker(green, k.u(0.8, 1.2)),
+                "leaves",
+            )
     elif kind == 1:  # long blades
         for i in range(k.n(8, 13)):
             a, lean = i * 2.4, k.u(0.1, 0.55)
@@ -51,7 +58,17 @@ def _leaves(k: Kit, z: float, h: float, spread: float) -> None:
             a, up = i * 2.4, k.u(0.35, 1.0)
             r = spread * k.u(0.35, 0.75)
             leaf = k.u(0.12, 0.2) * max(0.6, spread / 0.3)
-            k.cushion(r * np.cos(a), r * np.sin(a), z + h * up - 0.03, leaf, leaf * 0.6, 0.035, darker(green, k.u(0.8, 1.2)), "leaves", turn=(0, 0.5, a))
+            k.cushion(
+                r * np.cos(a),
+                r * np.sin(a),
+                z + h * up - 0.03,
+                leaf,
+                leaf * 0.6,
+                0.035,
+                darker(green, k.u(0.8, 1.2)),
+                "leaves",
+                turn=(0, 0.5, a),
+            )
 
 
 @design("plant", "floor_pot")
@@ -59,7 +76,10 @@ def _leaves(k: Kit, z: float, h: float, spread: float) -> None:
 def plant(k: Kit) -> None:
     """A plant in a pot; `small` for window sills and tables."""
     small = k.wish.get("small", 0) > 0
-    r, h, tall, spread = (0.08, 0.12, k.u(0.18, 0.3), k.u(0.12, 0.17)) if small else (k.u(0.14, 0.19), k.u(0.24, 0.36), k.u(0.5, 1.0), k.u(0.24, 0.36))  # fmt: skip
+    if small:
+        r, h, tall, spread = 0.08, 0.12, k.u(0.18, 0.3), k.u(0.12, 0.17)
+    else:
+        r, h, tall, spread = k.u(0.14, 0.19), k.u(0.24, 0.36), k.u(0.5, 1.0), k.u(0.24, 0.36)
     pot = k.some(CERAMIC | {"brown": 3, "black": 1, "grey": 1, "blue": 0.6, "red": 0.4})
     k.lathe(0, 0, 0, ((0, 0), (r * 0.72, 0), (r, h), (r - 0.015, h), (r - 0.02, h - 0.03), (0, h - 0.03)), pot)
     _leaves(k, h - 0.03, tall, spread)
@@ -72,7 +92,13 @@ def vase(k: Kit) -> None:
     h = k.u(0.18, 0.34)
     if k.flip(0.7):
         r = k.u(0.05, 0.08)
-        k.lathe(0, 0, 0, ((0, 0), (r * 0.7, 0), (r, h * 0.35), (r * 0.45, h * 0.8), (r * 0.6, h), (r * 0.4, h), (0, h * 0.7)), glaze)
+        k.lathe(
+            0,
+            0,
+            0,
+            ((0, 0), (r * 0.7, 0), (r, h * 0.35), (r * 0.45, h * 0.8), (r * 0.6, h), (r * 0.4, h), (0, h * 0.7)),
+            glaze,
+        )
     else:
         k.ball(0, 0, 0, k.u(0.06, 0.1), glaze)
 

@@ -163,7 +163,9 @@ def low_bookshelf(k: Kit) -> None:
 def shelf_rack(k: Kit) -> None:
     """An open shelf without a back."""
     paint = k.main(METAL | WOOD, "metal" if k.flip() else "wood")
-    _shelving(k, k.u(0.75, 1.25, "w"), k.u(0.34, 0.48), k.u(1.2, 1.95), paint, k.n(3, 5), back=False, fill=0.15, tex="plain")
+    _shelving(
+        k, k.u(0.75, 1.25, "w"), k.u(0.34, 0.48), k.u(1.2, 1.95), paint, k.n(3, 5), back=False, fill=0.15, tex="plain"
+    )
 
 
 @design("shelf", "wall_board", weight=0)
@@ -201,11 +203,11 @@ def bathroom_cabinet(k: Kit) -> None:
 @design("box", "carton", weight=3)
 def carton(k: Kit) -> None:
     """A cardboard or coloured box, sometimes with open flaps."""
-    w, d, h = k.u(0.26, 0.5, "w"), k.u(0.22, 0.38, "d"), k.u(0.18, 0.4)
+    w, d, h = k.u(0.26, 0.5, "w"), k.u(0.22, 0.38, "d"), k.u(0.18, 0.4, "h")
     paint = k.main({"brown": 5, "beige": 3, "white": 1.5, "blue": 0.6, "red": 0.4, "grey": 0.6}, "paper")
     k.shape = "square" if abs(w - d) < 0.04 else "rectangular"
     k.box(0, 0, 0, w, d, h, paint)
-    if k.flip(0.4):
+    if k.flip(0.4) and "h" not in k.wish:  # flaps stand up where there is room above
         for s in (-1, 1):
             k.box(s * (w / 2 + 0.02), 0, h - 0.03, 0.012, d, 0.12, darker(paint, 1.08), turn=(0, s * 0.7, 0))
     else:
@@ -216,7 +218,7 @@ def carton(k: Kit) -> None:
 @design("storage container", "tub")
 def tub(k: Kit) -> None:
     """A plastic box with a lid in another colour."""
-    w, d, h = k.u(0.4, 0.6), k.u(0.3, 0.4), k.u(0.22, 0.36)
+    w, d, h = k.u(0.4, 0.6, "w"), k.u(0.3, 0.4, "d"), k.u(0.22, 0.36, "h")
     paint = k.main(PLASTIC | {"purple": 0.6, "pink": 0.4}, "plastic")
     k.shape = "rectangular"
     k.box(0, 0, 0, w, d, h - 0.03, paint, round=0.02)

@@ -77,7 +77,9 @@ def dining_table(k: Kit) -> None:
     """A wooden table for four to eight."""
     top = k.main(WOOD, "wood")
     frame = top if k.flip(0.7) else "black"
-    _rect_table(k, k.u(1.3, 2.1, "w"), k.u(0.8, 1.0, "d"), k.u(0.73, 0.77), k.pick("legs", "splayed", "steel"), top, frame)
+    _rect_table(
+        k, k.u(1.3, 2.1, "w"), k.u(0.8, 1.0, "d"), k.u(0.73, 0.77), k.pick("legs", "splayed", "steel"), top, frame
+    )
 
 
 @design("dining table", "round")

@@ -114,7 +114,16 @@ def poster(k: Kit) -> None:
 @design("sign", "plate", weight=0.6)
 def calendar(k: Kit) -> None:
     """A calendar or a sign: a sheet with lines of print."""
-    k.box(0, 0, 0, k.u(0.26, 0.4), 0.014, k.u(0.28, 0.5), k.main({"white": 4, "yellow": 0.7, "red": 0.5, "blue": 0.5}, "paper"), "text")
+    k.box(
+        0,
+        0,
+        0,
+        k.u(0.26, 0.4),
+        0.014,
+        k.u(0.28, 0.5),
+        k.main({"white": 4, "yellow": 0.7, "red": 0.5, "blue": 0.5}, "paper"),
+        "text",
+    )
 
 
 @design("whiteboard", "framed")
@@ -127,7 +136,16 @@ def whiteboard(k: Kit) -> None:
     k.box(0, -0.04, 0.02, w * 0.7, 0.06, 0.02, "grey")
     for _ in range(k.n(0, 5)):
         ink = k.pick("blue", "red", "black", "green")
-        k.box(k.u(-0.35, 0.35) * w, -0.008, k.u(0.3, 0.8) * h, k.u(0.15, 0.4), 0.006, 0.025, ink, turn=(0, k.u(-0.3, 0.3), 0))
+        k.box(
+            k.u(-0.35, 0.35) * w,
+            -0.008,
+            k.u(0.3, 0.8) * h,
+            k.u(0.15, 0.4),
+            0.006,
+            0.025,
+            ink,
+            turn=(0, k.u(-0.3, 0.3), 0),
+        )
 
 
 @design("blackboard", "framed")

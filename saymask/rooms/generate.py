@@ -64,7 +64,9 @@ def generate(
     for left in [*(out / "scans").glob(".room*"), *(out / "rooms").glob("**/.*")]:  # of a run that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     rooms = [(split, index) for split, count in splits.items() for index in range(count)]
-    todo = [(str(out), split, index, seed, sensor) for split, index in rooms if not _complete(out, room_id(split, index))]
+    todo = [
+        (str(out), split, index, seed, sensor) for split, index in rooms if not _complete(out, room_id(split, index))
+    ]
     with _progress(len(rooms), len(rooms) - len(todo), quiet) as advance:
         for _ in _run(todo, workers):
             advance()
@@ -77,7 +79,9 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
-            differ = ", ".join(f"{k} {found.get(k)!r} there, {v!r} asked for" for k, v in settings.items() if found.get(k) != v)
+            differ = ", ".join(
+                f"{k} {found.get(k)!r} there, {v!r} asked for" for k, v in settings.items() if found.get(k) != v
+            )
             raise InputError(f"{out} holds rooms made with other settings ({differ}); choose an empty folder")
     write_text(path, json.dumps(settings))
 
@@ -94,7 +98,7 @@ def _complete(out: Path, id: str) -> bool:
 def make_one(job: tuple[str, str, int, int, str]) -> str:
     """Make, scan, describe and write one room: (OUT, split, index, seed, sensor); return its id."""
     from saymask.rooms.describe import describe
-    from saymask.rooms.files import write_room as write_description
+    from saymask.rooms.files import write_room_json
 
     out, split, index, seed, sensor = job
     mesh = make_room(split, index, seed)
@@ -103,7 +107,7 @@ def make_one(job: tuple[str, str, int, int, str]) -> str:
     rng = random_state(VERSION, seed, split, index, 2)
     told = describe(mesh.room, rng=rng, split="val" if split == "val" else "train", seen=seen)
     try:
-        write_description(Path(out) / "rooms" / f"{mesh.room.id}.json", mesh.room)
+        write_room_json(Path(out) / "rooms" / f"{mesh.room.id}.json", mesh.room)
         counts = np.bincount(capture.objects, minlength=len(mesh.bodies))
         record = {
             "kind": mesh.room.kind,
@@ -148,7 +152,15 @@ def _run(jobs: list[tuple[str, str, int, int, str]], workers: int) -> Iterator[s
 def _progress(total: int, done: int, quiet: bool):
     """Show a bar with rooms per second on standard error; yield the function that advances it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Speed(ProgressColumn):
@@ -188,7 +200,9 @@ def _finish(out: Path, splits: dict[str, int], seed: int, sensor: str) -> dict[s
     return card
 
 
-def _card(out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int], seed: int, sensor: str) -> dict[str, Any]:
+def _card(
+    out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int], seed: int, sensor: str
+) -> dict[str, Any]:
     from saymask.data.annotations import unique_multiple
     from saymask.rooms.describe import sentence_statistics
 
@@ -223,7 +237,8 @@ def _card(out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int],
         "vertices_per_room": sum(room["vertices"] for room in everything) / len(everything),
         "classes": {name: sum(g == name for g in group.values()) for name in ("head", "common", "tail")},
         "class_frequencies": {
-            label: {"rooms": round(v, 4), "instances": counts[label], "group": group[label]} for label, v in share.items()
+            label: {"rooms": round(v, 4), "instances": counts[label], "group": group[label]}
+            for label, v in share.items()
         },
         "sentences": sentences,
         "published": PUBLISHED,
@@ -244,5 +259,3 @@ def split_hash(out: str | Path, split: str) -> str:
         digest.update(name.encode("utf-8"))
         digest.update((out / name).read_bytes())
     return digest.hexdigest()
-
-

@@ -1,9 +1,23 @@
 """How the rooms of a home are furnished."""
 
 from math import pi
+from typing import Any
 
 from saymask.rooms.layout import Layout, Placed
 from saymask.rooms.places import clutter, desk_with_screen, fill_shelves, pictures, rug_under, seats_at
+
+# What else a bathroom may hold, and how often.
+BATH_EXTRAS = (
+    ("trash can", 0.5),
+    ("laundry hamper", 0.2),
+    ("laundry basket", 0.15),
+    ("cabinet", 0.3),
+    ("stool", 0.12),
+    ("scale", 0.12),
+    ("washing machine", 0.15),
+    ("basket", 0.12),
+    ("plant", 0.12),
+)
 
 
 def bedroom(lay: Layout) -> None:
@@ -45,7 +59,13 @@ def bedroom(lay: Layout) -> None:
         if lay.chance(0.35):
             for model in lay.group("cushion", 2 if wide else 1, square=1):
                 lay.on_top(model, host, top=1, at=(lay.u(0.1, 0.9), 0.95))
-        for category, chance in (("blanket", 0.3), ("clothes", 0.18), ("stuffed animal", 0.05), ("laptop", 0.06), ("bag", 0.06)):
+        for category, chance in (
+            ("blanket", 0.3),
+            ("clothes", 0.18),
+            ("stuffed animal", 0.05),
+            ("laptop", 0.06),
+            ("bag", 0.06),
+        ):
             if lay.chance(chance):
                 lay.on_top(lay.make(category), host, top=1)
     storage = lay.pick(("wardrobe",), ("wardrobe", "dresser"), ("dresser",), ("wardrobe", "wardrobe", "dresser"))
@@ -73,12 +93,16 @@ def bedroom(lay: Layout) -> None:
 
 def living_room(lay: Layout) -> None:
     """A sofa that faces a television, armchairs, a coffee table on a rug, shelves, plants and lamps."""
-    main = lay.against_wall(lay.make("couch", lay.pick("sofa", "sofa", "leather_sofa", "corner_sofa")), front=1.4, tries=60)
+    main = lay.against_wall(
+        lay.make("couch", lay.pick("sofa", "sofa", "leather_sofa", "corner_sofa")), front=1.4, tries=60
+    )
     sofas = [main] if main else []
     screen_stand = None
     if main is not None:
         opposite = lay.walls[(main.wall or 0)]
-        facing = [w.index for w in lay.walls if w.inward[0] * opposite.inward[0] + w.inward[1] * opposite.inward[1] < -0.9]
+        facing = [
+            w.index for w in lay.walls if w.inward[0] * opposite.inward[0] + w.inward[1] * opposite.inward[1] < -0.9
+        ]
         stand = lay.make("tv stand")
         for index in facing:
             wall = lay.walls[index]
@@ -91,10 +115,19 @@ def living_room(lay: Layout) -> None:
     elif lay.chance(0.5):
         lay.on_wall(lay.make("tv", "on_wall"), 0.95, 1.2)
     if main is not None:
-        distance = lay.u(0.35, 0.5) if main.model.shape != "l-shaped" else -0.35
-        coffee = lay.before(lay.make("coffee table"), main, distance, ignore=main.model.shape == "l-shaped")
+        coffee = None
+        model = lay.make("coffee table")
+        corner = main.model.shape == "l-shaped"  # then the table stands in the angle, beside the chaise
+        for shift in (0.5, -0.5, 0.65, -0.65) if corner else (0.0,):
+            distance = lay.u(-0.4, -0.2) if corner else lay.u(0.35, 0.5)
+            coffee = coffee or lay.before(model, main, distance, shift=shift)
         if coffee is not None:
-            clutter(lay, coffee, ("book", "book", "cup", "plate", "candle", "bowl", "laptop", "tissue box", "tray", "bottle"), 2.2)
+            clutter(
+                lay,
+                coffee,
+                ("book", "book", "cup", "plate", "candle", "bowl", "laptop", "tissue box", "tray", "bottle"),
+                2.2,
+            )
             if lay.chance(0.3):
                 second = lay.make("coffee table", coffee.model.design)
                 lay.beside(second, coffee, lay.pick(-1, 1), gap=0.1, back=False)
@@ -126,7 +159,9 @@ def living_room(lay: Layout) -> None:
             lay.on_top(model, host, yaw=lay.u(-0.3, 0.3))
         if lay.chance(0.15):
             lay.on_top(lay.make(lay.pick("blanket", "clothes", "bag", "backpack")), host)
-    for category in lay.pick(("bookshelf",), ("bookshelf", "bookshelf"), ("cabinet",), ("bookshelf", "cabinet"), ("cabinet", "cabinet")):
+    for category in lay.pick(
+        ("bookshelf",), ("bookshelf", "bookshelf"), ("cabinet",), ("bookshelf", "cabinet"), ("cabinet", "cabinet")
+    ):
         placed = lay.against_wall(lay.make(category), front=0.5)
         if placed is not None:
             fill_shelves(lay, placed, ("decoration", "plant", "speaker", "basket", "box", "clock", "candle"))
@@ -135,8 +170,15 @@ def living_room(lay: Layout) -> None:
         if table is not None:
             seats_at(lay, table, "chair", 4 + 2 * int(lay.chance(0.4)))
             clutter(lay, table, ("bowl", "plate", "decoration", "plant", "cup", "bottle"), 1.5)
-    for _ in range(lay.pick(0, 1, 1, 2, 3)):
-        lay.against_wall(lay.make(lay.pick("plant", "plant", "potted plant")), front=0.1, corner=lay.chance(0.6), gap=0.06)
+    if lay.area > 26:
+        for category in (lay.pick("bookshelf", "cabinet", "shelf"), lay.pick("armchair", "bench", "cabinet", "desk")):
+            placed = lay.against_wall(lay.make(category), front=0.5)
+            if placed is not None:
+                fill_shelves(lay, placed, ("book", "decoration", "plant", "basket", "box"))
+    for _ in range(lay.pick(0, 1, 1, 2, 3) + int(lay.area > 26)):
+        lay.against_wall(
+            lay.make(lay.pick("plant", "plant", "potted plant")), front=0.1, corner=lay.chance(0.6), gap=0.06
+        )
     if lay.chance(0.06):
         lay.against_wall(lay.make("fireplace"), front=0.8)
     if lay.chance(0.03):
@@ -153,7 +195,9 @@ def kitchen(lay: Layout) -> None:
     pieces = ["counter", "stove", "counter"] if lay.chance(0.6) else ["counter", "stove", "dishwasher", "counter"]
     if lay.chance(0.15):
         pieces[1] = "oven"
-    pieces = (["refrigerator", *pieces] if lay.chance(0.75) else pieces) + (["refrigerator"] if lay.chance(0.08) else [])
+    pieces = (["refrigerator", *pieces] if lay.chance(0.75) else pieces) + (
+        ["refrigerator"] if lay.chance(0.08) else []
+    )
     if lay.chance(0.5):
         pieces.reverse()
     name = lay.pick("kitchen counter", "kitchen counter", "kitchen counter", "counter")
@@ -193,7 +237,9 @@ def kitchen(lay: Layout) -> None:
         for k in range(len(lay.walls)):
             side = lay.walls[k]
             if side.index != wall.index and side.length > 1.8:
-                placed = lay.against_wall(lay.make(name, "run", slab, w=min(1.8, side.length - 0.9)), walls=(k,), front=0.6, tries=12)
+                placed = lay.against_wall(
+                    lay.make(name, "run", slab, w=min(1.8, side.length - 0.9)), walls=(k,), front=0.6, tries=12
+                )
                 if placed is not None:
                     runs.append(placed)
                     break
@@ -211,26 +257,53 @@ def kitchen(lay: Layout) -> None:
                 lay.on_wall(lay.make("range hood"), 1.55, 1.65, above=host)
             continue
         w = host.model.size[0]
-        lay.on_wall(lay.make("kitchen cabinet", color=color if lay.chance(0.8) else None, w=min(1.0, w - 0.02)), 1.42, 1.5, above=host, near=0.02)
+        lay.on_wall(
+            lay.make("kitchen cabinet", color=color if lay.chance(0.8) else None, w=min(1.0, w - 0.02)),
+            1.42,
+            1.5,
+            above=host,
+            near=0.02,
+        )
         if w > 1.7:
             for near in (0.75, 0.75):
-                lay.on_wall(lay.make("kitchen cabinet", color=color, w=min(0.8, w - 1.05)), 1.42, 1.5, above=host, near=near, tries=40)
+                lay.on_wall(
+                    lay.make("kitchen cabinet", color=color, w=min(0.8, w - 1.05)),
+                    1.42,
+                    1.5,
+                    above=host,
+                    near=near,
+                    tries=40,
+                )
     small = ("microwave", "coffee maker", "toaster", "coffee kettle", "bottle", "cup", "plate", "bowl", "dish rack",
              "paper towel roll", "container", "bottle", "tray", "water pitcher", "toaster oven", "box")  # fmt: skip
     for run in runs:
+        for appliance, share in (("microwave", 0.35), ("coffee maker", 0.25), ("dish rack", 0.12)):
+            if run is runs[-1] and lay.chance(share):
+                lay.on_top(lay.make(appliance), run, yaw=0.0, tries=40)
         clutter(lay, run, small, 2.6)
     if lay.area > 14 and lay.chance(0.25):
         island = lay.free(lay.make("counter", "island"), gap=0.75, yaw=lay.pick(0.0, pi / 2))
         if island is not None:
             clutter(lay, island, small, 1.2)
             lay.around(island, lay.group("stool", lay.pick(2, 3, 4)), ends=False)
-    table = lay.free(lay.make(lay.pick("dining table", "dining table", "table"), w=lay.u(0.95, 1.5)), gap=0.5, yaw=lay.pick(0.0, pi / 2))
+    table = lay.free(
+        lay.make(lay.pick("dining table", "dining table", "table"), w=lay.u(0.95, 1.5)),
+        gap=0.5,
+        yaw=lay.pick(0.0, pi / 2),
+    )
     if table is None:
         table = lay.against_wall(lay.make("table", w=lay.u(0.9, 1.2), d=0.66), front=0.5)
     if table is not None:
         seats_at(lay, table, "chair", lay.pick(2, 4, 4, 5, 6))
         clutter(lay, table, ("bowl", "plate", "cup", "bottle", "plant", "book", "decoration", "tissue box"), 1.8)
-    for category, chance in (("trash can", 0.6), ("cabinet", 0.3), ("shelf", 0.2), ("washing machine", 0.12), ("recycling bin", 0.2), ("stool", 0.2)):
+    for category, chance in (
+        ("trash can", 0.6),
+        ("cabinet", 0.3),
+        ("shelf", 0.2),
+        ("washing machine", 0.12),
+        ("recycling bin", 0.2),
+        ("stool", 0.2),
+    ):
         if lay.chance(chance):
             placed = lay.against_wall(lay.make(category), front=0.3, corner=category == "trash can")
             if placed is not None:
@@ -246,7 +319,9 @@ def bathroom(lay: Layout) -> None:
         if tub is not None and lay.chance(0.75):
             wall = lay.walls[tub.wall or 0]
             hung = lay.make("shower curtain", w=lay.u(0.55, 0.9), h=1.85)
-            x, y = tub.world(lay.pick(-1, 1) * (tub.model.size[0] / 2 - hung.size[0] / 2 - 0.02), -tub.model.size[1] / 2 - 0.06)
+            x, y = tub.world(
+                lay.pick(-1, 1) * (tub.model.size[0] / 2 - hung.size[0] / 2 - 0.02), -tub.model.size[1] / 2 - 0.06
+            )
             item = Placed(hung, x, y, 0.14, wall.yaw, len(lay.placed), "ceiling")
             if lay.fits(item, zones=False):
                 lay.add(item)
@@ -260,7 +335,13 @@ def bathroom(lay: Layout) -> None:
             shape = lay.pick("basin", "vessel")
             for i in range(count):
                 lay.on_top(lay.make("sink", shape, w=0.46, d=0.36), vanity, at=((i + 0.5) / count, 0.5), yaw=0.0)
-            clutter(lay, vanity, ("soap dispenser", "cup", "bottle", "soap dish", "tissue box", "container", "towel", "candle"), 2.0, pump=True)
+            clutter(
+                lay,
+                vanity,
+                ("soap dispenser", "cup", "bottle", "soap dish", "tissue box", "container", "towel", "candle"),
+                2.0,
+                pump=True,
+            )
             for _ in range(count):
                 lay.on_wall(lay.make("mirror"), 1.15, 1.3, above=vanity, near=0.3 if count > 1 else 0.05)
     else:
@@ -279,10 +360,9 @@ def bathroom(lay: Layout) -> None:
                 lay.on_wall(lay.make(lay.pick("handicap bar", "rail")), 0.75, 0.9, walls=(seat.wall or 0,))
     for model in lay.group("towel", lay.pick(1, 2, 2, 3), design="hanging"):
         lay.on_wall(model, 0.75, 1.15)
-    for category, chance in (("trash can", 0.5), ("laundry hamper", 0.2), ("laundry basket", 0.15), ("cabinet", 0.3),
-                             ("stool", 0.12), ("scale", 0.12), ("washing machine", 0.15), ("basket", 0.12), ("plant", 0.12)):  # fmt: skip
+    for category, chance in BATH_EXTRAS:
         if lay.chance(chance):
-            options = {"h": 0.85} if category == "cabinet" else {}
+            options: dict[str, Any] = {"h": 0.85} if category == "cabinet" else {}
             placed = lay.against_wall(lay.make(category, **options), front=0.1, corner=lay.chance(0.5))
             if placed is not None and placed.model.tops:
                 clutter(lay, placed, ("towel", "bottle", "soap dispenser", "basket"), 1.2, pump=True)

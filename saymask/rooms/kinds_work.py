@@ -5,18 +5,66 @@ from math import pi
 from saymask.rooms.layout import Layout
 from saymask.rooms.places import clutter, desk_with_screen, fill_shelves, pictures, rug_under, seats_at, work_place
 
+# What else a hallway may hold, and how often.
+HALL_EXTRAS = (
+    ("plant", 0.35),
+    ("wardrobe", 0.25),
+    ("bookshelf", 0.25),
+    ("suitcase", 0.12),
+    ("end table", 0.15),
+    ("trash can", 0.2),
+    ("basket", 0.1),
+    ("chair", 0.25),
+    ("dresser", 0.12),
+)
+
+
+# What else a storage room may hold, and how often.
+STORE_EXTRAS = (
+    ("cabinet", 0.5),
+    ("ladder", 0.2),
+    ("vacuum cleaner", 0.18),
+    ("bucket", 0.25),
+    ("broom", 0.15),
+    ("suitcase", 0.3),
+    ("suitcase", 0.15),
+    ("trash can", 0.3),
+    ("recycling bin", 0.2),
+    ("folded chair", 0.08),
+    ("ironing board", 0.1),
+    ("laundry basket", 0.15),
+    ("bicycle", 0.1),
+    ("crate", 0.1),
+    ("fan", 0.12),
+    ("mini fridge", 0.06),
+    ("file cabinet", 0.3),
+    ("chair", 0.25),
+    ("table", 0.35),
+    ("computer tower", 0.1),
+)
+
 
 def office(lay: Layout) -> None:
     """Desks with chairs and screens, file cabinets, shelves, a whiteboard, bins, plants."""
     count = max(1, min(6, round(lay.area / 7.5 + lay.u(-0.6, 0.6))))
-    models = lay.group("desk", count, w=lay.u(1.2, 1.6)) if lay.chance(0.85) else lay.group("table", count, w=lay.u(1.2, 1.6), d=0.75)
+    models = (
+        lay.group("desk", count, w=lay.u(1.2, 1.6))
+        if lay.chance(0.85)
+        else lay.group("table", count, w=lay.u(1.2, 1.6), d=0.75)
+    )
     placed = 0
     if count >= 4 and lay.chance(0.5):  # two rows back to back in the middle
         pair = lay.free(models[0], gap=0.9, yaw=lay.pick(0.0, pi / 2))
         if pair is not None:
             placed += 1
             work_place(lay, pair)
-            other = lay.new(models[1], pair.world(0, pair.model.size[1] / 2 + models[1].size[1] / 2 + 0.02), 0.0, pair.yaw + pi, "floor")
+            other = lay.new(
+                models[1],
+                pair.world(0, pair.model.size[1] / 2 + models[1].size[1] / 2 + 0.02),
+                0.0,
+                pair.yaw + pi,
+                "floor",
+            )
             if lay.fits(other):
                 work_place(lay, lay.add(other))
                 placed += 1
@@ -27,12 +75,21 @@ def office(lay: Layout) -> None:
         desk = lay.against_wall(model, front=0.75, tries=60)
         if desk is not None:
             work_place(lay, desk)
-    for category, n in ((lay.pick("file cabinet", "cabinet"), lay.pick(1, 2, 2, 3)), (lay.pick("bookshelf", "shelf"), lay.pick(0, 1, 1, 2))):
+    for category, n in (
+        (lay.pick("file cabinet", "cabinet"), lay.pick(1, 2, 2, 3)),
+        (lay.pick("bookshelf", "shelf"), lay.pick(0, 1, 1, 2)),
+    ):
         for model in lay.group(category, n) if n else []:
             item = lay.against_wall(model, front=0.4)
             if item is not None:
                 fill_shelves(lay, item, ("box", "book", "printer", "plant", "paper", "storage bin", "basket"))
-    for category, chance in (("whiteboard", 0.5), ("bulletin board", 0.25), ("blackboard", 0.04), ("clock", 0.12), ("board", 0.03)):
+    for category, chance in (
+        ("whiteboard", 0.5),
+        ("bulletin board", 0.25),
+        ("blackboard", 0.04),
+        ("clock", 0.12),
+        ("board", 0.03),
+    ):
         if lay.chance(chance):
             for model in lay.group(category, 1 + int(lay.chance(0.3))):
                 lay.on_wall(model, 0.85, 1.05)
@@ -72,20 +129,43 @@ def meeting_room(lay: Layout) -> None:
     table = table or lay.free(lay.make("table", "rectangular"), gap=0.6)
     if table is not None:
         seats_at(lay, table, lay.pick("chair", "office chair", "office chair"), lay.pick(6, 8, 10, 12))
-        clutter(lay, table, ("laptop", "paper", "cup", "telephone", "bottle", "projector", "water bottle", "book", "paper"), 3.0)
+        clutter(
+            lay,
+            table,
+            ("laptop", "paper", "cup", "telephone", "bottle", "projector", "water bottle", "book", "paper"),
+            3.0,
+        )
         if lay.chance(0.2):
             rug_under(lay, table)
-    for category, chance in (("whiteboard", 0.75), ("tv", 0.4), ("projector screen", 0.06), ("clock", 0.2), ("blackboard", 0.08)):
+    for category, chance in (
+        ("whiteboard", 0.75),
+        ("tv", 0.4),
+        ("projector screen", 0.06),
+        ("clock", 0.2),
+        ("blackboard", 0.08),
+    ):
         if lay.chance(chance):
-            for model in lay.group(category, 1 + int(category == "whiteboard" and lay.chance(0.4)), design="on_wall" if category == "tv" else None):
+            for model in lay.group(
+                category,
+                1 + int(category == "whiteboard" and lay.chance(0.4)),
+                design="on_wall" if category == "tv" else None,
+            ):
                 lay.on_wall(model, 0.85, 1.1)
-    for model in lay.group(lay.pick("cabinet", "cabinet", "table", "shelf"), lay.pick(0, 1, 1, 2)) if lay.chance(0.8) else []:
+    for model in (
+        lay.group(lay.pick("cabinet", "cabinet", "table", "shelf"), lay.pick(0, 1, 1, 2)) if lay.chance(0.8) else []
+    ):
         item = lay.against_wall(model, front=0.3)
         if item is not None:
             clutter(lay, item, ("telephone", "plant", "coffee maker", "printer", "water pitcher", "cup", "box"), 1.3)
     for model in lay.group("chair", lay.pick(0, 0, 2, 3)):
         lay.against_wall(model, front=0.2)
-    for category, chance in (("trash can", 0.6), ("plant", 0.4), ("couch", 0.1), ("recycling bin", 0.2), ("coat rack", 0.08)):
+    for category, chance in (
+        ("trash can", 0.6),
+        ("plant", 0.4),
+        ("couch", 0.1),
+        ("recycling bin", 0.2),
+        ("coat rack", 0.08),
+    ):
         if lay.chance(chance):
             if category == "coat rack":
                 lay.on_wall(lay.make(category), 1.5, 1.65)
@@ -121,8 +201,7 @@ def hallway(lay: Layout) -> None:
     if lay.chance(0.35):
         for model in lay.group("closet door", 1, w=1.2):
             lay.on_wall(model, 0.005, 0.006, zones=True)
-    for category, chance in (("plant", 0.35), ("wardrobe", 0.25), ("bookshelf", 0.25), ("suitcase", 0.12), ("end table", 0.15),
-                             ("trash can", 0.2), ("basket", 0.1), ("chair", 0.25), ("dresser", 0.12)):  # fmt: skip
+    for category, chance in HALL_EXTRAS:
         if lay.chance(chance):
             lay.against_wall(lay.make(category), front=0.5 if category in ("wardrobe", "bookshelf") else 0.2)
     if lay.chance(0.12):
@@ -137,9 +216,18 @@ def storage(lay: Layout) -> None:
     racks = [lay.against_wall(model, front=0.5) for model in lay.group("shelf", lay.pick(2, 3, 4), design="rack")]
     for rack in racks:
         if rack is not None:
-            fill_shelves(lay, rack, ("box", "storage bin", "box", "container", "basket", "storage container", "bottle", "book", "bucket"), chance=0.75)
+            fill_shelves(
+                lay,
+                rack,
+                ("box", "storage bin", "box", "container", "basket", "storage container", "bottle", "book", "bucket"),
+                chance=0.75,
+            )
     if lay.chance(0.45):
-        for category in lay.pick(("washing machine", "clothes dryer"), ("washing machine",), ("washing machine", "clothes dryer", "laundry basket")):
+        for category in lay.pick(
+            ("washing machine", "clothes dryer"),
+            ("washing machine",),
+            ("washing machine", "clothes dryer", "laundry basket"),
+        ):
             item = lay.against_wall(lay.make(category), front=0.4)
             if item is not None and item.model.tops:
                 clutter(lay, item, ("laundry detergent", "basket", "towel", "bottle"), 1.2)
@@ -147,13 +235,12 @@ def storage(lay: Layout) -> None:
         item = lay.against_wall(model, front=0.1, gap=0.04, turn=lay.u(-0.3, 0.3))
         if item is not None and lay.chance(0.4) and item.model.design == "carton":
             smaller = lay.make("box", "carton", w=item.model.size[0] * 0.85, d=item.model.size[1] * 0.8)
-            stacked = lay.new(smaller, (item.x, item.y), item.model.size[2] + 0.002, item.yaw + lay.u(-0.2, 0.2), "on", on=item.id)
+            stacked = lay.new(
+                smaller, (item.x, item.y), item.model.size[2] + 0.002, item.yaw + lay.u(-0.2, 0.2), "on", on=item.id
+            )
             if lay.fits(stacked):
                 lay.add(stacked)
-    for category, chance in (("cabinet", 0.5), ("ladder", 0.2), ("vacuum cleaner", 0.18), ("bucket", 0.25), ("broom", 0.15),
-                             ("suitcase", 0.3), ("suitcase", 0.15), ("trash can", 0.3), ("recycling bin", 0.2), ("folded chair", 0.08),
-                             ("ironing board", 0.1), ("laundry basket", 0.15), ("bicycle", 0.1), ("crate", 0.1), ("fan", 0.12),
-                             ("mini fridge", 0.06), ("file cabinet", 0.3), ("chair", 0.25), ("table", 0.35), ("computer tower", 0.1)):  # fmt: skip
+    for category, chance in STORE_EXTRAS:
         if lay.chance(chance):
             item = lay.against_wall(lay.make(category), front=0.1)
             if item is not None and item.model.tops:

@@ -115,17 +115,22 @@ class Layout:
     def inside(self, box: Upright, slack: float = 0.003) -> bool:
         """Return whether a box's footprint lies in the room."""
         rx, ry = box.reach()
-        if box.x - rx < -slack or box.y - ry < -slack or box.x + rx > self.width + slack or box.y + ry > self.depth + slack:
+        if (
+            box.x - rx < -slack
+            or box.y - ry < -slack
+            or box.x + rx > self.width + slack
+            or box.y + ry > self.depth + slack
+        ):
             return False
         return self.notch is None or not overlap(self.notch, box)
 
-    def collides(self, item: Placed, ignore: Placed | None = None, gap: float = 0.0) -> bool:
+    def collides(self, item: Placed, gap: float = 0.0) -> bool:
         """Return whether a thing would go through another one (their parts are compared, not only their boxes)."""
         box = item.box
         if gap:
             box = Upright(box.x, box.y, box.hx + gap, box.hy + gap, box.z0, box.z1, box.yaw)
         for other in self.placed:
-            if other is ignore or not overlap(box, other.box):
+            if not overlap(box, other.box):
                 continue
             for part in item.parts:
                 if overlap(part, other.box) and any(overlap(part, there) for there in other.parts):
@@ -145,16 +150,17 @@ class Layout:
                 return True
         return False
 
-    def fits(self, item: Placed, *, ignore: Placed | None = None, gap: float = 0.0, zones: bool = True) -> bool:
+    def fits(self, item: Placed, *, gap: float = 0.0, zones: bool = True) -> bool:
         """Return whether a thing can be where it is."""
         if item.z + item.model.size[2] > self.height - 0.02 and item.mount != "ceiling":
             return False
         if not self.inside(item.box) or self.blocked(item, zones=zones):
             return False
-        return not self.collides(item, ignore, gap)
+        return not self.collides(item, gap)
 
     # --- placing
     def new(self, model: Model, at: Point, z: float, yaw: float, mount: str, **more) -> Placed:
+        """Return a model at a pose, not yet part of the room."""
         return Placed(model, at[0], at[1], z, yaw, len(self.placed), mount, **more)
 
     def add(self, item: Placed) -> Placed:
@@ -189,9 +195,7 @@ class Layout:
             where = u if u is not None else (self.pick(low, high) if corner else self.u(low, high))
             if not low - 0.01 <= where <= high + 0.01:
                 continue
-            item = self.new(
-                model, wall.at(where, back + gap), 0.0, wall.yaw + turn, "floor", wall=wall.index, u=where
-            )
+            item = self.new(model, wall.at(where, back + gap), 0.0, wall.yaw + turn, "floor", wall=wall.index, u=where)
             if not self.fits(item, gap=side):
                 continue
             if front > 0:
@@ -270,9 +274,7 @@ class Layout:
             if at is not None:
                 fx, fy = (min(1.0, max(0.0, f + self.u(-0.06, 0.06))) for f in (fx, fy))
             x, y = x0 + (x1 - x0) * fx, y0 + (y1 - y0) * fy
-            item = self.new(
-                model, host.world(x, y), host.z + surface.z + 0.002, host.yaw + turn, "on", on=host.id
-            )
+            item = self.new(model, host.world(x, y), host.z + surface.z + 0.002, host.yaw + turn, "on", on=host.id)
             if self.fits(item):
                 return self.add(item)
         return None
@@ -291,12 +293,18 @@ class Layout:
         return self.add(item) if self.fits(item) else None
 
     def before(
-        self, model: Model, host: Placed, distance: float, *, shift: float = 0.0, turn: float = 0.0, ignore: bool = False
+        self,
+        model: Model,
+        host: Placed,
+        distance: float,
+        *,
+        shift: float = 0.0,
+        turn: float = 0.0,
     ) -> Placed | None:
         """Stand a model `distance` metres before the front of a host (negative: tucked under it)."""
         y = -(host.model.size[1] / 2 + distance + model.size[1] / 2)
         item = self.new(model, host.world(shift, y), 0.0, host.yaw + turn, "floor")
-        return self.add(item) if self.fits(item, ignore=host if ignore else None) else None
+        return self.add(item) if self.fits(item) else None
 
     def around(self, host: Placed, models: list[Model], *, ends: bool = True) -> list[Placed]:
         """Tuck chairs at the sides of a table, facing it; what does not fit is left out."""
@@ -360,34 +368,6 @@ class Layout:
         return models
 
     # --- the result
-    def reachable(self) -> bool:
-        """Return whether one can walk (0.25 m to each side) from every door to most of the free floor."""
-        cell = 0.1
-        nx, ny = max(1, int(self.width / cell)), max(1, int(self.depth / cell))
-        xx, yy = np.meshgrid((np.arange(nx) + 0.5) * cell, (np.arange(ny) + 0.5) * cell, indexing="ij")
-        free = np.ones((nx, ny), dtype=bool)
-        solid = [p.box for p in self.placed if p.z < 1.2 and p.model.category != "mat" and p.model.size[2] > 0.1]
-        for box in solid + ([self.notch] if self.notch else []):
-            c, s = cos(box.yaw), sin(box.yaw)
-            u = np.abs(c * (xx - box.x) + s * (yy - box.y))
-            v = np.abs(-s * (xx - box.x) + c * (yy - box.y))
-            free &= ~((u < box.hx + 0.2) & (v < box.hy + 0.2))
-        from scipy.ndimage import label
-
-        regions, count = label(free)
-        if count == 0:
-            return False
-        seen = set()
-        for door in self.doors:
-            wall = self.walls[door.wall or 0]
-            x, y = wall.at(door.u, 0.55)
-            i, j = min(nx - 1, max(0, int(x / cell))), min(ny - 1, max(0, int(y / cell)))
-            near = regions[max(0, i - 2) : i + 3, max(0, j - 2) : j + 3]
-            if not near.any():
-                return False
-            seen.add(int(np.bincount(near[near > 0]).argmax()))
-        return len(seen) == 1 and int((regions == next(iter(seen))).sum()) >= 0.55 * int(free.sum())
-
     def room(self, id: str) -> Room:
         """Return the finished description."""
         return Room(id, self.kind, self.floor, self.height, tuple(thing_of(item) for item in self.placed))

@@ -9,23 +9,24 @@ from saymask.errors import InputError
 from saymask.rooms import kinds_home, kinds_work
 from saymask.rooms.layout import Layout
 from saymask.rooms.parts import Part, rotation
-from saymask.rooms.places import rare_things
+from saymask.rooms.places import SHARES, rare_things
+from saymask.rooms.reach import reachable
 from saymask.rooms.room import Room
 from saymask.rooms.shell import Style, dress_windows, empty_room
 
 VERSION = 1
 KINDS = {
-    "bedroom": (kinds_home.bedroom, 0.2),
-    "living room": (kinds_home.living_room, 0.17),
-    "kitchen": (kinds_home.kitchen, 0.13),
-    "office": (kinds_work.office, 0.17),
-    "meeting room": (kinds_work.meeting_room, 0.08),
-    "bathroom": (kinds_home.bathroom, 0.12),
-    "hallway": (kinds_work.hallway, 0.06),
-    "storage": (kinds_work.storage, 0.07),
+    "bedroom": kinds_home.bedroom,
+    "living room": kinds_home.living_room,
+    "kitchen": kinds_home.kitchen,
+    "office": kinds_work.office,
+    "meeting room": kinds_work.meeting_room,
+    "bathroom": kinds_home.bathroom,
+    "hallway": kinds_work.hallway,
+    "storage": kinds_work.storage,
 }
 SPLITS = {"train": 0, "val": 9000, "test": 8000}  # the first room number of a split
-LEAST_THINGS, MOST_THINGS = 9, 48
+LEAST_THINGS, MOST_THINGS = 12, 46
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +84,21 @@ def make_room(split: str, index: int, seed: int = 0, version: int = VERSION, kin
     rng = random_state(version, seed, split, index, 0)
     names = list(KINDS)
     if kind is None:
-        share = np.cumsum([KINDS[name][1] for name in names])
+        share = np.cumsum([SHARES[name] for name in names])
         kind = names[int(np.searchsorted(share, rng.random_sample() * share[-1], side="right"))]
     elif kind not in KINDS:
         raise InputError(f"unknown kind of room {kind!r}: expected one of {', '.join(names)}")
-    best: tuple[int, Layout, Style] | None = None
+    best: tuple[tuple[bool, bool, int], Layout, Style] | None = None
     for _ in range(12):
         layout, style = empty_room(rng, kind)
         dress_windows(layout)
-        KINDS[kind][0](layout)
+        KINDS[kind](layout)
         rare_things(layout)
         count = len(layout.placed)
-        good = layout.reachable() and LEAST_THINGS <= count <= MOST_THINGS
-        if best is None or good or (not layout.reachable() and count < best[0]):
-            best = (count, layout, style)
-        if good:
+        rank = (reachable(layout), LEAST_THINGS <= count <= MOST_THINGS, -abs(count - 24))
+        if best is None or rank > best[0]:
+            best = (rank, layout, style)
+        if rank[0] and rank[1]:
             break
     assert best is not None
     _, layout, style = best
@@ -118,7 +119,9 @@ def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
             "sheet", (wall.length, 0.0, layout.height), np.array([0.0, 0.0, layout.height / 2]), np.eye(3), style.wall
         )
         parts = [sheet]
-        gaps = sorted((d.u - d.model.size[0] / 2, d.u + d.model.size[0] / 2) for d in layout.doors if d.wall == wall.index)
+        gaps = sorted(
+            (d.u - d.model.size[0] / 2, d.u + d.model.size[0] / 2) for d in layout.doors if d.wall == wall.index
+        )
         start = 0.0
         for low, high in [*gaps, (wall.length, wall.length)]:
             if low - start > 0.05:
@@ -130,12 +133,16 @@ def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
         bodies.append(Body(first + wall.index, "wall", tuple(parts), x, y, 0.0, wall.yaw))
     w, d = layout.width, layout.depth
     notch = layout.notch
-    box = () if notch is None else (notch.x - notch.hx - w / 2, notch.y - notch.hy - d / 2, notch.x + notch.hx - w / 2, notch.y + notch.hy - d / 2)  # fmt: skip
-    down = Part("sheet", (w, 0.0, d), np.zeros(3), rotation(-pi / 2), style.floor, style.floor_texture, holes=(box,) if box else ())  # fmt: skip
+    holes = ()
+    if notch is not None:
+        x, y = notch.x - w / 2, notch.y - d / 2
+        holes = ((x - notch.hx, y - notch.hy, x + notch.hx, y + notch.hy),)
+    flat = (w, 0.0, d)
+    down = Part("sheet", flat, np.zeros(3), rotation(-pi / 2), style.floor, style.floor_texture, holes=holes)
     bodies.append(Body(first + len(layout.walls), "floor", (down,), w / 2, d / 2, 0.0, 0.0))
     if style.ceiling:
-        box = (box[0], -box[3], box[2], -box[1]) if box else ()
-        up = Part("sheet", (w, 0.0, d), np.zeros(3), rotation(pi / 2), (236, 236, 234), holes=(box,) if box else ())
+        holes = tuple((x0, -z1, x1, -z0) for x0, z0, x1, z1 in holes)
+        up = Part("sheet", flat, np.zeros(3), rotation(pi / 2), (236, 236, 234), holes=holes)
         bodies.append(Body(first + len(layout.walls) + 1, "ceiling", (up,), w / 2, d / 2, layout.height, 0.0))
     return bodies
 
@@ -146,7 +153,11 @@ def _covers(layout: Layout, first: int):
         if item.model.shape == "round":
             continue
         w, d, h = item.model.size
-        if item.mount == "wall" and item.wall is not None and (d < 0.12 or item in layout.doors or item in layout.windows):
+        if (
+            item.mount == "wall"
+            and item.wall is not None
+            and (d < 0.12 or item in layout.doors or item in layout.windows)
+        ):
             low = item.z if item in layout.doors else item.z + 0.02
             yield first + item.wall, (item.x, item.y, w / 2 - 0.02, d / 2 + 0.05, low, item.z + h - 0.02), item.yaw
         elif item.model.category == "mat":

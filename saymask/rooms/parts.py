@@ -6,6 +6,7 @@ vertices are welded, and no part is connected to another, so a superpoint can ne
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,11 +105,15 @@ def _box_grid(nx: int, ny: int, nz: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8192)
-def _ring_faces(rings: int, around: int, bottom: bool, top: bool) -> np.ndarray:
-    """Faces of `rings` closed rings of `around` vertices; with a pole vertex below and/or above when asked."""
+def _ring_faces(rings: int, around: int, bottom: bool, top: bool, loop: bool) -> np.ndarray:
+    """Faces of `rings` closed rings of `around` vertices; with a pole vertex below and/or above when asked.
+
+    `loop` joins the last ring to the first one: a torus.
+    """
     first = 1 if bottom else 0
     grid = first + np.arange(rings * around).reshape(rings, around)
-    faces = [_quads(np.concatenate([grid, grid[:, :1]], axis=1).T)]
+    turns = np.concatenate([grid, grid[:1]]) if loop else grid
+    faces = [_quads(np.concatenate([turns, turns[:, :1]], axis=1).T)]
     turn = np.arange(around)
     after = (turn + 1) % around
     if bottom:
@@ -121,9 +126,11 @@ def _ring_faces(rings: int, around: int, bottom: bool, top: bool) -> np.ndarray:
 @lru_cache(maxsize=4096)
 def _lathe(profile: tuple[tuple[float, float], ...], step: float) -> tuple[np.ndarray, np.ndarray]:
     points = [profile[0]]
-    for (r0, z0), (r1, z1) in zip(profile[:-1], profile[1:], strict=True):
+    for (r0, z0), (r1, z1) in pairwise(profile):
         n = max(1, round(float(np.hypot(r1 - r0, z1 - z0)) / step))
         points += [(r0 + (r1 - r0) * k / n, z0 + (z1 - z0) * k / n) for k in range(1, n + 1)]
+    loop = profile[0] == profile[-1]
+    points = points[:-1] if loop else points
     bottom, top = points[0][0] < 1e-6, points[-1][0] < 1e-6
     rings = np.array(points[int(bottom) : len(points) - int(top)])
     n = max(6, round(2 * np.pi * rings[:, 0].max() / step))
@@ -136,7 +143,7 @@ def _lathe(profile: tuple[tuple[float, float], ...], step: float) -> tuple[np.nd
     )
     z = [p[1] for p in profile]
     vertices[:, 2] -= (min(z) + max(z)) / 2
-    return vertices, _ring_faces(len(rings), n, bottom, top)
+    return vertices, _ring_faces(len(rings), n, bottom, top, loop)
 
 
 def _sheet(size, folds, holes, step) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,15 @@
 """Groups that many kinds of rooms share: a work place, seats at a table, clutter, pictures, rugs, rare things."""
 
 from math import pi
+from typing import Any
 
 from saymask.rooms.layout import Layout, Placed
+
+# The share of rooms of each kind.
+SHARES = {
+    "bedroom": 0.2, "living room": 0.17, "kitchen": 0.13, "office": 0.17, "meeting room": 0.08, "bathroom": 0.12,
+    "hallway": 0.06, "storage": 0.07,
+}  # fmt: skip
 
 
 def clutter(lay: Layout, host: Placed, options: tuple[str, ...], mean: float, *, pump: bool = False) -> list[Placed]:
@@ -13,7 +20,7 @@ def clutter(lay: Layout, host: Placed, options: tuple[str, ...], mean: float, *,
         design = {"lamp": "table_lamp", "towel": "folded", "tv": "on_stand"}.get(category)
         if category == "soap dispenser" and pump:
             design = "pump"
-        wish = {"plant": {"small": 1}, "towel": {"w": 0.35, "d": 0.26}}.get(category, {})
+        wish: dict[str, Any] = {"plant": {"small": 1}, "towel": {"w": 0.35, "d": 0.26}}.get(category, {})
         if category == "box":
             wish = {"w": lay.u(0.2, 0.34), "d": lay.u(0.18, 0.26)}
         item = lay.on_top(lay.make(category, design, **wish), host)
@@ -28,15 +35,21 @@ def clutter(lay: Layout, host: Placed, options: tuple[str, ...], mean: float, *,
 def fill_shelves(lay: Layout, host: Placed, options: tuple[str, ...], *, chance: float = 0.5) -> None:
     """Put things on the boards of a shelf or on the top of a cabinet."""
     for i, surface in enumerate(host.model.tops):
-        slots = max(1, int((surface.x1 - surface.x0) / 0.42))
+        slots = max(1, int((surface.x1 - surface.x0) / 0.4))
         for k in range(slots):
             if not lay.chance(chance * (0.6 if surface.z > 1.6 else 1.0)):
                 continue
             category = lay.pick(*options)
-            wish = {"plant": {"small": 1}}.get(category, {})
-            if category == "box":
-                wish = {"w": lay.u(0.24, 0.36), "d": lay.u(0.2, 0.3)}
-            lay.on_top(lay.make(category, **wish), host, at=((k + 0.5) / slots, 0.5), yaw=0.0, top=i, tries=2)
+            wish: dict[str, Any] = {"plant": {"small": 1}}.get(category, {})
+            if category in ("box", "storage bin", "storage container"):
+                high = min(0.36, surface.headroom * 0.9)
+                wish = {
+                    "w": lay.u(0.24, 0.36),
+                    "d": min(lay.u(0.2, 0.32), surface.y1 - surface.y0),
+                    "h": lay.u(0.55, 1.0) * high,
+                }
+            design = "carton" if category == "box" else None
+            lay.on_top(lay.make(category, design, **wish), host, at=((k + 0.5) / slots, 0.5), yaw=0.0, top=i, tries=6)
 
 
 def seats_at(lay: Layout, table: Placed, category: str, count: int) -> list[Placed]:
@@ -62,7 +75,26 @@ def work_place(lay: Layout, desk: Placed, chair: str | None = None) -> None:
         lay.on_top(lay.make("keyboard"), desk, at=(0.5, 0.12), yaw=lay.u(-0.08, 0.08))
         if lay.chance(0.5):
             lay.on_top(lay.make("mouse"), desk, at=(0.76, 0.14), yaw=0.0)
-    clutter(lay, desk, ("book", "paper", "cup", "telephone", "lamp", "book", "paper", "printer", "headphones", "bottle", "plant", "tissue box", "speaker"), 1.8)
+    clutter(
+        lay,
+        desk,
+        (
+            "book",
+            "paper",
+            "cup",
+            "telephone",
+            "lamp",
+            "book",
+            "paper",
+            "printer",
+            "headphones",
+            "bottle",
+            "plant",
+            "tissue box",
+            "speaker",
+        ),
+        1.8,
+    )
     if kind != "laptop" and lay.chance(0.4):
         tower = lay.make("computer tower")
         side = lay.pick(-1, 1)
@@ -177,12 +209,10 @@ RARE: tuple[tuple[str, str, float, tuple[str, ...]], ...] = (
 
 def rare_things(lay: Layout) -> None:
     """Add rarely met things where they belong."""
-    total = {"bedroom": 0.2, "living room": 0.17, "kitchen": 0.13, "office": 0.17, "meeting room": 0.08, "bathroom": 0.12,
-             "hallway": 0.06, "storage": 0.07}  # fmt: skip
     for category, where, share, kinds in RARE:
         if kinds and lay.kind not in kinds:
             continue
-        if not lay.chance(share / (sum(total[k] for k in kinds) if kinds else 1.0)):
+        if not lay.chance(share / (sum(SHARES[k] for k in kinds) if kinds else 1.0)):
             continue
         for _ in range(1 + int(lay.chance(0.35))):
             if where == "floor":

@@ -19,7 +19,7 @@ class Thing:
     id: int  # objectId of the aggregation file
     category: str  # ScanNet200 raw category name ("office chair", "coffee table", ...)
     design: str  # which parametric design
-    color: str | None  # dominant: white grey black brown red orange yellow green blue purple pink beige (None: no clear one)
+    color: str | None  # dominant colour: one of the words of `colors.PALETTE` (None: no clear one)
     material: str | None  # wood metal plastic fabric glass leather ceramic paper stone ... or None
     shape: str | None  # round square rectangular l-shaped ... or None
     center: tuple[float, float, float]  # metres, room frame (z up, floor z = 0): centre of the oriented box

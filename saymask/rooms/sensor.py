@@ -160,7 +160,10 @@ def _visible(mesh: RoomMesh, points, normals, two_sided, rng) -> np.ndarray:
 
 
 def _light(mesh: RoomMesh, points, normals, two_sided, rng) -> np.ndarray:
-    """Return the brightness of every vertex, 0.62 .. 1.1, median 0.95 before clipping: lamp, sky light, and darkness between near surfaces."""
+    """Return the brightness of every vertex, 0.62 .. 1.1 with the median near 0.95.
+
+    A lamp under the ceiling, light from one side of the sky, and darkness where other surfaces are near.
+    """
     from scipy.ndimage import map_coordinates, uniform_filter
 
     width = max(p[0] for p in mesh.room.floor)

@@ -63,12 +63,16 @@ def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
         _write_ply(ply, capture, None)
         _write_ply(labelled, capture, nyu40[segments])
         name = f"scannet.{room.id}"
-        _dump(segs, {"params": {"kThresh": "0.01", "segMinVerts": "20"}, "sceneId": room.id, "segIndices": segments.tolist()})
+        _dump(
+            segs,
+            {"params": {"kThresh": "0.01", "segMinVerts": "20"}, "sceneId": room.id, "segIndices": segments.tolist()},
+        )
         groups = [
             {"id": n, "objectId": i, "segments": np.flatnonzero(owner == i).tolist(), "label": labels[i]}
             for n, i in enumerate(sorted(set(owner.tolist())))
         ]
-        _dump(aggregation, {"sceneId": name, "appId": "saymask.rooms", "segGroups": groups, "segmentsFile": f"{name}_vh_clean_2.0.010000.segs.json"})  # fmt: skip
+        file = f"{name}_vh_clean_2.0.010000.segs.json"
+        _dump(aggregation, {"sceneId": name, "appId": "saymask.rooms", "segGroups": groups, "segmentsFile": file})
         c, s = np.cos(mesh.alignment), np.sin(mesh.alignment)
         matrix = (c, -s, 0, 0, s, c, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
         numbers = " ".join(f"{v + 0.0:.9f}" for v in matrix)

@@ -1,4 +1,4 @@
-"""Sparse convolutions on occupied voxels: sites and kernel maps, operations with autograd, importers of foreign weights."""
+"""Sparse convolutions on occupied voxels: sites and kernel maps, operations with autograd, weight importers."""
 
 from saymask.sparse.backends import cpu_has_bf16, inference_precision, use_backend
 from saymask.sparse.maps import KernelMap, build_map

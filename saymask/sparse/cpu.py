@@ -1,4 +1,4 @@
-"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 (bfloat16 at inference); float64 goes to the twin."""
+"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 and bfloat16; float64 goes to the twin."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,6 @@ from saymask.sparse.cpu_sites import build_pairs, coarsen, pairs_by_tap, sort_si
 from saymask.sparse.cpu_tiles import HAS_BF16, LANES
 from saymask.sparse.maps import KernelMap
 from saymask.sparse.threads import share
-
 
 __all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
 
@@ -155,8 +154,9 @@ def _target(tensor: Tensor | None) -> tuple[np.ndarray, np.ndarray, int]:
     if tensor is None:
         return _NOTHING, _NOTHING16, 0
     width = tensor.stride(0) if tensor.shape[0] > 1 else tensor.shape[1]
-    column = tensor.storage_offset() % width if width else 0
-    whole = tensor.detach().as_strided((tensor.shape[0], width), (width, 1), tensor.storage_offset() - column)
+    offset = int(tensor.storage_offset())
+    column = offset % width if width else 0
+    whole = tensor.detach().as_strided((tensor.shape[0], width), (width, 1), offset - column)
     if tensor.dtype == torch.bfloat16:
         return _NOTHING, _bits(whole), column
     return whole.numpy(), _NOTHING16, column

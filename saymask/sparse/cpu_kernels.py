@@ -4,6 +4,9 @@ Every function works on a range of blocks and releases the GIL, so that a thread
 sums stay in the cache over all kernel offsets; no two blocks write the same row.
 """
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -21,7 +24,8 @@ from saymask.sparse.cpu_tiles import (
 _F1, _F2, _F3, _F4 = (forward_tile(n, False) for n in (1, 2, 3, 4))
 _B1, _B2, _B3, _B4 = (forward_tile(n, True) for n in (1, 2, 3, 4))
 _M1, _M2, _M3, _M4 = (TILE_ROWS[n] for n in (1, 2, 3, 4))
-_ADD, _ACTIVATE, _ACTIVATE16 = add_vectors, activate_vectors(False), activate_vectors(True)
+_ADD: Any = add_vectors
+_ACTIVATE, _ACTIVATE16 = activate_vectors(False), activate_vectors(True)
 _PAIR_CHUNK = 128  # pairs per pass of the weight gradient: their rows stay in the first-level cache
 
 
@@ -30,11 +34,11 @@ def column_tiles(channels: int) -> np.ndarray:
     vectors = -(-channels // LANES)
     count = -(-vectors // 4)
     edges = [vectors * i // count for i in range(count + 1)]
-    return np.array([(a, b - a) for a, b in zip(edges, edges[1:])], dtype=np.int64)
+    return np.array([(a, b - a) for a, b in pairwise(edges)], dtype=np.int64)
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _call_f32(n, x, xs, i, w, steps, acc, accs, o):  # noqa: ANN001, ANN202
+def _call_f32(n, x, xs, i, w, steps, acc, accs, o):
     if n == 4:
         _F4(x, xs, i, w, steps, acc, accs, o)
     elif n == 3:
@@ -46,7 +50,7 @@ def _call_f32(n, x, xs, i, w, steps, acc, accs, o):  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _call_bf16(n, x, xs, i, w, steps, acc, accs, o):  # noqa: ANN001, ANN202
+def _call_bf16(n, x, xs, i, w, steps, acc, accs, o):
     if n == 4:
         _B4(x, xs, i, w, steps, acc, accs, o)
     elif n == 3:
@@ -58,7 +62,7 @@ def _call_bf16(n, x, xs, i, w, steps, acc, accs, o):  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _tile_rows(n):  # noqa: ANN001, ANN202
+def _tile_rows(n):
     if n == 4:
         return _M4
     if n == 3:
@@ -69,13 +73,13 @@ def _tile_rows(n):  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _round_bf16(bits):  # noqa: ANN001, ANN202
+def _round_bf16(bits):
     """Return the bfloat16 (uint16) nearest to a float32 given by its bits, ties to even."""
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits, target16):  # noqa: ANN001, ANN202
+def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits, target16):
     """target[row, at:] = relu(acc[r] · scale + shift): whole vectors, then the channels left over."""
     sums, factor, term = acc.ctypes.data + r * acc.strides[0], scale.ctypes.data, shift.ctypes.data
     if target.shape[0]:
@@ -94,14 +98,14 @@ def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits
 
 
 @njit(nogil=True, cache=True)
-def finish_rows(acc, bits, first, count, channels, ends):  # noqa: ANN001, ANN202
+def finish_rows(acc, bits, first, count, channels, ends):
     """Write a block's sums: raw = sum (+ residual); act and extra = relu(raw · scale + shift), float32 or bfloat16.
 
     `ends` is made by `cpu.Ending.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc, whose
     last row is used for rounding.
     """
     (residual, raw, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
-     extra_shift, n_out) = ends  # fmt: skip
+     extra_shift, _) = ends  # fmt: skip
     spare = acc.shape[0] - 1
     full = channels // LANES
     for r in range(count):
@@ -121,9 +125,9 @@ def finish_rows(acc, bits, first, count, channels, ends):  # noqa: ANN001, ANN20
             _activate(acc, r, spare, channels, extra_scale, extra_shift, full, row, extra_at, extra, bits, extra16)
 
 
-def _make_forward(call, bf16):  # noqa: ANN001, ANN202
+def _make_forward(call, bf16):
     @njit(nogil=True, cache=True)
-    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, ends):  # noqa: ANN001, ANN202
+    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, ends):
         n_out = ends[-1]
         width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
         acc = np.empty((rows + 2, width), np.float32)
@@ -172,9 +176,9 @@ _G2A, _G2B, _G2C, _G2D = (_G[m, 2] for m in (_M2, 4, 2, 1))
 _G1A, _G1B, _G1C, _G1D = (_G[m, 1] for m in (_M1, 4, 2, 1))
 
 
-def _make_gradient_call(whole, four, two, one, rows):  # noqa: ANN001, ANN202
+def _make_gradient_call(whole, four, two, one, rows):
     @njit(nogil=True, cache=True)
-    def columns(x, xs, i, cin, g, gs, o, pairs, dw, dws):  # noqa: ANN001, ANN202
+    def columns(x, xs, i, cin, g, gs, o, pairs, dw, dws):
         c = 0
         while c + rows <= cin:
             whole(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
@@ -198,8 +202,8 @@ _COLUMNS1 = _make_gradient_call(_G1A, _G1B, _G1C, _G1D, _M1)
 
 
 @njit(nogil=True, cache=True)
-def weight_gradient_blocks(x, grad, tiles, in_rows, out_rows, starts, first, last, dw):  # noqa: ANN001, ANN202
-    """Add Σ x[in]ᵀ grad[out] over the blocks first..last to dw [K, C_in, width]; grad is [n_out, width], zero padded."""
+def weight_gradient_blocks(x, grad, tiles, in_rows, out_rows, starts, first, last, dw):
+    """Add Σ x[in]ᵀ grad[out] over the blocks first..last to dw [K, C_in, width]; grad [n_out, width] is padded."""
     cin = x.shape[1]
     x_at, xs = x.ctypes.data, np.int64(x.strides[0])
     g_at, gs = grad.ctypes.data, np.int64(grad.strides[0])

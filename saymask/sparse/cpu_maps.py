@@ -11,8 +11,8 @@ _HALF = BIAS // 2
 
 
 @njit(nogil=True, cache=True)
-def pack(coords, keys):  # noqa: ANN001, ANN202
-    """Write the key of every row (batch, x, y, z) to keys; return (lowest x/y/z, highest, lowest batch, highest, sorted).
+def pack(coords, keys):
+    """Write the key of every row to keys; return (lowest x/y/z, highest, lowest batch, highest, sorted).
 
     `sorted`: 2 strictly increasing, 1 increasing with repeated keys, 0 neither.
     """
@@ -33,7 +33,7 @@ def pack(coords, keys):  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True)
-def coarsen(keys, limit_x, limit_y, limit_z, parent, tap, coarse):  # noqa: ANN001, ANN202
+def coarsen(keys, limit_x, limit_y, limit_z, parent, tap, coarse):
     """Fill parent, tap and the sorted coarse keys of sorted fine keys; return the number of coarse cells.
 
     Fine sites of equal (x mod 2, y mod 2) already come in the order of their coarse keys, so four lists are merged.
@@ -85,7 +85,7 @@ def coarsen(keys, limit_x, limit_y, limit_z, parent, tap, coarse):  # noqa: ANN0
 
 
 @njit(nogil=True, cache=True)
-def merge_columns(in_keys, out_keys, column, first, step, size, in_rows, out_rows, counts):  # noqa: ANN001, ANN202
+def merge_columns(in_keys, out_keys, column, first, step, size, in_rows, out_rows, counts):
     """Find the pairs in_keys[i] == out_keys[j] + column + first + t · step for t in 0..size - 1.
 
     Writes them to in_rows[t], out_rows[t] (int32 [size, capacity]) and their numbers to counts[t].
@@ -110,8 +110,8 @@ def merge_columns(in_keys, out_keys, column, first, step, size, in_rows, out_row
 
 
 @njit(nogil=True, cache=True)
-def merge_three(keys, column, in_rows, out_rows, counts):  # noqa: ANN001, ANN202
-    """`merge_columns` of sites with themselves for the z offsets -1, 0, 1: the next three keys are all there is to see."""
+def merge_three(keys, column, in_rows, out_rows, counts):
+    """`merge_columns` of sites with themselves for the z offsets -1, 0, 1: only the next three keys matter."""
     n = len(keys)
     low = 0
     a = b = c = 0
@@ -143,7 +143,7 @@ def merge_three(keys, column, in_rows, out_rows, counts):  # noqa: ANN001, ANN20
 
 
 @njit(nogil=True, cache=True)
-def group_by_tap(parent, tap, counts, in_rows, out_rows):  # noqa: ANN001, ANN202
+def group_by_tap(parent, tap, counts, in_rows, out_rows):
     """Stable grouping of the kept fine rows by tap; counts [8] are the group sizes."""
     fill = np.zeros(8, np.int64)
     for t in range(1, 8):
@@ -157,7 +157,7 @@ def group_by_tap(parent, tap, counts, in_rows, out_rows):  # noqa: ANN001, ANN20
 
 
 @njit(nogil=True, cache=True)
-def count_taps(parent, tap, counts):  # noqa: ANN001, ANN202
+def count_taps(parent, tap, counts):
     """Count the kept fine rows per tap into counts [8]."""
     for i in range(len(parent)):
         if parent[i] >= 0:
@@ -165,7 +165,7 @@ def count_taps(parent, tap, counts):  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True)
-def block_starts(out_rows, starts, rows, result):  # noqa: ANN001, ANN202
+def block_starts(out_rows, starts, rows, result):
     """Fill result int64 [K, B + 1] with the first pair of each block of `rows` output rows, per offset."""
     blocks = result.shape[1] - 1
     for k in range(result.shape[0]):

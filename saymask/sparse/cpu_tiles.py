@@ -1,6 +1,6 @@
 """Register tiles of the CPU kernels, written as LLVM vector code through numba: the inner loops of gather-GEMM.
 
-A tile keeps M × N vectors of sums in registers. Rows are addressed through index lists, so that gathering needs no copy.
+A tile keeps M × N vectors of sums in registers. Rows are addressed through index lists: gathering needs no copy.
 The vector length follows the host (AVX-512, AVX2, NEON, SSE); nothing but numba's own compiler is needed.
 """
 
@@ -95,10 +95,10 @@ def forward_tile(n: int, bf16: bool) -> Any:
     rows = TILE_ROWS[n]
 
     @intrinsic
-    def tile(typingctx, x, x_stride, in_rows, w, steps, acc, acc_stride, out_rows):  # noqa: ANN001, ANN202, ARG001
+    def tile(typingctx, x, x_stride, in_rows, w, steps, acc, acc_stride, out_rows):
         signature = types.void(*[types.int64] * 8)
 
-        def codegen(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        def codegen(context, builder, signature, arguments):
             x, x_stride, in_rows, w, steps, acc, acc_stride, out_rows = arguments
             add = _multiply_add(builder, builder.module, bf16)
             sources = [builder.add(x, builder.mul(_index(builder, in_rows, m), x_stride)) for m in range(rows)]
@@ -140,10 +140,10 @@ def gradient_tile(m: int, n: int) -> Any:
     """
 
     @intrinsic
-    def tile(typingctx, x, x_stride, in_rows, g, g_stride, out_rows, pairs, dw, dw_stride):  # noqa: ANN001, ANN202, ARG001
+    def tile(typingctx, x, x_stride, in_rows, g, g_stride, out_rows, pairs, dw, dw_stride):
         signature = types.void(*[types.int64] * 9)
 
-        def codegen(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        def codegen(context, builder, signature, arguments):
             x, x_stride, in_rows, g, g_stride, out_rows, pairs, dw, dw_stride = arguments
             add = _multiply_add(builder, builder.module, False)
             targets = [builder.add(dw, builder.mul(dw_stride, _const(i))) for i in range(m)]
@@ -182,10 +182,10 @@ _BITS16 = ir.VectorType(ir.IntType(16), LANES)
 
 
 @intrinsic
-def add_vectors(typingctx, target, source, other, vectors):  # noqa: ANN001, ANN201, ARG001
+def add_vectors(typingctx, target, source, other, vectors):
     """target[:] = source[:] + other[:] on float32 vectors at the given addresses (`other` 0: a plain copy)."""
 
-    def codegen(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def codegen(context, builder, signature, arguments):
         target, source, other, vectors = arguments
         has_other = builder.icmp_unsigned("!=", other, _const(0))
         with builder.if_else(has_other) as (with_other, without):
@@ -206,8 +206,8 @@ def activate_vectors(bf16: bool) -> Any:
     """Return f(target, source, scale, shift, vectors): target = relu(source · scale + shift), float32 or bfloat16."""
 
     @intrinsic
-    def activate(typingctx, target, source, scale, shift, vectors):  # noqa: ANN001, ANN202, ARG001
-        def codegen(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def activate(typingctx, target, source, scale, shift, vectors):
+        def codegen(context, builder, signature, arguments):
             target, source, scale, shift, vectors = arguments
             add = _multiply_add(builder, builder.module, False)
             zero = ir.Constant(_VEC, [0.0] * LANES)

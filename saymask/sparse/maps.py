@@ -51,7 +51,7 @@ class KernelMap:
         return table
 
     def block_starts(self, rows: int) -> np.ndarray:
-        """Return int64 [K, B + 1]: where the pairs of each block of `rows` output rows begin, per offset (CPU, cached)."""
+        """Return int64 [K, B + 1]: the first pair of each block of `rows` output rows, per offset (CPU, cached)."""
         key = ("blocks", rows)
         if key not in self._cache:
             from saymask.sparse.cpu_sites import block_starts

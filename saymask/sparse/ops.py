@@ -63,18 +63,22 @@ def sparse_conv(
 def subm_conv(
     x: Tensor, weight: Tensor, sites: Level | KernelMap, bias: Tensor | None = None, *, backend: str = "auto"
 ) -> Tensor:
-    """Submanifold convolution (odd kernel): out[p] = Σ_o weight[o] · x[p + o] over existing sites; weight [K, in, out]."""
+    """Submanifold convolution (odd kernel): out[p] = Σ_o weight[o] · x[p + o] over sites; weight [K, in, out]."""
     if isinstance(sites, Level):
         sites = sites.kernel_map(round(weight.shape[0] ** (1 / 3)))
     return sparse_conv(x, weight, sites, bias, backend=backend)
 
 
-def strided_conv(x: Tensor, weight: Tensor, sites: Level, bias: Tensor | None = None, *, backend: str = "auto") -> Tensor:
+def strided_conv(
+    x: Tensor, weight: Tensor, sites: Level, bias: Tensor | None = None, *, backend: str = "auto"
+) -> Tensor:
     """2³ convolution with stride 2 from a level to the next: out[q] = Σ over its fine p of weight[p mod 2] · x[p]."""
     return sparse_conv(x, weight, sites.down, bias, backend=backend)
 
 
-def inverse_conv(x: Tensor, weight: Tensor, sites: Level, bias: Tensor | None = None, *, backend: str = "auto") -> Tensor:
+def inverse_conv(
+    x: Tensor, weight: Tensor, sites: Level, bias: Tensor | None = None, *, backend: str = "auto"
+) -> Tensor:
     """2³ inverse (transposed) convolution back to exactly the sites of the fine level `sites`.
 
     out[p] = weight[p mod 2] · x[floor(p / 2)], 0 where the parent was dropped; weight [8, C_coarse, C_fine]. The same

@@ -118,7 +118,7 @@ class SitePyramid:
         return SitePyramid(tuple(level.to(device) for level in self.levels), self.order.to(device))
 
     def repeat(self, n: int) -> "SitePyramid":
-        """Return n copies of the batch as one batch of n times as many scenes (copy c holds scenes c·B .. c·B + B - 1)."""
+        """Return n copies of the batch as one batch of n times as many scenes (copy c: scenes c·B .. c·B + B - 1)."""
         return concatenate([self] * n)
 
 

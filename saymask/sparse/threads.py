@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import torch
 
@@ -22,7 +23,7 @@ def share(count: int, work: Callable[[int, int], None], *, smallest: int = 1) ->
     parts = min(count // smallest, 4 * threads)
     edges = [count * i // parts for i in range(parts + 1)]
     pool = _pool(threads - 1)
-    waiting = iter(list(zip(edges, edges[1:])))
+    waiting = iter(list(pairwise(edges)))
 
     def drain() -> None:
         for first, last in waiting:  # a list iterator hands out each item once, under the GIL

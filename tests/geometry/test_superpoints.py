@@ -17,7 +17,8 @@ from saymask.geometry.superpoints import (
     superpoints_of,
 )
 
-HOUSE = Path(__file__).parents[2] / "../shared/data/real/small_house.npz"
+REAL = Path(__file__).parents[2] / "../shared/data/real"
+HOUSE, KINECT = REAL / "small_house.npz", REAL / "kinect_office.pcd"
 
 
 def plane(n: int, step: float = 0.02) -> np.ndarray:
@@ -241,3 +242,16 @@ def test_a_room_of_the_house():
     ids = cloud_superpoints(points, None, colors)
     assert 1000 <= ids.max() + 1 <= 4000
     assert purity(ids, instance.astype(np.int64) - instance.min()) > 0.97
+
+
+@pytest.mark.skipif(not KINECT.exists(), reason="the shared scan kinect_office.pcd is not here")
+def test_one_view_of_an_office():
+    from saymask.scan import load_scan
+
+    scan = load_scan(KINECT, quiet=True)
+    ids = superpoints_of(scan)
+    assert ids.shape == (len(scan.points),)
+    assert 200 <= ids.max() + 1 <= 4000
+    # Most of the view is floor, so the median height is its own; it must not run into what stands on it.
+    floor = np.abs(scan.points[:, 2] - np.median(scan.points[:, 2])) < 0.05
+    assert purity(ids, floor.astype(int)) > 0.97

@@ -28,7 +28,7 @@ def test_several_scans_with_poses(tmp_path):
         [(a, rgb[:100], [1, 0, 0, 0], [0, 0, 0]), (b, rgb[100:], [half, 0, 0, half], [1, 2, 3])],
     )
     cloud = read_e57(path)
-    turned = np.stack([-b[:, 1], b[:, 0], b[:, 2]], 1) + [1, 2, 3]
+    turned = np.stack([-b[:, 1], b[:, 0], b[:, 2]], 1) + np.array([1, 2, 3])
     np.testing.assert_allclose(cloud.points, np.concatenate([a, turned]), atol=1e-6)
     np.testing.assert_array_equal(cloud.colors, rgb)
     np.testing.assert_array_equal(cloud.columns["scan"], np.repeat([0, 1], [100, 50]))

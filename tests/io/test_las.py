@@ -28,7 +28,7 @@ def make(path, points, rgb=None, extra=False):
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
 @pytest.mark.parametrize("deep", [1, 257])
 def test_points_colours_and_dimensions(tmp_path, suffix, deep):
-    points = bumpy(200).astype(float) + [400000, 5000000, 100]
+    points = bumpy(200).astype(float) + np.array([400000, 5000000, 100])
     rgb = np.random.default_rng(0).integers(0, 256, (200, 3))
     cloud = read_las(make(tmp_path / f"a{suffix}", points, (rgb * deep).astype(np.uint16), extra=True))
     np.testing.assert_allclose(cloud.points, points, atol=6e-4)
@@ -40,7 +40,7 @@ def test_points_colours_and_dimensions(tmp_path, suffix, deep):
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
 @pytest.mark.parametrize("again", [".las", ".laz"])
 def test_written_again_with_every_dimension(tmp_path, suffix, again):
-    points = bumpy(200).astype(float) + [400000, 5000000, 100]
+    points = bumpy(200).astype(float) + np.array([400000, 5000000, 100])
     rgb = np.random.default_rng(0).integers(0, 65536, (200, 3)).astype(np.uint16)
     one = read_las(make(tmp_path / f"a{suffix}", points, rgb, extra=True))
     more = {**one.columns, "mask_0": np.arange(200, dtype=np.uint8), "mask_id": np.full(200, -1, np.int32)}

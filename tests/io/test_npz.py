@@ -11,7 +11,9 @@ def test_usual_names_and_every_other_array(tmp_path, name):
     points = bumpy(30)
     rgb = np.random.default_rng(0).integers(0, 256, (30, 3)).astype(np.uint8)
     words = np.array(["a", "b"])
-    np.savez(tmp_path / "a.npz", **{name: points, "rgb": rgb, "mine": np.arange(30), "words": words, "t": np.float64(3)})
+    np.savez(
+        tmp_path / "a.npz", **{name: points, "rgb": rgb, "mine": np.arange(30), "words": words, "t": np.float64(3)}
+    )
     cloud = read_npz(tmp_path / "a.npz")
     np.testing.assert_array_equal(cloud.points, points)
     np.testing.assert_array_equal(cloud.colors, rgb)

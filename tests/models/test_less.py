@@ -88,9 +88,9 @@ def test_wrong_number_of_sentences_for_two_scans():
 def test_training_lowers_the_loss(preset):
     model = tiny(preset()).train()
     batch = training_batch(model)
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     totals = []
-    for _ in range(20):
+    for _ in range(10):
         terms = model.losses(batch)
         assert set(terms) == {"mask", "area", "contrast"}
         total = sum(terms.values())

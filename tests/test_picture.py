@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from saymask.errors import InputError
+from saymask.masks import Masks
+from saymask.picture import HIGHLIGHT, draw, render
+from saymask.raster import close_holes, local_spacing, look_at, splat, surface_normals
+from saymask.scan import Scan
+from tests.io.rooms import furnished_room
+
+SIZE = (640, 480)
+
+
+@pytest.fixture(scope="module")
+def room():
+    points, colors, owner = furnished_room(0, (4.0, 3.0, 2.6), ceiling=True, density=600)
+    return Scan(points, colors, name="room"), owner
+
+
+def marked(image, color=0):
+    """Pixels that look like the highlight colour: its strongest channel stands out as it does there."""
+    pixels = np.asarray(image).astype(float)
+    wanted = HIGHLIGHT[color] / np.linalg.norm(HIGHLIGHT[color])
+    length = np.linalg.norm(pixels, axis=-1)
+    return (pixels @ wanted > 0.985 * length) & (length > 60)
+
+
+def test_the_ceiling_is_cut_away_and_the_mask_can_be_seen(room):
+    scan, owner = room
+    for thing in range(1, 5):
+        image = draw(scan, Masks.from_points(scan, owner == thing, names=(f"thing {thing}",)), size=SIZE)
+        assert image.size == SIZE
+        assert marked(image).mean() > 0.004, thing
+    plain = draw(scan, size=SIZE)
+    assert marked(plain).mean() < 1e-4
+    pixels = np.asarray(plain).reshape(-1, 3).astype(int)
+    brown = (np.abs(pixels - pixels.mean(1, keepdims=True)).max(1) > 12).mean()
+    assert brown > 0.01, "furniture must be seen from above, not a grey ceiling"
+
+
+def test_every_view_draws_something_else(room):
+    scan, owner = room
+    masks = Masks.from_points(scan, owner == 1)
+    images = [np.asarray(draw(scan, masks, size=(320, 240), view=v)) for v in ("front", "back", "left", "right", "top")]
+    for i, a in enumerate(images):
+        assert (a[24:] != 250).any(-1).mean() > 0.2
+        for b in images[i + 1 :]:
+            assert (a != b).any(-1).mean() > 0.1
+
+
+def test_several_masks_have_several_colours_and_empty_ones_none(room):
+    scan, owner = room
+    bits = np.stack([owner == 1, owner == 4, owner == 99])
+    image = draw(
+        scan, Masks.from_points(scan, bits, scores=[0.9, 0.8, 0.1], names=("a", "b", "c")), size=SIZE, view="top"
+    )
+    assert marked(image, 0).mean() > 0.003
+    assert marked(image, 1).mean() > 0.003
+    none = Masks(
+        scan, np.zeros((0, 1), bool), np.zeros(len(scan), int), np.zeros(0, np.float32), (), message="no object fits"
+    )
+    assert marked(draw(scan, none, size=SIZE, title="the moon")).mean() < 1e-4
+
+
+def test_pictures_are_written_whole_or_not_at_all(room, tmp_path):
+    scan, owner = room
+    render(scan, Masks.from_points(scan, owner == 2), tmp_path / "a.png", size=(320, 240), title="x" * 500)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (320, 240)
+        assert image.format == "PNG"
+    with pytest.raises(InputError, match=r"ending in \.png"):
+        render(scan, None, tmp_path / "a.gif")
+    with pytest.raises(InputError, match="view: expected"):
+        draw(scan, view="under")
+    with pytest.raises(InputError, match="without a known sensor"):
+        draw(scan, view="camera")
+    with pytest.raises(InputError, match="picture size"):
+        draw(scan, size=(10, 10))
+
+
+def test_the_camera_fits_all_points_into_the_canvas():
+    points = furnished_room(density=20)[0].astype(float)
+    for azimuth in np.linspace(0, 2 * np.pi, 7):
+        for elevation in (10.0, 48.0, 89.0):
+            e = np.deg2rad(elevation)
+            back = np.array([np.cos(azimuth) * np.cos(e), np.sin(azimuth) * np.cos(e), np.sin(e)])
+            camera = look_at(points, back, (400, 300), 0.96)
+            x, y = camera.project(points, (400, 300))
+            assert x.min() > 4
+            assert x.max() < 396
+            assert y.min() > 3
+            assert y.max() < 297
+            assert max(np.ptp(x) / 400, np.ptp(y) / 300) > 0.85
+
+
+def test_splats_are_hidden_by_nearer_ones_and_hold_the_nearest_point():
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 60), indexing="ij"), -1).reshape(-1, 2)
+    low = np.concatenate([grid, np.zeros((3600, 1))], 1)
+    high = np.concatenate([grid * 0.3, np.full((3600, 1), 0.8)], 1)
+    points = np.concatenate([low, high]).astype(np.float32)
+    normals = np.tile(np.float32([0, 0, 1]), (7200, 1))
+    camera = look_at(points.astype(float), np.array([0, -0.05, 0.99875]), (200, 200), 0.9)
+    index, depth = splat(camera, points, normals, np.full(7200, 0.03, np.float32), 200, 200)
+    assert index[100, 100] >= 3600
+    assert 0 <= index[30, 30] < 3600
+    x, y = camera.project(points.astype(float), (200, 200))
+    seen = np.argwhere(index >= 0)
+    rows = index[index >= 0]
+    assert np.hypot(x[rows] - seen[:, 1] - 0.5, y[rows] - seen[:, 0] - 0.5).max() < 8
+    assert np.isinf(depth[index < 0]).all()
+
+
+def test_holes_close_and_the_outside_stays_empty():
+    index = np.full((60, 60), -1, np.int32)
+    index[10:50, 10:50] = 7
+    index[28:32, 25:33] = -1
+    depth = np.where(index >= 0, 2.0, np.inf).astype(np.float32)
+    close_holes(index, depth, 6)
+    assert (index[10:50, 10:50] == 7).all()
+    assert (depth[10:50, 10:50] == 2.0).all()
+    index[10:50, 10:50] = -1
+    assert (index == -1).all()
+
+
+def test_spacing_and_normals_follow_the_surface():
+    rng = np.random.default_rng(0)
+    dense = np.concatenate([rng.random((20_000, 2)), np.zeros((20_000, 1))], 1)
+    sparse = np.concatenate([rng.random((400, 2)) + np.array([3, 0]), np.zeros((400, 1))], 1)
+    points = np.concatenate([dense, sparse])[:, [0, 2, 1]].astype(np.float32)
+    spacing = local_spacing(points)
+    assert np.median(spacing[:20_000]) == pytest.approx((4 / (np.pi * 20_000)) ** 0.5, rel=0.25)
+    assert np.median(spacing[20_000:]) == pytest.approx((4 / (np.pi * 400)) ** 0.5, rel=0.35)
+    normals = surface_normals(points, spacing)
+    assert (np.abs(normals[:, 1]) > 0.99).mean() > 0.99
