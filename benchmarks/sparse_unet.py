@@ -5,9 +5,13 @@ sides take turns and medians are compared, because other work may run on the mac
 per side: peak resident memory of one forward pass less what was resident before it.
 """
 
+import os
+
+# Idle OpenMP threads must sleep, not spin: on a busy machine spinning costs both sides a multiple of the work itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -122,7 +126,11 @@ def compare(sites: int, rounds: int) -> dict[str, float]:
     if cpu_has_bf16():
         jobs["bf16"] = lambda: forward_ours(net, feats, coords, True)
     expected, got = theirs(), forward_ours(net, feats, coords, False)
-    result: dict[str, float] = {"sites": len(coords), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
+    result: dict[str, float] = {
+        "sites": len(coords),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+    }
     result["fp32_error"] = float((got - expected).norm() / expected.norm())
     if "bf16" in jobs:
         low = forward_ours(net, feats, coords, True)

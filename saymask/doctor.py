@@ -12,6 +12,7 @@ def report() -> list[str]:
     import torch
 
     from saymask import __version__
+    from saymask.errors import InputError
     from saymask.hub import models
     from saymask.text import cache_folder, find_weights
 
@@ -38,7 +39,10 @@ def report() -> list[str]:
         lines.append(f"extra {extra}: {state}")
     for package in ("numba", "transformers", "trimesh", "safetensors"):
         lines.append(f"{package} {metadata.version(package)}")
-    lines.append(f"text weights (minilm): {find_weights('minilm') or 'none found'}")
+    try:
+        lines.append(f"text weights (minilm): {find_weights('minilm')}")
+    except InputError as error:
+        lines.append(f"text weights (minilm): none; {error}")
     folder = cache_folder()
     free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free
     lines.append(f"cache: {folder} ({free / 2**30:.0f} GiB free)")

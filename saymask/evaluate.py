@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from saymask.errors import InputError
 from saymask.metrics.baselines import all_baselines
 from saymask.metrics.referring import ReferMetric, get_protocol
 from saymask.models.base import Model, Prediction
+from saymask.threads import environment_for, limit_threads
 
 TASKS = ("refer",)
 
@@ -135,23 +135,6 @@ def point_logits(prediction: Prediction) -> np.ndarray:
     return np.where(index >= 0, rows[index], -np.inf).astype(np.float32)
 
 
-def limit_threads(processes: int, *, kernels: bool = True) -> None:
-    """Give this process its share of the cores when `processes` of them work; OMP_NUM_THREADS has the last word.
-
-    Without `kernels` only torch is limited: to tell numba starts its threads, and a process with threads of numba's
-    cannot be forked any more.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = max(1, int(os.environ.get("OMP_NUM_THREADS", 0)) or cores // processes)
-    torch.set_num_threads(count)
-    if not kernels:
-        return
-    import numba
-    from numba.core import config
-
-    numba.set_num_threads(min(count, int(vars(config)["NUMBA_NUM_THREADS"])))
-
-
 def print_table(result: dict[str, Any]) -> None:
     """Print a result of `evaluate` as a table on standard output."""
     from rich.console import Console
@@ -217,7 +200,8 @@ def _in_processes(
     counter = context.Value("i", 0)
     start = (counter, loaded.path, device, processes, work, dict(hub.SYSTEMS), dict(hub.PRESETS))
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=start) as pool:
-        futures = {pool.submit(_measure_scene, scene): scene for scene in scenes}
+        with environment_for(processes):
+            futures = {pool.submit(_measure_scene, scene): scene for scene in scenes}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import socket
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
 from saymask.data.refer import ReferDataset, annotation_path
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluate import by_scene, limit_threads, measure
+from saymask.evaluate import by_scene, measure
 from saymask.metrics.referring import get_protocol
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine
+from saymask.threads import environment_for, kernels_have_run, limit_threads, set_threads
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
@@ -107,7 +107,6 @@ def run(job: Job) -> None:
     hub.PRESETS.update(job.presets)
     # Late: Lightning takes seconds to import.
     import lightning.pytorch as pl
-    from lightning.pytorch.callbacks import LambdaCallback
     from lightning.pytorch.strategies import DDPStrategy
 
     from saymask.learner import Keeper, Learner
@@ -117,7 +116,7 @@ def run(job: Job) -> None:
     rank, world = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0))), _world(job)
     cpu = job.accelerator == "cpu"
     if cpu:
-        limit_threads(world, kernels=False)
+        limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
     torch.manual_seed(config.seed)
     model = hub.build(job.preset)
@@ -138,8 +137,6 @@ def run(job: Job) -> None:
         if not len(order):
             return
     learner.train()
-    # Lightning starts the loading processes before this hook; only then may numba start its threads here.
-    threads = LambdaCallback(on_train_start=lambda *_: limit_threads(world) if cpu else None)
     workers = _workers(config, line)
     loader = torch.utils.data.DataLoader(
         TrainingItems(items), batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
@@ -155,7 +152,7 @@ def run(job: Job) -> None:
         accelerator=job.accelerator, devices=job.devices, num_nodes=max(1, world // job.devices), strategy=strategy,
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
-        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[threads, keeper],
+        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[keeper],
         logger=_loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
@@ -240,10 +237,12 @@ def _spawn(job: Job) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     problems = mp.get_context("spawn").SimpleQueue()
-    # Each process would tell that all weights were used in the first step, which is nothing to warn about.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    with environment_for(job.devices):
+        children = mp.spawn(_process, (job, port, problems), job.devices, join=False)  # type: ignore[attr-defined]
+    assert children is not None
     try:
-        mp.spawn(_process, args=(job, port, problems), nprocs=job.devices)  # type: ignore[attr-defined]
+        while not children.join():
+            pass
     except ProcessRaisedException:
         if not problems.empty():
             raise InputError(problems.get()) from None
@@ -277,21 +276,16 @@ def _accelerator(name: str, devices: int) -> str:
 
 def _workers(config: TrainConfig, line: ProgressLine) -> int:
     """Return the number of loading processes; none where forking this process would not be safe."""
-    if config.workers and "numba" in sys.modules:
-        from numba.np.ufunc import parallel
-
-        # Numba's threads do not survive a fork: a worker that used them would be ended by the OpenMP runtime.
-        if parallel._is_initialized:
-            line.say("scans are loaded in the training process: parallel kernels have already run in it")
-            return 0
+    if config.workers and kernels_have_run():
+        # Threads do not survive a fork: a worker that used them would be ended by the OpenMP runtime.
+        line.say("scans are loaded in the training process: parallel kernels have already run in it")
+        return 0
     return config.workers
 
 
 def _one_thread(worker: int) -> None:
     """Loading processes share the cores with the training: one thread each, as torch does by itself."""
-    import numba
-
-    numba.set_num_threads(1)
+    set_threads(1)
 
 
 def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable[[Model], dict[str, Any]] | None:

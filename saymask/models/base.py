@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from saymask.scan import Scan
+
+if TYPE_CHECKING:
+    from saymask.scene import Scene
 
 VERBS = ("refer", "find", "click", "semantic", "instances", "panoptic")
 
@@ -103,6 +106,12 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return named loss terms, already weighted; training sums them."""
+
+    def scene(self, scan: Scan) -> "Scene":
+        """Encode a scan: the slow step, after which every prompt is cheap."""
+        from saymask.scene import Scene
+
+        return Scene(self, scan)
 
     def parameter_groups(self, train: TrainConfig) -> list[dict[str, Any]]:
         """Return the optimiser's parameter groups: everything at `train.lr`, a trained text encoder at its own rate."""

@@ -33,7 +33,8 @@ def fused_forward(
     `dtype` (float32 or bfloat16) is the type of the activations; the input convolution always works in float32.
     """
     run = _Run(net, pyramid, at_level, return_levels, dtype)
-    return run.output(feats), run.outputs[::-1]
+    with torch.autocast("cpu", enabled=False):  # sums and residuals stay float32; `at_level` runs as the caller asked
+        return run.output(feats), run.outputs[::-1]
 
 
 class _Run:
@@ -44,67 +45,56 @@ class _Run:
     ):
         self.net, self.levels, self.sites = net, net.level_modules, pyramid.levels
         self.at_level, self.keep, self.dtype = at_level, keep, dtype
+        self.autocast, self.caller_dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
         self.outputs: list[Tensor] = []
 
     def output(self, feats: Tensor) -> Tensor:
-        """Run everything."""
-        entry = self.levels[0].head_blocks[0].norm1
-        raw, act = self.enter(0, self.net.input_conv, feats, self.sites[0].kernel_map(), entry)
-        return self.level(0, raw, act, self.net.output_norm, torch.float32)
+        """Run everything: down the levels keeping what the way up needs, and up again."""
+        levels, sites = self.levels, self.sites
+        norms = [level.head_blocks[0].norm1 for level in levels]
+        raw, act = self.enter(0, self.net.input_conv, feats, sites[0].kernel_map(), norms[0])
+        kept: list[tuple[Tensor, Tensor]] = []
+        for index, level in enumerate(levels[:-1]):
+            residual, both, act = self.descend(level, sites[index], raw, act)
+            kept.append((residual, both))
+            del raw, residual, both  # what no list holds gives its memory to the next level
+            raw, act = self.enter(index + 1, level.down, act, sites[index].down, norms[index + 1])
+        consumers = [(self.net.output_norm, torch.float32), *((m.up_norm, self.dtype) for m in levels[:-1])]
+        act = self.blocks(levels[-1].head_blocks, raw, act, sites[len(levels) - 1], *consumers[-1], hidden=None)
+        del raw
+        for index in range(len(levels) - 2, -1, -1):
+            act = self.ascend(levels[index], sites[index], act, *kept.pop(), *consumers[index])
+        return act
 
     def enter(
         self, index: int, conv: SparseConv, x: Tensor, kernel_map: KernelMap, norm: nn.BatchNorm1d
     ) -> tuple[Tensor, Tensor]:
         """Convolve into level `index`; return its raw and activated features, the caller's `at_level` in between."""
-        raw = _empty(kernel_map.n_out, conv.weight.shape[2])
+        raw = torch.empty((kernel_map.n_out, conv.weight.shape[2]))
         if self.at_level is None:
             act = torch.empty_like(raw, dtype=self.dtype)
             _conv(conv, x, kernel_map, raw=raw, act=act, act_affine=_affine(norm))
             return raw, act
         _conv(conv, x, kernel_map, raw=raw)
-        given = self.at_level(index, raw)
+        with torch.autocast("cpu", self.caller_dtype, enabled=self.autocast):
+            given = self.at_level(index, raw)
         if given.shape != raw.shape:
             raise InputError(f"at_level {index}: expected features {list(raw.shape)}, got {list(given.shape)}")
         raw = torch.empty_like(raw).copy_(given)  # a copy: the caller may keep what it saw or gave
         scale, shift = _affine(norm)
         return raw, torch.addcmul(shift, raw, scale).relu_().to(self.dtype)
 
-    def level(self, index: int, raw: Tensor, act: Tensor, norm: nn.BatchNorm1d, dtype: torch.dtype) -> Tensor:
-        """Run level `index` and all below; return relu(norm(level output)) in `dtype` for whoever consumes it."""
-        level, sites = self.levels[index], self.sites[index]
-        if not level.has_coarser:
-            return self.blocks(level.head_blocks, raw, act, sites, norm, dtype, hidden=None)
-        count, channels = raw.shape
-        both, both_act = _empty(count, 2 * channels), _empty(count, 2 * channels, self.dtype)
-        tail_blocks = level.tail_blocks
-        tail = _affine(tail_blocks[0].norm1)
-        hidden = self.encode(level, raw, act, sites, both, both_act, (tail[0][:channels], tail[1][:channels]))
-        entry = self.levels[index + 1].head_blocks[0].norm1
-        coarse = self.enter(index + 1, level.down, act, sites.down, entry)
-        coarse_act = self.level(index + 1, *coarse, level.up_norm, self.dtype)
-        _conv(
-            level.up, coarse_act, sites.up, raw=both[:, channels:], act=both_act[:, channels:],
-            act_affine=(tail[0][channels:], tail[1][channels:]),
-        )  # fmt: skip
-        shortcut = tail_blocks[0].shortcut
-        assert shortcut is not None  # 2C → C
-        with torch.autocast("cpu", enabled=False):  # what is added to the sums stays float32
-            torch.mm(both, shortcut.weight.T, out=raw)
-        del both
-        _conv(tail_blocks[0].conv1, both_act, sites.kernel_map(), act=hidden, act_affine=_affine(tail_blocks[0].norm2))
-        del both_act
-        return self.blocks(tail_blocks, raw, act, sites, norm, dtype, hidden=hidden)
+    def descend(self, level: "UNetLevel", sites: Level, raw: Tensor, act: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the encoder half of a level; overwrites raw and act.
 
-    def encode(
-        self, level: "UNetLevel", raw: Tensor, act: Tensor, sites: Level, both: Tensor, both_act: Tensor, tail: Affine
-    ) -> Tensor:  # fmt: skip
-        """Run the encoder half; the skip goes to the left of `both`, its activations to both_act and (for down) to act.
-
-        Overwrites raw and act, which are free afterwards, and returns a third buffer of that size.
+        Returns the skip's share of the tail's shortcut [V, C], the tail's activated input [V, 2C] with its left half
+        (the skip's) filled, and the activated input of the way down [V, C].
         """
         channels = raw.shape[1]
+        both = torch.empty((len(raw), 2 * channels), dtype=self.dtype)
         hidden = torch.empty_like(act)
-        blocks = level.head_blocks
+        blocks, tail = level.head_blocks, level.tail_blocks[0]
+        scale, shift = _affine(tail.norm1)
         for i, block in enumerate(blocks):
             _conv(block.conv1, act, sites.kernel_map(), act=hidden, act_affine=_affine(block.norm2))
             if i + 1 < len(blocks):
@@ -112,10 +102,32 @@ class _Run:
                 _conv(block.conv2, hidden, sites.kernel_map(), residual=raw, raw=raw, act=act, act_affine=affine)
                 continue
             _conv(
-                block.conv2, hidden, sites.kernel_map(), residual=raw, raw=both[:, :channels], act=act,
-                act_affine=_affine(level.down_norm), extra=both_act[:, :channels], extra_affine=tail,
+                block.conv2, hidden, sites.kernel_map(), residual=raw, raw=raw, act=act,
+                act_affine=_affine(level.down_norm),
+                extra=both[:, :channels], extra_affine=(scale[:channels], shift[:channels]),
             )  # fmt: skip
-        return hidden
+        del hidden
+        return raw @ _shortcut(tail)[:channels], both, act
+
+    def ascend(
+        self, level: "UNetLevel", sites: Level, coarse: Tensor, residual: Tensor, both: Tensor, norm: nn.BatchNorm1d,
+        dtype: torch.dtype,
+    ) -> Tensor:  # fmt: skip
+        """Run the decoder half of a level on the next level's activated output; returns relu(norm(output))."""
+        channels = residual.shape[1]
+        blocks = level.tail_blocks
+        scale, shift = _affine(blocks[0].norm1)
+        up = torch.empty_like(residual)
+        _conv(
+            level.up, coarse, sites.up, raw=up, act=both[:, channels:],
+            act_affine=(scale[channels:], shift[channels:]),
+        )  # fmt: skip
+        residual.addmm_(up, _shortcut(blocks[0])[channels:])
+        hidden = up if up.dtype == self.dtype else torch.empty_like(up, dtype=self.dtype)
+        del up
+        _conv(blocks[0].conv1, both, sites.kernel_map(), act=hidden, act_affine=_affine(blocks[0].norm2))
+        act = torch.empty_like(hidden)
+        return self.blocks(blocks, residual, act, sites, norm, dtype, hidden=hidden)
 
     def blocks(
         self, blocks: "list[ResidualBlock]", raw: Tensor, act: Tensor, sites: Level, norm: nn.BatchNorm1d,
@@ -140,8 +152,10 @@ class _Run:
         return act
 
 
-def _empty(rows: int, channels: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty((rows, channels), dtype=dtype)
+def _shortcut(block: "ResidualBlock") -> Tensor:
+    """Return the 1³ weight [2C, C] of the first tail block."""
+    assert block.shortcut is not None
+    return block.shortcut.weight.T
 
 
 def _affine(norm: nn.BatchNorm1d) -> Affine:

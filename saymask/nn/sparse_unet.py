@@ -26,6 +26,10 @@ def _norm(channels: int) -> nn.BatchNorm1d:
     return nn.BatchNorm1d(channels, eps=1e-4, momentum=0.1)
 
 
+def _relu(x: Tensor) -> Tensor:
+    return F.relu(x, inplace=True)  # always on a BatchNorm's output, which nobody else needs
+
+
 class ResidualBlock(nn.Module):
     """y = conv2(relu(norm2(conv1(relu(norm1(x)))))) + shortcut(x); the shortcut takes the raw x."""
 
@@ -40,8 +44,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, subm: KernelMap) -> Tensor:
         """Return the block's output [V, C_out] of x [V, C_in]."""
-        y = self.conv1(F.relu(self.norm1(x)), subm)
-        y = self.conv2(F.relu(self.norm2(y)), subm)
+        y = self.conv1(_relu(self.norm1(x)), subm)
+        y = self.conv2(_relu(self.norm2(y)), subm)
         return y + (x if self.shortcut is None else self.shortcut(x))
 
 
@@ -79,11 +83,11 @@ class UNetLevel(nn.Module):
 
     def descend(self, x: Tensor, sites: Level) -> Tensor:
         """Return the features entering the next level [V_coarse, C_coarse]."""
-        return self.down(F.relu(self.down_norm(x)), sites.down)
+        return self.down(_relu(self.down_norm(x)), sites.down)
 
     def ascend(self, skip: Tensor, coarse: Tensor, sites: Level) -> Tensor:
         """Return this level's output [V, C] from the skip features and the next level's output."""
-        x = torch.cat([skip, self.up(F.relu(self.up_norm(coarse)), sites.up)], dim=1)
+        x = torch.cat([skip, self.up(_relu(self.up_norm(coarse)), sites.up)], dim=1)
         for block in self.tail_blocks:
             x = block(x, sites.kernel_map())
         return x
@@ -144,7 +148,7 @@ class SparseUNet(nn.Module):
         for index in range(len(levels) - 2, -1, -1):
             x = levels[index].ascend(skips.pop(index), x, sites[index])
             outputs.append(x)
-        out = F.relu(self.output_norm(x))
+        out = _relu(self.output_norm(x))
         return (out, outputs[::-1]) if return_levels else out
 
     def _fused_dtype(self, feats: Tensor) -> torch.dtype | None:
@@ -157,9 +161,8 @@ class SparseUNet(nn.Module):
             return None  # somebody wants to see the layers
         if any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             return None
-        if not torch.is_autocast_enabled("cpu"):
-            return torch.float32
-        return torch.bfloat16 if cpu_has_bf16() else torch.float32
+        wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        return torch.bfloat16 if wanted == torch.bfloat16 and cpu_has_bf16() else torch.float32
 
     def official_keys(self) -> dict[str, str]:
         """Return our state-dict name → the official one (spconv-based U-Nets of SPFormer, LESS, UniSeg3D, BQNet)."""

@@ -42,13 +42,13 @@ class Ending:
 
     def arrays(self, n_out: int) -> tuple:
         """Return the arguments of `cpu_kernels.forward_*`."""
-        if any(t is not None and t.dtype != torch.float32 for t in (self.residual, self.raw)):
-            raise TypeError("raw sums and the residual are float32")
+        if self.residual is not None and self.residual.dtype != torch.float32:
+            raise TypeError("the residual is float32")
         act, act16, act_column = _target(self.act)
         extra, extra16, extra_column = _target(self.extra)
-        raw, _, raw_column = _target(self.raw)
+        raw, raw16, raw_column = _target(self.raw)
         return (
-            _target(self.residual)[0], raw, raw_column,
+            _target(self.residual)[0], raw, raw16, raw_column,
             act, act16, act_column, _vector(self.act_scale), _vector(self.act_shift),
             extra, extra16, extra_column, _vector(self.extra_scale), _vector(self.extra_shift), n_out,
         )  # fmt: skip
@@ -104,9 +104,9 @@ def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
     if x.dtype == torch.bfloat16 and HAS_BF16:
         if x.shape[1] % 2:  # channels are read in pairs
             x = torch.nn.functional.pad(x, (0, 1))
-        y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.float32)
+        y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.bfloat16)
         run(x, pack_weight(weight, bf16=True), weight.shape[2], kernel_map, Ending(raw=y))
-        return y.to(torch.bfloat16)
+        return y
     if x.dtype != torch.float32 or not x.shape[1] or not weight.shape[2]:
         return twin.conv(x, weight, kernel_map)
     y = torch.empty((kernel_map.n_out, weight.shape[2]))

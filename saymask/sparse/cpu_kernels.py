@@ -19,12 +19,14 @@ from saymask.sparse.cpu_tiles import (
     add_vectors,
     forward_tile,
     gradient_tile,
+    round_vectors,
 )
 
 _F1, _F2, _F3, _F4 = (forward_tile(n, False) for n in (1, 2, 3, 4))
 _B1, _B2, _B3, _B4 = (forward_tile(n, True) for n in (1, 2, 3, 4))
 _M1, _M2, _M3, _M4 = (TILE_ROWS[n] for n in (1, 2, 3, 4))
 _ADD: Any = add_vectors
+_ROUND: Any = round_vectors
 _ACTIVATE, _ACTIVATE16 = activate_vectors(False), activate_vectors(True)
 _PAIR_CHUNK = 128  # pairs per pass of the weight gradient: their rows stay in the first-level cache
 
@@ -104,7 +106,7 @@ def finish_rows(acc, bits, first, count, channels, ends):
     `ends` is made by `cpu.Ending.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc, whose
     last row is used for rounding.
     """
-    (residual, raw, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
+    (residual, raw, raw16, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
      extra_shift, _) = ends  # fmt: skip
     spare = acc.shape[0] - 1
     full = channels // LANES
@@ -119,6 +121,10 @@ def finish_rows(acc, bits, first, count, channels, ends):
             _ADD(raw.ctypes.data + row * raw.strides[0] + raw_at * 4, sums, 0, full)
             for c in range(full * LANES, channels):
                 raw[row, raw_at + c] = acc[r, c]
+        if raw16.shape[0]:
+            _ROUND(raw16.ctypes.data + row * raw16.strides[0] + raw_at * 2, sums, full)
+            for c in range(full * LANES, channels):
+                raw16[row, raw_at + c] = _round_bf16(bits[r, c])
         if act.shape[0] or act16.shape[0]:
             _activate(acc, r, spare, channels, act_scale, act_shift, full, row, act_at, act, bits, act16)
         if extra.shape[0] or extra16.shape[0]:

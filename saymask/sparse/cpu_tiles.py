@@ -201,6 +201,27 @@ def add_vectors(typingctx, target, source, other, vectors):
     return types.void(*[types.int64] * 4), codegen
 
 
+def _store_bf16(builder: Any, value: Any, address: Any) -> None:
+    rounded = builder.bitcast(builder.fptrunc(value, _B16), _BITS16)
+    store = builder.store(rounded, _pointer(builder, address, _BITS16))
+    store.align = 2
+
+
+@intrinsic
+def round_vectors(typingctx, target, source, vectors):
+    """target[:] = source[:], float32 rounded to bfloat16."""
+
+    def codegen(context, builder, signature, arguments):
+        target, source, vectors = arguments
+        with cgutils.for_range(builder, vectors) as loop:
+            value = _load_vector(builder, builder.add(source, builder.mul(loop.index, _const(VECTOR_BYTES))))
+            half = builder.mul(loop.index, _const(VECTOR_BYTES // 2))
+            _store_bf16(builder, value, builder.add(target, half))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), codegen
+
+
 @cache
 def activate_vectors(bf16: bool) -> Any:
     """Return f(target, source, scale, shift, vectors): target = relu(source · scale + shift), float32 or bfloat16."""
@@ -217,10 +238,8 @@ def activate_vectors(bf16: bool) -> Any:
                 value = add(value, factor, term)
                 value = builder.select(builder.fcmp_ordered("<", value, zero), zero, value)  # NaN stays NaN
                 if bf16:
-                    value = builder.bitcast(builder.fptrunc(value, _B16), _BITS16)
                     half = builder.mul(loop.index, _const(VECTOR_BYTES // 2))
-                    store = builder.store(value, _pointer(builder, builder.add(target, half), _BITS16))
-                    store.align = 2
+                    _store_bf16(builder, value, builder.add(target, half))
                 else:
                     _store_vector(builder, value, builder.add(target, at))
             return context.get_dummy_value()

@@ -88,7 +88,7 @@ def rooms() -> Preset:
     """Return `less.rooms`: frozen MiniLM, 6 cm voxels and masks on superpoints; trains on two CPU cores in an hour."""
     model = LessConfig(
         voxel_size=0.06,
-        widths=(16, 32, 48, 64, 80),
+        widths=(16, 32, 64, 128, 160),
         block_reps=1,
         text_encoder="minilm",
         text_width=384,
@@ -100,7 +100,7 @@ def rooms() -> Preset:
         sample_points=40_000,
     )
     train = TrainConfig(
-        epochs=3,
+        epochs=5,
         batch_size=4,
         lr=1e-3,
         weight_decay=0.05,
@@ -109,6 +109,6 @@ def rooms() -> Preset:
         clip=1.0,
         workers=1,
         evaluate_every=1,
-        max_val=300,
+        max_val=240,
     )
     return Preset("less.rooms", "less", model, train)
