@@ -341,10 +341,10 @@ def run(arguments: list[str]) -> int:
     return tyro.cli(_COMMANDS[name], args=rest, prog=f"saymask {name}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors a user can mend are one line on standard error and exit code 2."""
     try:
-        sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except InputError as error:
         message = " ".join(str(error).split())
     except OSError as error:  # a full disk, a missing permission: not a bug of saymask

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,29 +23,38 @@ def limit_threads(processes: int) -> None:
 
 
 def set_threads(count: int) -> None:
-    """Give the compiled kernels of this process `count` threads.
+    """Give the compiled kernels of this process at most `count` threads.
 
-    Where numba has not started its threads yet, its pool is made that small: threads that a pool has and that do not
-    work would still spin. This starts none, so the process can be forked afterwards.
+    Where numba is not imported yet, its pool is made that small: no thread is started, so the process can be forked
+    afterwards. Where it is, its threads are started and all but `count` of them left idle.
     """
+    if "numba" not in sys.modules:
+        known = os.environ.get("NUMBA_NUM_THREADS", "")
+        os.environ["NUMBA_NUM_THREADS"] = str(min(count, int(known)) if known.isdigit() and int(known) else count)
+        return
     import numba
     from numba.core import config
 
-    most = int(vars(config)["NUMBA_NUM_THREADS"])
-    if kernels_have_run():
-        numba.set_num_threads(min(count, most))
-    elif count < most:
-        os.environ["NUMBA_NUM_THREADS"] = str(count)
-        config.reload_config()
+    if count < int(vars(config)["NUMBA_NUM_THREADS"]):
+        numba.set_num_threads(count)
 
 
 def kernels_have_run() -> bool:
     """Return whether numba has started its threads in this process, which then cannot be forked any more."""
-    if "numba" not in sys.modules:
-        return False
-    from numba.np.ufunc import parallel
+    parallel = sys.modules.get("numba.np.ufunc.parallel")
+    return parallel is not None and bool(vars(parallel)["_is_initialized"])
 
-    return bool(parallel._is_initialized)
+
+def end_with_parent(seconds: float = 0.5) -> None:
+    """End this process when the one that started it is gone, so that a killed run leaves no process that goes on."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(seconds)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from saymask.evaluate import by_scene, measure
 from saymask.metrics.referring import get_protocol
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine
-from saymask.threads import environment_for, kernels_have_run, limit_threads, set_threads
+from saymask.threads import end_with_parent, environment_for, kernels_have_run, limit_threads, set_threads
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
@@ -91,12 +92,13 @@ def train(
     )  # fmt: skip
     _check(job)
     outside = "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
-    if not outside or os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID")) == "0":
-        _begin(job, resume)
-    if devices == 1 or outside:
-        run(job)
-    else:
-        _spawn(job)
+    with _alone(job.out) if _rank() == 0 else nullcontext():
+        if _rank() == 0:
+            _begin(job, resume)
+        if devices == 1 or outside:
+            run(job)
+        else:
+            _spawn(job)
     name = "best" if (job.out / "best.safetensors").is_file() else "last"
     return json.loads((job.out / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -113,7 +115,7 @@ def run(job: Job) -> None:
 
     _quieten()
     config = job.preset.train
-    rank, world = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0))), _world(job)
+    rank, world = _rank(), _world(job)
     cpu = job.accelerator == "cpu"
     if cpu:
         limit_threads(world)
@@ -250,6 +252,7 @@ def _spawn(job: Job) -> None:
 
 
 def _process(rank: int, job: Job, port: int, problems: Any) -> None:
+    end_with_parent()
     os.environ.update(
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(job.devices), RANK=str(rank),
         LOCAL_RANK=str(rank), NODE_RANK="0",
@@ -259,6 +262,27 @@ def _process(rank: int, job: Job, port: int, problems: Any) -> None:
     except InputError as error:
         problems.put(str(error))
         raise
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which ends with the process; raise InputError while another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process trains in {out}; wait for it or choose another folder") from None
+        yield
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0)))
 
 
 def _world(job: Job) -> int:

@@ -117,17 +117,37 @@ def _steps(path: Path) -> int:
 
 
 @pytest.mark.slow
-def test_two_processes_train_validate_and_resume(data, tmp_path, monkeypatch):
+def test_two_processes_train_validate_and_resume_after_a_kill(data, tmp_path, monkeypatch):
+    """Only the process that was started is killed: the two that it started end too, and the run can go on."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    whole = run(data, tmp_path / "whole", devices=2)
+    settings = {"epochs": 50, "evaluate_every": 50}
+    script = (
+        "import sys; from tests.test_train import register_here, run; from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        "    register_here()\n"
+        f"    run(Path(sys.argv[1]), Path(sys.argv[2]), overrides={settings!r}, devices=2, save_steps=1)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / "parts")]
+    parent = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    state = tmp_path / "parts/state.pt"
+    deadline = time.monotonic() + 200
+    while not state.is_file():
+        assert parent.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    whole = run(data, tmp_path / "whole", overrides=settings, devices=2)
+    before = torch.load(state, weights_only=True)["progress"]["step"]
+    assert 0 < before < 150  # nobody went on while the other run was made
     assert whole["training"]["processes"] == 2
-    assert whole["training"]["samples"] == whole["training"]["steps"] * 8
+    assert whole["training"]["samples"] == 150 * 8
     assert whole["metrics"]["overall"]["n"] == 12  # every annotation once, although two processes shared them
-    run(data, tmp_path / "parts", devices=2, max_steps=4)
-    run(data, tmp_path / "parts", devices=2)
+    run(data, tmp_path / "parts", overrides=settings, devices=2)
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "parts/last.safetensors")
     with pytest.raises(InputError, match="processes was 2, now 1"):
-        run(data, tmp_path / "parts")
+        run(data, tmp_path / "parts", overrides=settings)
 
 
 @pytest.mark.slow
@@ -302,3 +322,14 @@ def test_time_limit_stops_validates_and_can_go_on(data, tmp_path):
     run(data, tmp_path / "parts", overrides=settings)
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "parts/last.safetensors")
     assert whole["training"]["processes"] == 1
+
+
+def test_one_run_at_a_time_in_a_folder(data, tmp_path):
+    import fcntl
+
+    (tmp_path / "run").mkdir()
+    with open(tmp_path / "run/.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process trains in"):
+            run(data, tmp_path / "run")
+    assert run(data, tmp_path / "run", max_steps=1)["training"]["steps"] == 1

@@ -38,7 +38,7 @@ class TrainConfig:
     """Learning rate of the text encoder when it is trained."""
     text_weight_decay: float = 0.01
     schedule: str = "epoch-decay"
-    """`epoch-decay` (multiply by `decay` at the start of each epoch, counted from 1) or `cosine` (per step, after a warm-up)."""
+    """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `cosine`: per step, after a warm-up."""
     decay: float = 0.95
     warmup: float = 0.05
     """Share of all steps with a linearly rising rate (`cosine` only)."""

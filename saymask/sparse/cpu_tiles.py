@@ -202,7 +202,14 @@ def add_vectors(typingctx, target, source, other, vectors):
 
 
 def _store_bf16(builder: Any, value: Any, address: Any) -> None:
-    rounded = builder.bitcast(builder.fptrunc(value, _B16), _BITS16)
+    if HAS_BF16:
+        rounded = builder.bitcast(builder.fptrunc(value, _B16), _BITS16)
+    else:  # to nearest even by integer arithmetic: without the instruction, fptrunc would call a missing library
+        wide = ir.VectorType(_I32, LANES)
+        bits = builder.bitcast(value, wide)
+        half, low, one = (ir.Constant(wide, [number] * LANES) for number in (16, 0x7FFF, 1))
+        odd = builder.and_(builder.lshr(bits, half), one)
+        rounded = builder.trunc(builder.lshr(builder.add(builder.add(bits, low), odd), half), _BITS16)
     store = builder.store(rounded, _pointer(builder, address, _BITS16))
     store.align = 2
 

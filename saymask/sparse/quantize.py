@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from saymask.errors import InputError
+from saymask.geometry.voxelize import unique_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,10 @@ def sparse_quantize(
 
 def _first_appearance(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (unique cells, inverse [N], first row [V]) with voxels numbered as they appear."""
-    unique, first, inverse = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    if cells.shape[1] == 3:
+        unique, inverse, first = unique_cells(cells)
+    else:
+        unique, first, inverse = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))

@@ -100,7 +100,7 @@ def rooms() -> Preset:
         sample_points=40_000,
     )
     train = TrainConfig(
-        epochs=5,
+        epochs=3,
         batch_size=4,
         lr=1e-3,
         weight_decay=0.05,
