@@ -31,7 +31,7 @@ def main() -> None:
     console.print(f"made {folder}: a {room.room.kind} with {len(room.room.things)} things, {len(scan):,} points")
 
     model = saymask.load_model()
-    scene = saymask.Scene(model, scan)
+    scene = model.encode(scan)
     masks = scene.refer(options.sentence)
     masks.save(options.out / "demo.ply", colored=True)
     render(scan, masks, options.out / "demo.png", title=options.sentence)

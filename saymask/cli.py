@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -66,9 +67,7 @@ def _refer(
         from saymask.hub import load_model
 
         segmenter = load_model(model, device=device)
-    from saymask.scene import Scene
-
-    scene = Scene(segmenter, loaded)
+    scene = segmenter.encode(loaded)
     masks = scene.refer(sentence)
     seconds.update(scene.seconds)
     if out is not None:
@@ -343,6 +342,8 @@ def run(arguments: list[str]) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors a user can mend are one line on standard error and exit code 2."""
+    # Read when torch is loaded: threads that spin while they wait take the cores from each other's pools.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except InputError as error:

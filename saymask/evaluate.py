@@ -117,7 +117,7 @@ def measure(model: Model, items: ReferDataset, scenes: Iterable[str], protocol: 
     metric, rows = ReferMetric(protocol), by_scene(items)
     for scene in scenes:
         scan = items.scan(scene)
-        encoded = model.encode(model.collate([model.prepare(scan)]).to(model.device))
+        encoded = model.encode_batch(model.collate([model.prepare(scan)]).to(model.device))
         sentences = [items.annotations[row].sentence for row in rows[scene]]
         predictions: list[Prediction] = model.refer(encoded, sentences)  # type: ignore[attr-defined]
         for row, prediction in zip(rows[scene], predictions, strict=True):

@@ -38,7 +38,7 @@ class Scene:
             with self._timed("prepare"):
                 batch = model.collate([model.prepare(prepared)]).to(model.device)
             with self._timed("encode"):
-                self._encoded = model.encode(batch)
+                self._encoded = model.encode_batch(batch)
 
     @overload
     def refer(self, sentences: str) -> Masks: ...

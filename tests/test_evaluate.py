@@ -39,7 +39,7 @@ def test_equal_to_a_plain_loop(data, model):
     for annotation in ReferDataset(data, "val", prepare=None).annotations:  # type: ignore[arg-type]
         scan = load_scene(data / f"scenes/{annotation.scene_id}.safetensors")
         with torch.no_grad():
-            encoded = model.encode(model.collate([model.prepare(scan)]))
+            encoded = model.encode_batch(model.collate([model.prepare(scan)]))
             mask = model.refer(encoded, [annotation.sentence])[0].logits[0].numpy() > 0
         true = scan.labels["instance"] == annotation.object_ids[0]
         ious.append((mask & true).sum() / (mask | true).sum())

@@ -34,7 +34,7 @@ def test_refer_gives_masks_over_the_scan(scene):
     assert len(many) == 2
     np.testing.assert_array_equal(many[0].dense, masks.dense)
     assert scene.refer([]) == []
-    again = scene.model.scene(scene.scan).refer("the red chair")
+    again = scene.model.encode(scene.scan).refer("the red chair")
     np.testing.assert_array_equal(again.dense, masks.dense)
 
 

@@ -111,7 +111,7 @@ class Toy(Model):
         targets = [torch.from_numpy(s.target) for s in samples if s.target is not None]
         return Batch([torch.from_numpy(s.features) for s in samples], targets, [s.sentence for s in samples])
 
-    def encode(self, batch: Batch) -> list[Tensor]:
+    def encode_batch(self, batch: Batch) -> list[Tensor]:
         mixed = self.points(torch.cat(batch.features))
         return list(mixed.split([len(f) for f in batch.features]))
 
@@ -126,7 +126,7 @@ class Toy(Model):
         weight = torch.tensor(3.0, device=queries.device)
         terms = [
             F.binary_cross_entropy_with_logits(f @ q, t, pos_weight=weight)
-            for f, q, t in zip(self.encode(batch), queries, batch.target)
+            for f, q, t in zip(self.encode_batch(batch), queries, batch.target)
         ]
         return {"mask": torch.stack(terms).mean(), "size": 1e-3 * queries.square().mean()}
 

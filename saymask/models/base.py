@@ -100,16 +100,16 @@ class Model(nn.Module, ABC):
         """Return a batch (with a method `to(device)`) of prepared samples."""
 
     @abstractmethod
-    def encode(self, batch: Any) -> Any:
-        """Return everything that does not depend on a prompt."""
+    def encode_batch(self, batch: Any) -> Any:
+        """Return everything about the scans of a batch that does not depend on a prompt."""
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return named loss terms, already weighted; training sums them."""
 
-    def scene(self, scan: Scan) -> "Scene":
+    def encode(self, scan: Scan) -> "Scene":
         """Encode a scan: the slow step, after which every prompt is cheap."""
-        from saymask.scene import Scene
+        from saymask.scene import Scene  # the one import against the stream: what a user calls first lives on the model
 
         return Scene(self, scan)
 

@@ -27,7 +27,7 @@ def training_batch(model, seeds=(0, 1), sentences=(SENTENCE, "a box")):
 
 
 def encoded(model, *seeds):
-    return model.encode(model.collate([model.prepare(small_scan(s, 2000 + 700 * s)) for s in seeds]).to("cpu"))
+    return model.encode_batch(model.collate([model.prepare(small_scan(s, 2000 + 700 * s)) for s in seeds]).to("cpu"))
 
 
 @every_preset
@@ -158,7 +158,7 @@ def test_odd_extents_lose_the_last_plane_only_in_compat_form():
     scan.points[0] = (12.85, 0, 0)
     for form, lost in ((compat(shrunk(scanrefer())), True), (shrunk(scanrefer()), False)):
         model = Less(form, text_encoder=WordHash(12)).eval()
-        level = model.encode(model.collate([model.prepare(scan)])).pyramid.levels[0]
+        level = model.encode_batch(model.collate([model.prepare(scan)])).pyramid.levels[0]
         assert bool((level.parent < 0).any()) == lost
 
 
@@ -180,9 +180,9 @@ def test_superpoint_support_equals_sites_that_share_their_features():
     on_superpoints = tiny(scanrefer(), support="superpoints")
     sites = on_sites.prepare(scan)
     voxels = replace(scan, superpoints=sites.index.astype(np.int32))
-    (a,) = on_sites.refer(on_sites.encode(on_sites.collate([sites])), [SENTENCE])
+    (a,) = on_sites.refer(on_sites.encode_batch(on_sites.collate([sites])), [SENTENCE])
     (b,) = on_superpoints.refer(
-        on_superpoints.encode(on_superpoints.collate([on_superpoints.prepare(voxels)])), [SENTENCE]
+        on_superpoints.encode_batch(on_superpoints.collate([on_superpoints.prepare(voxels)])), [SENTENCE]
     )
     torch.testing.assert_close(a.logits, b.logits, rtol=1e-4, atol=1e-4)
 
@@ -191,7 +191,7 @@ def test_pooling_is_the_mean_over_points():
     model = tiny(rooms())
     scan = small_scan(0, 2000)
     batch = model.collate([model.prepare(scan)])
-    scene = model.encode(batch)
+    scene = model.encode_batch(batch)
     sites = torch.randn(len(scene.pyramid), 4)
     rows = model.support_features(scene, sites)[0]
     on_sites = tiny(scanrefer())

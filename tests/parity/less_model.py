@@ -212,7 +212,7 @@ def full(data: dict[str, Any], path: Path) -> Iterator[Check]:
     batch = model.collate(samples)
     last, mask = tensor(data["text_last_hidden"]), tensor(data["attention_mask"]).bool()
     text = TextFeatures(last, mask, last[:, 0], torch.zeros(*mask.shape, 2, dtype=torch.int64))
-    encoded = model.encode(batch)
+    encoded = model.encode_batch(batch)
     order = {tuple(c): i for i, c in enumerate(encoded.pyramid.levels[0].coords.tolist())}
     rows = [order[tuple(c)] for c in data["voxel_coords"].tolist()]
 

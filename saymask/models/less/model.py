@@ -134,7 +134,7 @@ class Less(Model):
 
     # ---- the network
 
-    def encode(self, batch: Batch) -> Encoded:
+    def encode_batch(self, batch: Batch) -> Encoded:
         """Return sites and kernel maps; the features wait for the words."""
         shape = None
         if self.config.odd_extents:
@@ -228,7 +228,7 @@ class Less(Model):
         if batch.positive is None:
             raise InputError("expected samples with a target: prepare(scan, sentence=..., target=...)")
         config = self.config
-        logits, features = self(self.encode(batch), self.text(batch.sentences))
+        logits, features = self(self.encode_batch(batch), self.text(batch.sentences))
         logits, features = logits.float(), features.float()
         positive, negative = batch.positive, batch.counts - batch.positive
         return {
