@@ -44,6 +44,10 @@ class LessConfig:
     contrast_weight: float = 0.05
     threshold: float = 0.5
     """Mask probability above which a point belongs to the mask."""
+    relative_threshold: float = 0.0
+    """Lowers the threshold to this share of the highest probability where that is less; 0 keeps it as published."""
+    one_object: bool = False
+    """Keep only the connected part of the mask with the most probability, as a sentence means one object."""
     frozen_word_projection: bool = False
     """Official behaviour: the word projections keep their random initial values."""
     always_dropout: bool = False

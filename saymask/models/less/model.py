@@ -5,9 +5,11 @@ Text encoder → sparse U-Net whose levels each attend to the words → mask que
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from saymask.data.augment import less_item
@@ -18,6 +20,7 @@ from saymask.models.less.batch import Batch, Sample, collate, make_sample
 from saymask.models.less.config import LessConfig
 from saymask.models.less.layers import QueryDecoder, WordAttention, projection, sentence_weights
 from saymask.models.less.losses import area_loss, contrast_loss, segmentation_loss
+from saymask.models.less.select import select_rows, support_graph
 from saymask.nn.sparse_unet import SparseUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites, pool_mean
@@ -36,6 +39,11 @@ class Encoded:
     batch: Batch
     pyramid: SitePyramid
     copies: dict[int, SitePyramid] = field(default_factory=dict)
+
+    @cached_property
+    def graph(self) -> csr_array:
+        """Which support rows touch, [R, R] over the rows of all scans."""
+        return support_graph(self.batch, self.pyramid)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -211,14 +219,15 @@ class Less(Model):
         for start in range(0, len(sentences), step):
             logits, _ = self(encoded, self.text(sentences[start : start + step]))
             for i, row in enumerate(logits.float()):
-                predictions.append(self._prediction(encoded.batch, i % scans, row))
+                predictions.append(self._prediction(encoded, i % scans, row))
         return predictions
 
-    def _prediction(self, batch: Batch, scan: int, logits: Tensor) -> Prediction:
-        size = batch.support_sizes[scan]
+    def _prediction(self, encoded: Encoded, scan: int, logits: Tensor) -> Prediction:
+        batch = encoded.batch
+        size, start = batch.support_sizes[scan], sum(batch.support_sizes[:scan])
         logits, counts = logits[:size], batch.counts[scan, :size]
-        threshold = self.config.threshold
-        shifted = logits - float(np.log(threshold / (1 - threshold)))
+        graph = encoded.graph[start : start + size, start : start + size] if self.config.one_object else None
+        shifted = select_rows(logits, counts, graph, self.config)
         weight = counts * (shifted > 0)
         score = (logits.sigmoid() * weight).sum() / weight.sum().clamp(min=1)
         return Prediction(shifted[None], score[None], batch.index[scan])
