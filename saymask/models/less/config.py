@@ -102,6 +102,8 @@ def rooms() -> Preset:
         ffn_width=512,
         support="superpoints",
         sample_points=40_000,
+        relative_threshold=0.3,
+        one_object=True,
     )
     train = TrainConfig(
         epochs=3,
