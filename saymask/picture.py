@@ -12,7 +12,7 @@ from saymask.errors import InputError
 from saymask.masks import Masks
 from saymask.raster import Camera, close_holes, look_at, shade, splat
 from saymask.scan import Scan
-from saymask.stage import Stage
+from saymask.stage import Stage, loose
 
 HIGHLIGHT = np.array(
     [
@@ -165,10 +165,15 @@ def _paint(
 
 
 def _near_wall(stage: Stage, camera: Camera) -> np.ndarray:
-    """Return which points belong to walls between the camera and the room, bool [n]; masked points never do."""
+    """Return which points belong to walls between the camera and the room, bool [n]; masked points never do.
+
+    What hung on such a wall goes with it: small parts that nothing holds any more.
+    """
     if stage.plan is None or np.linalg.norm(camera.back[:2]) < 0.2:
         return np.zeros(len(stage.points), bool)
-    return stage.plan.near(camera.back[:2]) & (stage.owner < 0)
+    near = stage.plan.near(camera.back[:2])
+    near[~near] = loose(stage.points[~near])
+    return near & (stage.owner < 0)
 
 
 def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int]) -> np.ndarray:

@@ -90,6 +90,19 @@ class Plan:
         return Plan(self.cell[rows], self.tall, self.outside, self.upright[rows])
 
 
+def loose(points: np.ndarray, edge: float = 0.08, least: int = 40) -> np.ndarray:
+    """Return which points float32 [n, 3] lie in parts of fewer than `least` touching cells of `edge` metres."""
+    if not len(points):
+        return np.zeros(0, bool)
+    cell = np.floor((points - points.min(0)) / edge).astype(np.int64)
+    at = (cell[:, 0], cell[:, 1], cell[:, 2])
+    taken = np.zeros(cell.max(0) + 1, bool)
+    taken[at] = True
+    part = np.empty(taken.shape, np.int32)
+    ndimage.label(taken, np.ones((3, 3, 3)), output=part)
+    return (np.bincount(part[taken]) < least)[part[at]]
+
+
 def _normals(scan: Scan, rows: np.ndarray) -> np.ndarray | None:
     """Return unit normals of the chosen points, from the scan or its faces; None where there are neither."""
     normals = scan.normals

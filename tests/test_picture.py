@@ -7,6 +7,7 @@ from saymask.masks import Masks
 from saymask.picture import HIGHLIGHT, draw, render
 from saymask.raster import close_holes, local_spacing, look_at, splat, surface_normals
 from saymask.scan import Scan
+from saymask.stage import loose
 from tests.io.rooms import furnished_room
 
 SIZE = (640, 480)
@@ -133,3 +134,10 @@ def test_spacing_and_normals_follow_the_surface():
     assert np.median(spacing[20_000:]) == pytest.approx((4 / (np.pi * 400)) ** 0.5, rel=0.35)
     normals = surface_normals(points, spacing)
     assert (np.abs(normals[:, 1]) > 0.99).mean() > 0.99
+
+
+def test_loose_parts_are_small_ones():
+    grid = np.stack(np.meshgrid(*[np.arange(0, 1, 0.05)] * 3, indexing="ij"), -1).reshape(-1, 3).astype(np.float32)
+    scrap = np.array([[3.0, 3.0, 3.0], [3.05, 3.0, 3.0]], np.float32)
+    assert loose(np.concatenate([grid, scrap])).tolist() == [False] * len(grid) + [True, True]
+    assert loose(np.zeros((0, 3), np.float32)).shape == (0,)
