@@ -89,7 +89,7 @@ def scanrefer_2024_10() -> Preset:
 
 
 def rooms() -> Preset:
-    """Return `less.rooms`: frozen MiniLM, 6 cm voxels and masks on superpoints; trains on two CPU cores in an hour."""
+    """Return `less.rooms`: frozen MiniLM, 6 cm voxels, masks on superpoints; about an hour of training on two cores."""
     model = LessConfig(
         voxel_size=0.06,
         widths=(16, 32, 64, 128, 160),
