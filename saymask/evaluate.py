@@ -61,7 +61,7 @@ def evaluate(
     if json_path is not None:
         check_writable(json_path)
     began = time.monotonic()
-    items = ReferDataset(data, split, source=source, prepare=_unused, max_items=limit or 0, cache_scenes=1)
+    items = ReferDataset(data, split, source=source, prepare=not_prepared, max_items=limit or 0, cache_scenes=1)
     said: list[str] = []
     left_out = drop_unknown(items, said.append)
     for line in said:
@@ -228,7 +228,7 @@ def _start_worker(
     if device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{number % torch.cuda.device_count()}"
     data, split, source, limit, protocol = work
-    items = ReferDataset(data, split, source=source, prepare=_unused, max_items=limit, cache_scenes=1)
+    items = ReferDataset(data, split, source=source, prepare=not_prepared, max_items=limit, cache_scenes=1)
     drop_unknown(items, lambda _: None)
     _worker = hub.load_model(path, device=device), items, protocol
 
@@ -239,7 +239,8 @@ def _measure_scene(scene: str) -> Any:
     return measure(model, items, [scene], protocol).state()
 
 
-def _unused(*_: Any, **__: Any) -> Any:
+def not_prepared(*_: Any, **__: Any) -> Any:
+    """Stand where a dataset takes `prepare`: `measure` prepares scans itself, once per scene."""
     raise AssertionError("evaluation prepares scans itself, once per scene")
 
 

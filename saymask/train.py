@@ -22,7 +22,7 @@ from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
 from saymask.data.refer import ReferDataset, annotation_path
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluate import by_scene, measure
+from saymask.evaluate import by_scene, measure, not_prepared
 from saymask.metrics.referring import get_protocol
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine
@@ -319,16 +319,12 @@ def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable
         line.say("there is no validation split: the last weights are kept, none are called best")
         return None
     items = ReferDataset(
-        job.data, "val", source=job.source, prepare=_unused, max_items=config.max_val, cache_scenes=1
+        job.data, "val", source=job.source, prepare=not_prepared, max_items=config.max_val, cache_scenes=1
     )  # fmt: skip
     drop_unknown(items, line.say)
     scenes = list(by_scene(items))[rank::world]
 
     return lambda model: measure(model, items, scenes, config.protocol).sync().compute()
-
-
-def _unused(*_: Any, **__: Any) -> Any:
-    raise AssertionError("validation prepares scans itself, once per scene")
 
 
 def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from saymask.data.augment import LessItem
+from saymask.geometry.voxelize import unique_cells
 from saymask.text import TextFeatures
 
 
@@ -34,7 +35,7 @@ class Sample:
 
 def make_sample(item: LessItem, superpoints: np.ndarray | None, sentence: str = "") -> Sample:
     """Return the sample of an item; its support are `superpoints` (int [m], of the item's points) or else voxels."""
-    cells, site = _unique_cells(item.cells)
+    cells, site, _ = unique_cells(item.cells)
     n = len(cells)
     per_site = np.bincount(site, minlength=n)
     points = np.concatenate([item.coord_float, item.feature], axis=1)
@@ -50,19 +51,7 @@ def make_sample(item: LessItem, superpoints: np.ndarray | None, sentence: str = 
     positive = None
     if item.target is not None:
         positive = np.bincount(index, weights=item.target, minlength=len(counts)).astype(np.float32)
-    return Sample(cells, features, index, counts, positive, pooling, sentence)
-
-
-def _unique_cells(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return unique cells int32 [V, 3] in lexicographic order and the row int64 [N] of each input cell (all >= 0)."""
-    extent = cells.max(axis=0) + 1
-    keys = (cells[:, 0] * extent[1] + cells[:, 1]) * extent[2] + cells[:, 2]
-    unique, inverse = np.unique(keys, return_inverse=True)
-    z, rest = unique % extent[2], unique // extent[2]
-    return (
-        np.stack([rest // extent[1], rest % extent[1], z], axis=1).astype(np.int32),
-        inverse.reshape(-1).astype(np.int64),
-    )
+    return Sample(cells.astype(np.int32), features, index, counts, positive, pooling, sentence)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from saymask.data.augment import less_item
+from saymask.data.scenes import aligned_points
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.base import Model, Prediction
@@ -122,7 +123,7 @@ class Less(Model):
         """
         if target is not None and target.shape != (len(scan),):
             raise InputError(f"expected a target [{len(scan)}] with a value per point, got {list(target.shape)}")
-        points = _aligned(scan) if self.config.align else scan.points
+        points = aligned_points(scan) if self.config.align else scan.points
         item = less_item(
             points,
             scan.colors,
@@ -248,14 +249,6 @@ class Less(Model):
             "contrast": config.contrast_weight
             * contrast_loss(features, positive, negative, nan_when_empty=config.nan_contrast),
         }
-
-
-def _aligned(scan: Scan) -> np.ndarray:
-    """Return the points float32 [N, 3] after the scan's axis alignment, computed in float64."""
-    if scan.alignment is None:
-        return scan.points
-    points = np.concatenate([scan.points.astype(np.float64), np.ones((len(scan), 1))], axis=1)
-    return (points @ np.asarray(scan.alignment, np.float64).T)[:, :3].astype(np.float32)
 
 
 def _normalized(x: Tensor) -> Tensor:
