@@ -141,6 +141,13 @@ def _prepare(
     out: Path,
     workers: int = 2,
     superpoints: Literal["mesh", "segs"] = "mesh",
+    image_features: str | None = None,
+    frames: Path | None = None,
+    every: int = 10,
+    stretched: Switch = False,
+    image_weights: Path | None = None,
+    final_norm: bool = True,
+    device: str = "auto",
     quiet: Switch = False,
 ) -> int:
     """Read a folder in ScanNet's layout once and write what training and evaluation need.
@@ -150,12 +157,32 @@ def _prepare(
         out: Folder to write; finished scenes are kept, so an interrupted run goes on where it stopped.
         workers: Processes.
         superpoints: Recompute superpoints from the mesh, or take ScanNet's segs.json.
+        image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
+        frames: Where the frames are, <id>.sens or <id>/color, depth, pose; without it the scan folders or RAW/frames.
+        every: Frames whose number this divides are used.
+        stretched: Project images as the official code does: centre crop stretched over the frame, unseen points as 0.
+        image_weights: Local folder with the image model's config.json and model.safetensors.
+        final_norm: Take image features after the model's last norm (newer open_clip) or before it (older).
+        device: Where the image model runs: auto, cpu, cuda, …
         quiet: No progress bar.
     """
     from saymask.data.prepare import prepare
 
-    report = prepare(raw, out, workers=workers, superpoints=superpoints, quiet=quiet)
-    return 2 if report.failures else 0
+    report = prepare(
+        raw,
+        out,
+        workers=workers,
+        superpoints=superpoints,
+        image_features=image_features,
+        frames=frames,
+        every=every,
+        stretched=stretched,
+        image_weights=image_weights,
+        final_norm=final_norm,
+        device=device,
+        quiet=quiet,
+    )
+    return 0 if report.ok else 2
 
 
 def _evaluate(
@@ -163,22 +190,31 @@ def _evaluate(
     *,
     data: Path,
     task: Literal["refer"] = "refer",
-    protocol: Literal["less", "3dres", "scanrefer"] = "less",
+    protocol: str = "less",
     split: str = "val",
+    source: Literal["scanrefer", "multi3drefer"] | None = None,
+    export: Path | None = None,
+    allow_missing: Switch = False,
     json_: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     processes: int = 1,
     limit: int | None = None,
     baselines: bool = True,
     device: str = "auto",
 ) -> int:
-    """Measure a checkpoint on prepared data with a named protocol.
+    """Measure a checkpoint, or predictions in a file, on prepared data with a named protocol.
 
     Args:
-        model: Name or path of a checkpoint; "default" is the embedded one.
+        model: Name or path of a checkpoint ("default" is the embedded one), or predictions: a .json, a .json.gz or a
+            folder that --export wrote, or that follows the same layout.
         data: Folder written by `saymask prepare`.
         task: What is measured.
-        protocol: The rules: less (IoU > t, fallback below 100 points), 3dres (IoU > t), scanrefer (IoU >= t).
+        protocol: The rules. One object per sentence: less (IoU > t, fallback below 100 points), 3dres (IoU > t),
+            scanrefer (IoU >= t), scanrefer-box (the same with boxes). None, one or many: 3dgres (IoU > t of the union,
+            no target right or wrong), multi3drefer-f1 (F1 of the objects' boxes).
         split: train or val.
+        source: Whose sentences; without it those that the protocol is defined on.
+        export: Where to write the predicted masks: one file (.json, .json.gz), or a folder with a file per sentence.
+        allow_missing: Score a file that lacks predictions for some sentences; they are left out and counted.
         json_: Where to write the numbers.
         processes: Scenes are shared out among this many processes; the result is the same.
         limit: Use only this many annotations, spread evenly.
@@ -197,11 +233,14 @@ def _evaluate(
         task=task,
         protocol=protocol,
         split=split,
+        source=source,
         processes=processes,
         limit=limit,
         baselines=baselines,
         device=device,
         json_path=json_,
+        export=export,
+        allow_missing=allow_missing,
     )
     print_table(result)
     return 0

@@ -27,12 +27,24 @@ from saymask.config import fingerprint, from_json, to_json
 from saymask.errors import CheckpointError, InputError
 from saymask.models.base import Model, Preset
 
-SYSTEMS: dict[str, str] = {"less": "saymask.models.less:Less"}
+SYSTEMS: dict[str, str] = {
+    "less": "saymask.models.less:Less",
+    "bqnet": "saymask.models.bqnet:BQNet",
+    "bqnet-backbone": "saymask.models.bqnet:BackbonePretraining",
+    "cfnet": "saymask.models.cfnet:CFNet",
+}
 """System name -> `module:class` of its Model; the class takes the configuration."""
 PRESETS: dict[str, str] = {
     "less.scanrefer": "saymask.models.less:scanrefer",
     "less.scanrefer-2024-10": "saymask.models.less:scanrefer_2024_10",
     "less.rooms": "saymask.models.less:rooms",
+    "bqnet.res": "saymask.models.bqnet:res",
+    "bqnet.gres": "saymask.models.bqnet:gres",
+    "bqnet.rooms": "saymask.models.bqnet:rooms",
+    "bqnet.rooms-backbone": "saymask.models.bqnet:rooms_backbone",
+    "cfnet.res": "saymask.models.cfnet:res",
+    "cfnet.gres": "saymask.models.cfnet:gres",
+    "cfnet.rooms": "saymask.models.cfnet:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
 DEFAULT = "less.rooms"
@@ -104,7 +116,7 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     checkpoint, belongs to a system this version does not know, or its tensors do not fit its configuration.
     """
     target = _device(device)
-    path = _find(name_or_path)
+    path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
     model = build(chosen)
@@ -114,6 +126,24 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     load_state(model, tensors, str(path))
     model.card = {**model.card, **json.loads(metadata["card"]), "path": str(path)}
     return model.to(target).eval()
+
+
+def load_part(model: nn.Module, name_or_path: str | Path) -> str:
+    """Copy what a checkpoint has under the same names and shapes into `model`; return a line that says how much.
+
+    Raises CheckpointError when nothing fits.
+    """
+    path, own = find_checkpoint(name_or_path), stored_state(model)
+    taken = 0
+    with _opened(path) as file, torch.no_grad():
+        names = list(file.keys())
+        for name in names:
+            if name in own and list(own[name].shape) == file.get_slice(name).get_shape():
+                own[name].copy_(file.get_tensor(name))
+                taken += 1
+    if not taken:
+        raise CheckpointError(f"{path} shares no tensor with the model: none of its {len(names)} names and shapes fit")
+    return f"{taken} of {len(own)} tensors start from {path}"
 
 
 def models() -> list[dict[str, Any]]:
@@ -211,7 +241,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _find(name_or_path: str | Path | None) -> Path:
+def find_checkpoint(name_or_path: str | Path | None) -> Path:
     """Return the checkpoint file that a name, a path or nothing stands for."""
     text = DEFAULT if name_or_path is None else str(name_or_path)
     path = Path(text)

@@ -33,17 +33,20 @@ MAX_SKIPPED = 20
 def rate_factor(train: TrainConfig, step: int, order: BatchOrder) -> float:
     """Return what the learning rates are multiplied by at `step` (from 0).
 
-    `epoch-decay`: decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e). `cosine`: linear rise over the
+    `epoch-decay`: decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e). `epoch-poly`: (1 - e / epochs)^4
+    in epoch e counted from 0 (BQNet §5). `cosine`: linear rise over the
     share `warmup` of all steps, then half a cosine down to 0 at the end.
     """
     if train.schedule == "epoch-decay":
         return train.decay ** order.epoch(step)
+    if train.schedule == "epoch-poly":
+        return (1 - (order.epoch(step) - 1) / train.epochs) ** 4
     if train.schedule == "cosine":
         rise = round(train.warmup * order.total)
         if step < rise:
             return (step + 1) / rise
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, order.total - rise)))
-    raise InputError(f"train.schedule: expected 'epoch-decay' or 'cosine', got {train.schedule!r}")
+    raise InputError(f"train.schedule: expected 'epoch-decay', 'epoch-poly' or 'cosine', got {train.schedule!r}")
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

@@ -51,6 +51,7 @@ class Scan:
     source: Source | None = None
     messages: tuple[str, ...] = ()
     """What was said while loading: units, axes, dropped points."""
+    image_features: np.ndarray | None = None  # float32 [S, C]: 2D features, one row per superpoint id
 
     def __post_init__(self) -> None:
         n = len(self.points)
@@ -64,6 +65,11 @@ class Scan:
                 raise InputError(
                     f"scan {self.name or 'points'}: {name} has {len(values):,} rows for {n:,} points; make them equal"
                 )
+        if self.image_features is not None and self.image_features.ndim != 2:
+            raise InputError(
+                f"scan {self.name or 'points'}: image_features: expected an array [superpoints, channels], "
+                f"got {list(self.image_features.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.points)

@@ -105,7 +105,11 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
     used[index[index >= 0]] = True
     keep = (bits & used).any(1) & (scores >= threshold)
     order = np.flatnonzero(keep)[np.argsort(-scores[keep], kind="stable")]
-    message = "" if len(order) else f"no object fits: {sentence}"
+    message = ""
+    if not len(order):
+        message = f"no object fits: {sentence}"
+        if prediction.best is not None:
+            message += f" (the likeliest candidate has {prediction.best:.2f})"
     return Masks(
         scan=scan,
         support=np.ascontiguousarray(bits[order]),

@@ -19,7 +19,7 @@ from saymask import hub
 from saymask.atomic import check_writable, write_text
 from saymask.config import override, to_json
 from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
-from saymask.data.refer import ReferDataset, annotation_path
+from saymask.data.refer import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
 from saymask.evaluate import by_scene, measure, not_prepared
@@ -41,7 +41,6 @@ class Job:
     preset: Preset
     data: Path
     out: Path
-    source: str
     devices: int
     accelerator: str
     max_steps: int
@@ -63,7 +62,6 @@ def train(
     resume: bool = True,
     devices: int = 1,
     accelerator: str = "auto",
-    source: str = "scanrefer",
     max_steps: int = 0,
     max_minutes: float = 0.0,
     save_minutes: float = 10.0,
@@ -87,7 +85,7 @@ def train(
     if overrides:
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
     job = Job(
-        chosen, Path(data).absolute(), Path(out).absolute(), source, devices, _accelerator(accelerator, devices),
+        chosen, Path(data).absolute(), Path(out).absolute(), devices, _accelerator(accelerator, devices),
         max_steps, max_minutes, save_minutes, save_steps, log_every, quiet, dict(hub.SYSTEMS), dict(hub.PRESETS),
     )  # fmt: skip
     _check(job)
@@ -122,15 +120,19 @@ def run(job: Job) -> None:
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
     torch.manual_seed(config.seed)
     model = hub.build(job.preset)
-    items = ReferDataset(job.data, "train", source=job.source, prepare=model.prepare, training=True, seed=config.seed)
+    items = ReferDataset(
+        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        image_features=model.image_features,
+    )  # fmt: skip
     drop_unknown(items, line.say)
+    samples = TrainingItems(items, config.sentences)
     order = BatchOrder(
-        len(items), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
+        len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
         max_steps=job.max_steps,
     )  # fmt: skip
     learner = Learner(model, config, order)
     keeper = Keeper(
-        job.out, order, validate=_validation(job, rank, world, line),
+        job.out, order, validate=_validation(job, rank, world, line) if "refer" in model.verbs else None,
         card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
         save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
     )  # fmt: skip
@@ -138,10 +140,12 @@ def run(job: Job) -> None:
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
             return
+    elif config.init:
+        line.say(hub.load_part(model, config.init))
     learner.train()
     workers = _workers(config, line)
     loader = torch.utils.data.DataLoader(
-        TrainingItems(items), batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
+        samples, batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
         worker_init_fn=_one_thread, pin_memory=not cpu, prefetch_factor=4 if workers else None,
     )  # fmt: skip
     strategy: Any = "auto"
@@ -179,11 +183,14 @@ def _check(job: Job) -> None:
             "expected train.epochs, batch_size, evaluate_every > 0, workers >= 0: got "
             f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.workers}"
         )
-    get_protocol(config.protocol)
+    if get_protocol(config.protocol).separate:
+        raise InputError(f"train.protocol: {config.protocol} has no mIoU to choose the best checkpoint by; use 3dgres")
     read_manifest(job.data)
-    path = annotation_path(job.data, job.source, "train")
-    if not path.is_file():
-        raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+    for path in (annotation_path(job.data, source, "train") for source in sources_of(config.source)):
+        if not path.is_file():
+            raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+    if config.init:
+        hub.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")
     for module, need in (("lightning", "training"), ("tensorboard", "logging")):
         try:
@@ -202,7 +209,6 @@ def _begin(job: Job, resume: bool) -> None:
         "train": to_json(job.preset.train),
         "data": str(job.data),
         "data_sha256": _data_sha(job),
-        "source": job.source,
         "processes": _world(job),
         "max_steps": job.max_steps,
     }
@@ -315,11 +321,12 @@ def _one_thread(worker: int) -> None:
 def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable[[Model], dict[str, Any]] | None:
     """Return the function that measures a model on the validation split, or None when there is no such split."""
     config = job.preset.train
-    if not annotation_path(job.data, job.source, "val").is_file():
+    source = get_protocol(config.protocol).source
+    if not annotation_path(job.data, source, "val").is_file():
         line.say("there is no validation split: the last weights are kept, none are called best")
         return None
     items = ReferDataset(
-        job.data, "val", source=job.source, prepare=not_prepared, max_items=config.max_val, cache_scenes=1
+        job.data, "val", source=source, prepare=not_prepared, max_items=config.max_val, cache_scenes=1
     )  # fmt: skip
     drop_unknown(items, line.say)
     scenes = list(by_scene(items))[rank::world]
@@ -334,7 +341,7 @@ def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) ->
     return {
         "data": str(manifest.get("name") or job.data.name),
         "data_sha256": _data_sha(job),
-        "source": job.source,
+        "source": config.source,
         "headline": headline,
         "metrics": metrics,
         "protocol": config.protocol,
@@ -356,7 +363,8 @@ def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) ->
 def _data_sha(job: Job) -> str:
     """Return the sha256 over the manifest and the sentences that are trained on."""
     digest = hashlib.sha256()
-    for path in (job.data / "manifest.json", annotation_path(job.data, job.source, "train")):
+    sources = sources_of(job.preset.train.source)
+    for path in (job.data / "manifest.json", *(annotation_path(job.data, source, "train") for source in sources)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -393,7 +401,13 @@ def _quieten() -> None:
     """Lightning's hints about its own defaults say nothing to somebody who typed `saymask train`."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for text in ("does not have many workers", "in eval mode at the start", "broadcast_buffers", "isinstance.treespec"):
+    for text in (
+        "does not have many workers",
+        "in eval mode at the start",
+        "broadcast_buffers",
+        "isinstance.treespec",
+        "persistent_workers",
+    ):
         warnings.filterwarnings("ignore", message=f".*{text}.*")
 
 

@@ -70,7 +70,10 @@ def test_two_processes_give_the_same(data, model, tmp_path, monkeypatch):
     two = evaluate(path, data, protocol="scanrefer", processes=2, quiet=True)
     for key in ("metrics", "baselines", "annotations", "model"):
         assert one[key] == two[key]
-    assert evaluate(model, data, protocol="scanrefer", processes=2, quiet=True)["metrics"] == one["metrics"]
+    both = evaluate(model, data, protocol="scanrefer", processes=2, export=tmp_path / "two.json", quiet=True)
+    assert both["metrics"] == one["metrics"]
+    evaluate(model, data, protocol="scanrefer", export=tmp_path / "one.json", quiet=True)
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
 
 def test_validation_during_training_equals_evaluation(data, tmp_path):
@@ -108,6 +111,27 @@ def test_unknown_scene_is_reported_and_counted(data, model, tmp_path, capsys):
     assert "4 val annotations left out" in capsys.readouterr().err
 
 
+def test_command_line(data, model, tmp_path, capsys):
+    from saymask.cli import run
+    from saymask.metrics import PROTOCOLS
+
+    checkpoint = hub.save_checkpoint(model, tmp_path / "model.safetensors")
+    numbers = []
+    for what, more in ((checkpoint, ["--export", tmp_path / "p.json.gz"]), (tmp_path / "p.json.gz", [])):
+        report = tmp_path / "report.json"
+        command = ["evaluate", what, "--data", data, "--protocol", "3dres", "--json", report, *more]
+        assert run([str(part) for part in command]) == 0
+        numbers.append(json.loads(report.read_text())["metrics"])
+    assert numbers[0] == numbers[1]
+    capsys.readouterr()
+    with pytest.raises(InputError, match="protocol: expected one of less"):
+        run(["evaluate", str(checkpoint), "--data", str(data), "--protocol", "3dgras"])
+    with pytest.raises(SystemExit):
+        run(["evaluate", "--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in PROTOCOLS)
+
+
 def test_clear_errors_before_the_work(data, model, tmp_path):
     for options, message in (
         ({"protocol": "best"}, "protocol: expected one of"),
@@ -119,6 +143,10 @@ def test_clear_errors_before_the_work(data, model, tmp_path):
             evaluate(model, data, quiet=True, **options)
     with pytest.raises(InputError, match="expected a file name, got a folder"):
         evaluate(model, data, json_path=tmp_path, quiet=True)
+    with pytest.raises(InputError, match="or a folder"):
+        evaluate(model, data, export=tmp_path / "masks.npz", quiet=True)
+    with pytest.raises(InputError, match="this folder has scanrefer_train"):
+        evaluate(model, data, protocol="3dgres", quiet=True)
     with pytest.raises(InputError, match="saymask prepare"):
         evaluate(model, tmp_path / "nowhere", quiet=True)
     with pytest.raises(InputError, match="there is no checkpoint file"):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from saymask.data.scenes import save_scene
+from saymask.data.scenes import save_scene, target_mask
 from saymask.models.base import Model, Prediction, Preset, TrainConfig
 from saymask.scan import Scan
 
@@ -99,7 +99,9 @@ class Toy(Model):
         self.points = nn.Sequential(*layers, nn.Linear(width, config.width))
         self.query = nn.Linear(config.width, config.width)
 
-    def prepare(self, scan: Scan, *, sentence="", description=None, target=None, rng=None) -> Sample:
+    def prepare(self, scan: Scan, annotations=(), *, rng=None) -> Sample:
+        sentence = annotations[0].sentence if annotations else ""
+        target = target_mask(scan, annotations[0].object_ids) if annotations else None
         features = np.concatenate([scan.points, scan.colors / 128.0 - 1], axis=1).astype(np.float32)
         if rng is not None:
             chosen = rng.choice(len(features), self.config.sample_points)
@@ -115,7 +117,7 @@ class Toy(Model):
         mixed = self.points(torch.cat(batch.features))
         return list(mixed.split([len(f) for f in batch.features]))
 
-    def refer(self, encoded: list[Tensor], sentences: Sequence[str]) -> list[Prediction]:
+    def refer(self, encoded: list[Tensor], sentences: Sequence[str], *, count: str = "any") -> list[Prediction]:
         queries = self.query(self.text_encoder(sentences))
         logits = [encoded[0] @ q for q in queries]
         index = np.arange(len(encoded[0]))

@@ -4,6 +4,7 @@ Formats: specification of LESS B.6 and BQNet §2.1; subsets: specification of LE
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,13 @@ from saymask.data.labels import class18
 from saymask.errors import InputError
 
 SOURCES = ("scanrefer", "multi3drefer")
+
+EVAL_TYPES = ("zt_w_d", "zt_wo_d", "st_w_d", "st_wo_d", "mt")
+"""Multi3DRefer's groups: zero, one or several targets, with or without distractors of the same class."""
+
+TYPOS = (("50cm", "50 cm"), ("3+ tiers", "3 tiers"))
+"""Words of Multi3DRefer whose published correction makes them one token per written word (BQNet §2.1)."""
+_BACKSLASH = re.compile(r"\\(?:[^\W\d_](?![^\W\d_]))?")
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ def load_annotations(
     """Return the annotations of a ScanRefer or Multi3DRefer file in its order.
 
     `programs` is the file of Rooms that holds the program of every annotation. ScanRefer annotations get
-    `multiple` by the rule of B.7 over this list.
+    `multiple` by the rule of B.7 over this list. Sentences of Multi3DRefer get the published corrections of its
+    typing errors (`corrected`), `description` stays as written. Raises InputError for an `eval_type` that is not one
+    of `EVAL_TYPES`, or that says "no target" where there are objects.
     """
     path = Path(path)
     if source not in SOURCES:
@@ -115,7 +125,7 @@ def load_annotations(
                 sentence=_sentence(entry, source, path, number),
                 description=_text(entry.get("description", ""), path, number),
                 object_name=str(entry.get("object_name", "")),
-                eval_type=str(entry.get("eval_type", "")),
+                eval_type=_eval_type(entry, ids, path, number) if source == "multi3drefer" else "",
                 compositional=bool(extra.get("compositional", entry.get("compositional", False))),
                 program=extra.get("program", entry.get("program")),
             )
@@ -130,7 +140,40 @@ def _sentence(entry: dict[str, Any], source: str, path: Path, number: int) -> st
         if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
             raise InputError(f"{path}: annotation {number}: expected token to be a list of words, got {tokens!r:.60}")
         return " ".join(tokens)
-    return _text(entry.get("description"), path, number)
+    text = _text(entry.get("description"), path, number)
+    return corrected(text) if source == "multi3drefer" else text
+
+
+def corrected(text: str) -> str:
+    """Return a sentence of Multi3DRefer without the typing errors that its users have published (BQNet §2.1).
+
+    In train, `50cm` becomes `50 cm` and `3+ tiers` becomes `3 tiers`. In val, a backslash with one stray letter after
+    it is dropped. How that sentence is stored is not published, so every form of it is caught: the character that
+    JSON makes of backslash and letter (a control character, such as tab or line feed) becomes a space; so does a
+    backslash that is in the text itself, together with a letter that stands alone after it (`chair\\n. it` →
+    `chair . it`, but `left\\right` → `left right`). Other sentences are returned as they are, to the character.
+    """
+    for wrong, right in TYPOS:
+        text = text.replace(wrong, right)
+    if "\\" not in text and text.isprintable():
+        return text
+    clean = "".join(c if ord(c) >= 32 and ord(c) != 127 else " " for c in _BACKSLASH.sub(" ", text))
+    return text if clean == text else " ".join(clean.split())
+
+
+def _eval_type(entry: dict[str, Any], ids: tuple[int, ...], path: Path, number: int) -> str:
+    kind = entry.get("eval_type")
+    if not isinstance(kind, str) or kind not in EVAL_TYPES:
+        raise InputError(
+            f"{path}: annotation {number}: expected eval_type to be one of {', '.join(EVAL_TYPES)}, got {kind!r:.50}; "
+            "is this a Multi3DRefer file?"
+        )
+    if kind.startswith("zt") and ids:
+        raise InputError(
+            f"{path}: annotation {number}: expected no object_ids for eval_type {kind} (zero targets), "
+            f"got {len(ids)}; correct one of the two"
+        )
+    return kind
 
 
 def _text(value: Any, path: Path, number: int) -> str:

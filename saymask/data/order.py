@@ -1,4 +1,4 @@
-"""Which annotations a training step sees: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
+"""Which samples a training step sees: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
 
 Key = tuple[int, int]
-"""(epoch, index of the annotation)."""
+"""(epoch, index of the sample)."""
 
 
 class BatchOrder:
     """Batches of one process from step `start` to step `total`, as lists of (epoch, index).
 
-    Every epoch (counted from 1) is one permutation of all annotations; each step takes `batch_size * world` of them in
+    Every epoch (counted from 1) is one permutation of all samples; each step takes `batch_size * world` of them in
     order and process `rank` gets its share; the rest that fills no step is left out of this epoch (`drop_last`). Since
     nothing depends on what was drawn before, a run that resumes at a step sees what it would have seen.
     """
@@ -29,7 +29,7 @@ class BatchOrder:
         self.steps_per_epoch = count // (batch_size * world)
         if self.steps_per_epoch == 0:
             raise InputError(
-                f"{count} training sentences do not fill one step of {batch_size} on {world} process(es); "
+                f"{count} training samples do not fill one step of {batch_size} on {world} process(es); "
                 "use more data, a smaller train.batch_size, or fewer devices"
             )
         self.total = self.steps_per_epoch * epochs
@@ -59,29 +59,32 @@ class BatchOrder:
 
 
 class TrainingItems(Dataset):
-    """Prepared training samples by (epoch, index).
+    """Prepared training samples by (epoch, index); a sample is a scan and up to `sentences` of its annotations.
 
+    The sentences of a scan are cut into chunks in their order; the chunks stay the same in all epochs (BQNet §2.5).
     The random generator comes from (seed, epoch, index) of the request itself, not from a setting of the dataset, so
     workers can fetch the next epoch's first items while the last ones of this epoch are still in use.
     """
 
-    def __init__(self, data: ReferDataset) -> None:
+    def __init__(self, data: ReferDataset, sentences: int = 1) -> None:
         self.data = data
+        rows: dict[str, list[int]] = {}
+        for row, annotation in enumerate(data.annotations):
+            rows.setdefault(annotation.scene_id, []).append(row)
+        self.chunks = [
+            scene[first : first + sentences]
+            for _, scene in sorted(rows.items())
+            for first in range(0, len(scene), sentences)
+        ]
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self.chunks)
 
     def __getitem__(self, key: Key) -> Any:
         epoch, index = key
-        annotation = self.data.annotations[index]
+        annotations = [self.data.annotations[row] for row in self.chunks[index]]
         state = np.random.SeedSequence([self.data.seed, epoch, index]).generate_state(8)
-        return self.data.prepare(
-            self.data.scan(annotation.scene_id),
-            sentence=annotation.sentence,
-            description=annotation.description,
-            target=self.data.target(index),
-            rng=np.random.RandomState(state),
-        )
+        return self.data.prepare(self.data.scan(annotations[0].scene_id), annotations, rng=np.random.RandomState(state))
 
 
 def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:

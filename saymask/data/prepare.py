@@ -1,7 +1,8 @@
 """`saymask prepare`: read a raw folder in ScanNet's layout once and write what training and evaluation need.
 
 DATA/scenes/<id>.safetensors, DATA/annotations/{scanrefer,multi3drefer}_{train,val}.json, DATA/manifest.json; for Rooms
-also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json.
+also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json; where 2D features are asked for,
+DATA/image_features/<name>/<id>.safetensors.
 """
 
 import errno
@@ -20,10 +21,13 @@ from typing import Any, Literal
 
 from saymask.atomic import check_writable, write_text
 from saymask.data.annotations import entry_object_ids, load_annotations, read_entries, read_json
+from saymask.data.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
+from saymask.data.image_store import feature_path
 from saymask.data.labels import LabelTable, packaged_label_table, read_label_table
 from saymask.data.raw import RawFolder, describe_missing, describe_not_needed, find_raw
 from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
+from saymask.io.frames import EVERY
 from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
 
 Superpoints = Literal["mesh", "segs"]
@@ -44,7 +48,14 @@ class Report:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     """`scanrefer_train` etc. → {"unknown scene": n, "unknown object": n} of those left out."""
     messages: list[str] = field(default_factory=list)
+    images: ImageReport | None = None
+    """What was done for 2D features, where they were asked for."""
     seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Say whether every scene, and its 2D features where it has frames, could be made."""
+        return not self.failures and (self.images is None or not self.images.failures)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,13 @@ def prepare(
     *,
     workers: int = 1,
     superpoints: Superpoints = "mesh",
+    image_features: str | None = None,
+    frames: str | Path | None = None,
+    stretched: bool = False,
+    image_weights: str | Path | None = None,
+    final_norm: bool = True,
+    every: int = EVERY,
+    device: str = "auto",
     quiet: bool = False,
 ) -> Report:
     """Prepare every scan of a raw folder; scenes that are up to date are kept, so an interrupted run goes on.
@@ -78,6 +96,11 @@ def prepare(
     `superpoints` recomputes them from the mesh ("mesh") or takes ScanNet's `segs.json` ("segs"). A scan that cannot
     be read is reported and the others go on; so are annotations that name an unknown scene or object. `quiet` shows
     no progress. Raises InputError before the work when the folders or the annotation files cannot be used.
+
+    `image_features` names an image model (`clip-vit-l14-336`) whose features of the scans' frames are pooled to
+    superpoints as well. The frames, `<id>.sens` or exported ones, lie in the scan folders, in RAW/frames or in
+    `frames`; `image_weights` is a local folder with the model's weights. `stretched` is the official projection;
+    `final_norm`, `every` and `device` as in `saymask.data.image_features.ImageOptions`.
     """
     start = time.perf_counter()
     if superpoints not in ("mesh", "segs"):
@@ -90,6 +113,22 @@ def prepare(
     for (source, _), path in folder.annotations.items():
         load_annotations(path, source=source)  # a broken file is said before the work
     table = packaged_label_table() if folder.table is None else read_label_table(folder.table)
+    images = None
+    if image_features is None and (frames is not None or image_weights is not None):
+        raise InputError(
+            "frames and image weights are used for 2D features: name them, image_features=clip-vit-l14-336"
+        )
+    if image_features is not None:
+        images = ImageOptions(
+            image_features,
+            weights="" if image_weights is None else str(image_weights),
+            frames=None if frames is None else Path(frames),
+            stretched=stretched,
+            final_norm=final_norm,
+            every=every,
+            device=device,
+        )
+    found = {} if images is None else _find_frames(folder, out, images)
     report = Report()
 
     def say(message: str) -> None:
@@ -98,7 +137,8 @@ def prepare(
             print(message, file=sys.stderr)
 
     for line in describe_missing(folder) + describe_not_needed(folder):
-        say(line)
+        if images is None or not line.startswith("<id>.sens:"):
+            say(line)
     with _lock(out):
         _clear_temporaries(out)
         jobs = _open_jobs(folder, out, table, superpoints, report)
@@ -111,6 +151,8 @@ def prepare(
         scenes = {name: read_scene_info(scene_path(out, name)) for name in sorted(report.done + report.kept)}
         _write_annotations(folder, out, scenes, report, say)
         _copy_rooms(folder, out, scenes)
+        if images is not None:
+            report.images = _make_images(out, scenes, found, images, workers, quiet, say)
         _write_manifest(folder, out, scenes, table, superpoints, report)
     report.seconds = time.perf_counter() - start
     say(
@@ -118,6 +160,42 @@ def prepare(
         f"in {report.seconds:,.1f} s: {out}"
     )
     return report
+
+
+def _find_frames(folder: RawFolder, out: Path, options: ImageOptions) -> dict[str, Path]:
+    """Return scene → frames; raise InputError before any work when 2D features cannot be made."""
+    options.check()
+    found = locate_frames(folder.scans, folder.root, options.frames)
+    if any(not feature_path(out, options.name, name).is_file() for name in found):
+        from saymask.nn.clip_image import find_image_weights
+
+        find_image_weights(options.weights or options.name)
+    return found
+
+
+def _make_images(
+    out: Path,
+    scenes: dict[str, SceneInfo],
+    found: dict[str, Path],
+    options: ImageOptions,
+    workers: int,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> ImageReport:
+    """Make 2D features of the prepared scenes that have frames."""
+    frames = {name: found[name] for name in scenes if name in found}
+    made = make_image_features(out, frames, options, workers=workers, quiet=quiet, say=say)
+    made.without_frames = [name for name in scenes if name not in found]
+    for name, error in sorted(made.failures.items()):
+        say(f"failed: 2D features: {error if name in error else f'{name}: {error}'}")
+    if made.without_frames:
+        first = ", ".join(made.without_frames[:3])
+        say(f"{len(made.without_frames):,} of {len(scenes):,} scenes have no frames and get no 2D features: {first}")
+    say(
+        f"2D features {options.name}: {len(made.done):,} scenes written, {len(made.kept):,} kept, "
+        f"{len(made.failures):,} failed"
+    )
+    return made
 
 
 def _open_jobs(folder: RawFolder, out: Path, table: LabelTable, superpoints: Superpoints, report: Report) -> list[_Job]:
@@ -316,6 +394,9 @@ def _write_manifest(
         "dropped": report.dropped,
         "failures": report.failures,
     }
+    images = {p.name: [s for s in scenes if feature_path(out, p.name, s).is_file()] for p in _image_folders(out)}
+    if images:
+        manifest["image_features"] = {name: len(made) for name, made in images.items()}
     for name, ids in manifest["splits"].items():
         write_text(out / "splits" / f"{name}.txt", "".join(f"{s}\n" for s in ids))
     write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
@@ -323,10 +404,14 @@ def _write_manifest(
 
 def _clear_temporaries(out: Path) -> None:
     """Remove what a killed run left half written (the lock says that no other run is at work)."""
-    for name in ("scenes", "annotations", "splits", "rooms"):
-        for path in (out / name).glob(".*"):
+    for folder in (*(out / name for name in ("scenes", "annotations", "splits", "rooms")), *_image_folders(out)):
+        for path in folder.glob(".*"):
             if path.is_file():
                 path.unlink(missing_ok=True)
+
+
+def _image_folders(out: Path) -> list[Path]:
+    return sorted(p for p in (out / "image_features").glob("[!.]*") if p.is_dir())
 
 
 @contextmanager

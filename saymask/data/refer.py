@@ -1,7 +1,8 @@
 """Sentences over prepared scans as a torch dataset."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from saymask.data.annotations import Annotation, load_annotations
+from saymask.data.annotations import SOURCES, Annotation, load_annotations
 from saymask.data.scenes import load_scene, scene_path, target_mask
 from saymask.errors import InputError
 from saymask.scan import Scan
 
 
 class ReferDataset(Dataset):
-    """Annotations of a split; item i is `prepare(scan, sentence=, description=, target=, rng=)` of a model.
+    """Annotations of a split; item i is `prepare(scan, [annotation], rng=)` of a model.
 
-    `target` is bool [N]; `rng` is a legacy NumPy generator in training, None otherwise. The generator depends on
+    `rng` is a legacy NumPy generator in training, None otherwise. The generator depends on
     (seed, epoch, i) alone, so that an epoch is the same on any number of workers and processes and after a resume;
     call `set_epoch` before each epoch.
     """
@@ -34,14 +35,20 @@ class ReferDataset(Dataset):
         seed: int = 42,
         max_items: int = 0,
         cache_scenes: int = 64,
+        image_features: str = "",
     ) -> None:
-        """`max_items` keeps that many annotations, evenly spread (0 = all); `cache_scenes` scans stay in memory."""
+        """`max_items` keeps that many annotations, evenly spread (0 = all); `cache_scenes` scans stay in memory.
+
+        `image_features` names the prepared 2D features that the scans bring along.
+        """
         self.data = Path(data)
         self.split = split
         self.prepare = prepare
         self.training = training
         self.seed = seed
         self.cache_scenes = max(1, cache_scenes)
+        self.image_features = image_features
+        self.source = source
         self.annotations: list[Annotation] = load_split(self.data, split, source=source)
         if 0 < max_items < len(self.annotations):
             rows = np.linspace(0, len(self.annotations) - 1, max_items).round().astype(int)
@@ -72,7 +79,7 @@ class ReferDataset(Dataset):
         if scene_id in self._scans:
             self._scans.move_to_end(scene_id)
             return self._scans[scene_id]
-        scan = load_scene(scene_path(self.data, scene_id))
+        scan = load_scene(scene_path(self.data, scene_id), image_features=self.image_features)
         self._scans[scene_id] = scan
         if len(self._scans) > self.cache_scenes:
             self._scans.popitem(last=False)
@@ -85,13 +92,8 @@ class ReferDataset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         annotation = self.annotations[index]
-        return self.prepare(
-            self.scan(annotation.scene_id),
-            sentence=annotation.sentence,
-            description=annotation.description,
-            target=self.target(index),
-            rng=self.generator(index) if self.training else None,
-        )
+        rng = self.generator(index) if self.training else None
+        return self.prepare(self.scan(annotation.scene_id), [annotation], rng=rng)
 
 
 def annotation_path(data: str | Path, source: str, split: str) -> Path:
@@ -99,8 +101,26 @@ def annotation_path(data: str | Path, source: str, split: str) -> Path:
     return Path(data) / "annotations" / f"{source}_{split}.json"
 
 
+def sources_of(source: str) -> tuple[str, ...]:
+    """Return the annotation sources that a name means: itself, or all of them for `both`."""
+    if source not in (*SOURCES, "both"):
+        raise InputError(f"source: expected {', '.join(SOURCES)} or both, got {source!r}")
+    return SOURCES if source == "both" else (source,)
+
+
 def load_split(data: str | Path, split: str, *, source: str = "scanrefer") -> list[Annotation]:
-    """Return the annotations of a split of a prepared folder; InputError names the splits that are there."""
+    """Return the annotations of a split of a prepared folder; InputError names the splits that are there.
+
+    With `both`, those of Multi3DRefer come after those of ScanRefer and are numbered on from them in each scene.
+    """
+    annotations: list[Annotation] = []
+    for name in sources_of(source):
+        last = Counter(a.scene_id for a in annotations)
+        annotations += [replace(a, ann_id=a.ann_id + last[a.scene_id]) for a in _load_one(Path(data), split, name)]
+    return annotations
+
+
+def _load_one(data: Path, split: str, source: str) -> list[Annotation]:
     path = annotation_path(data, source, split)
     if not path.is_file():
         there = sorted(p.stem for p in path.parent.glob("*.json") if not p.name.startswith((".", "programs")))

@@ -9,6 +9,7 @@ import numpy as np
 
 from saymask.atomic import atomic_path
 from saymask.data.annotations import read_json
+from saymask.data.image_store import command, load_with_info
 from saymask.errors import InputError
 from saymask.scan import Scan
 
@@ -113,8 +114,12 @@ def _by_id(values: dict[str, Any]) -> dict[int, Any]:
     return {int(k): v for k, v in values.items()}
 
 
-def load_scene(path: str | Path) -> Scan:
-    """Return a prepared scene as a Scan (points in the raw frame, every vertex kept)."""
+def load_scene(path: str | Path, image_features: str = "") -> Scan:
+    """Return a prepared scene as a Scan (points in the raw frame, every vertex kept).
+
+    With `image_features`, a name such as `clip-vit-l14-336`, the scan has the 2D features made for it; InputError that
+    names the command which makes them when there are none or the scene has changed since.
+    """
     path = Path(path)
     header, tensors = _open(path, tensors=True)
     if header["version"] != VERSION:
@@ -131,7 +136,18 @@ def load_scene(path: str | Path) -> Scan:
         alignment=tensors.get("alignment"),
         has_color=header["has_color"],
         name=header["name"],
+        image_features=_image_features(path, header, image_features) if image_features else None,
     )
+
+
+def _image_features(path: Path, header: dict[str, Any], name: str) -> np.ndarray:
+    features, info = load_with_info(path.parent.parent, path.stem, name)
+    if info.scene_fingerprint != header["fingerprint"] or len(features) != header["superpoints"]:
+        raise InputError(
+            f"scene {path.stem}: its 2D features {name!r} were made before the scene was prepared as it is now "
+            f"({len(features):,} and {header['superpoints']:,} superpoints); make them again with {command(name)}"
+        )
+    return features
 
 
 def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

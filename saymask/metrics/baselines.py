@@ -1,7 +1,9 @@
 """Referring results that need no model, printed beside every result (specification of Rooms).
 
-The first two are expectations over a random choice, computed exactly from the sizes of the true masks; no sampling.
-Intersections and unions of `oiou` are expectations too.
+Where the protocol wants one object per sentence, the first two are expectations over a random choice, computed exactly
+from the sizes of the true masks; no sampling. Intersections and unions of `oiou` are expectations too. Where a sentence
+may mean any number of objects (`3dgres`), the class oracle marks every object of the class, and "nothing" says that
+there is no target, always.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +15,8 @@ from saymask.data.annotations import Annotation
 from saymask.data.labels import raw_category
 from saymask.data.scenes import SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
-from saymask.metrics.referring import ReferMetric, get_protocol
+from saymask.metrics.protocols import Protocol, get_protocol
+from saymask.metrics.referring import ReferMetric
 
 
 def random_object(data: str | Path, annotations: Sequence[Annotation], protocol: str = "less") -> dict[str, Any]:
@@ -26,11 +29,20 @@ def random_object(data: str | Path, annotations: Sequence[Annotation], protocol:
 
 
 def class_oracle(data: str | Path, annotations: Sequence[Annotation], protocol: str = "less") -> dict[str, Any]:
-    """Score the true mask of one object of the right raw category, each as likely as the others.
+    """Score the true masks of objects of the right raw category.
 
-    The category is the annotation's object name; where no object of the scene has it, that of its first object.
+    One object: one of the category, each as likely as the others; the category is the annotation's object name; where
+    no object of the scene has it, that of its first object. Any number: all objects of the categories that the targets
+    have; without a target, of the annotation's object name (nothing, when the file gives none).
     """
+    if get_protocol(protocol).count == "any":
+        return _certain(data, annotations, protocol, lambda annotation, info: _all_of_category(info, annotation))
     return _expected(data, annotations, protocol, _same_category)
+
+
+def nothing(data: str | Path, annotations: Sequence[Annotation], protocol: str = "3dgres") -> dict[str, Any]:
+    """Score "no target" for every sentence."""
+    return _certain(data, annotations, protocol, lambda annotation, info: set())
 
 
 def _same_category(info: SceneInfo, annotation: Annotation) -> list[int]:
@@ -40,6 +52,13 @@ def _same_category(info: SceneInfo, annotation: Annotation) -> list[int]:
         wanted = info.objects.get(annotation.object_ids[0])
         same = [i for i in info.sizes if info.objects.get(i) == wanted]
     return same
+
+
+def _all_of_category(info: SceneInfo, annotation: Annotation) -> set[int]:
+    wanted = {info.objects[i] for i in annotation.object_ids if i in info.objects}
+    if not wanted and annotation.object_name:
+        wanted = {raw_category(annotation.object_name)}
+    return {i for i in info.sizes if info.objects.get(i) in wanted}
 
 
 def program_oracle(data: str | Path, annotations: Sequence[Annotation], protocol: str = "less") -> dict[str, Any]:
@@ -54,26 +73,26 @@ def program_oracle(data: str | Path, annotations: Sequence[Annotation], protocol
     def evaluator(scene_id: str) -> Evaluator:
         return Evaluator(read_room(Path(data) / "rooms" / f"{scene_id}.json"))
 
-    metric = ReferMetric(protocol)
-    for annotation, info in _with_scenes(data, annotations):
+    def found(annotation: Annotation, info: SceneInfo) -> set[int]:
         if annotation.program is None:
             raise InputError(
                 f"{annotation.scene_id}: annotation {annotation.ann_id} has no program; prepare Rooms again"
             )
         check(annotation.program)
         try:
-            found = evaluator(annotation.scene_id)(annotation.program)
+            return set(evaluator(annotation.scene_id)(annotation.program))
         except Ambiguous:
-            found = ()
-        metric.add_expected(annotation, [_outcome(info, set(found), set(annotation.object_ids))])
-    return metric.compute()
+            return set()
+
+    return _certain(data, annotations, protocol, found)
 
 
 def all_baselines(
     data: str | Path, annotations: Sequence[Annotation], protocol: str = "less"
 ) -> dict[str, dict[str, Any]]:
     """Return every baseline that this data allows: name → result of `ReferMetric.compute`."""
-    result = {
+    result = {"nothing": nothing(data, annotations, protocol)} if get_protocol(protocol).count == "any" else {}
+    result |= {
         "random object": random_object(data, annotations, protocol),
         "class oracle": class_oracle(data, annotations, protocol),
     }
@@ -88,21 +107,41 @@ def _expected(
     protocol: str,
     candidates: Callable[[SceneInfo, Annotation], list[int]],
 ) -> dict[str, Any]:
-    if get_protocol(protocol).boxes:
-        raise InputError(f"baselines: expected a protocol that compares masks, got {protocol}; use scanrefer or less")
-    metric = ReferMetric(protocol)
+    """Score one of the candidates, each as likely as the others."""
+    metric = _metric(protocol)
     for annotation, info in _with_scenes(data, annotations):
-        targets = set(annotation.object_ids)
-        ids = candidates(info, annotation)
-        outcomes = [_outcome(info, {i}, targets) for i in ids] or [_outcome(info, set(), targets)]
-        metric.add_expected(annotation, [(1 / len(outcomes), inter, union) for _, inter, union in outcomes])
+        sets = [{i} for i in candidates(info, annotation)] or [set()]
+        outcomes = [_outcome(info, chosen, annotation, metric.protocol) for chosen in sets]
+        metric.add_expected(annotation, [(1 / len(outcomes), inter, union) for inter, union in outcomes])
     return metric.compute()
 
 
-def _outcome(info: SceneInfo, chosen: set[int], targets: set[int]) -> tuple[float, float, float]:
-    """Return (1, intersection, union) in points; objects of a scan share no point."""
+def _certain(
+    data: str | Path,
+    annotations: Sequence[Annotation],
+    protocol: str,
+    choose: Callable[[Annotation, SceneInfo], set[int]],
+) -> dict[str, Any]:
+    """Score the union of the chosen objects."""
+    metric = _metric(protocol)
+    for annotation, info in _with_scenes(data, annotations):
+        metric.add(annotation, *_outcome(info, choose(annotation, info), annotation, metric.protocol))
+    return metric.compute()
+
+
+def _metric(protocol: str) -> ReferMetric:
+    if get_protocol(protocol).boxes:
+        raise InputError(f"baselines: expected a protocol that compares masks, got {protocol}; use scanrefer or 3dgres")
+    return ReferMetric(protocol)
+
+
+def _outcome(info: SceneInfo, chosen: set[int], annotation: Annotation, rule: Protocol) -> tuple[float, float]:
+    """Return (intersection, union) in points; objects of a scan share no point."""
+    if sum(info.sizes.get(i, 0) for i in chosen) < rule.minimum:
+        chosen = set()
+    targets = set() if rule.wants_nothing(annotation) else set(annotation.object_ids)
     inter = sum(info.sizes.get(i, 0) for i in chosen & targets)
-    return 1.0, float(inter), float(sum(info.sizes.get(i, 0) for i in chosen | targets))
+    return float(inter), float(sum(info.sizes.get(i, 0) for i in chosen | targets))
 
 
 def _with_scenes(data: str | Path, annotations: Iterable[Annotation]) -> Iterable[tuple[Annotation, SceneInfo]]:

@@ -1,6 +1,7 @@
 """What every system has in common: the contract that `Scene`, training and evaluation rely on (DESIGN §4)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saymask.data.annotations import Annotation
 from saymask.scan import Scan
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ class Prediction:
     logits: Tensor  # float [M, S], a support row belongs to mask m where its logit is > 0 (the model's own threshold)
     scores: Tensor  # float [M] in 0..1
     index: np.ndarray  # int64 [N]: support row of every point of the scan
+    best: float | None = None
+    """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class TrainConfig:
     """How a preset is trained; everything that is not architecture or preprocessing."""
 
     epochs: int = 40
+    source: str = "scanrefer"
+    """Sentences to train on: `scanrefer`, `multi3drefer`, or `both`."""
+    sentences: int = 1
+    """Sentences of one scan that make a sample (the last of a scan may have fewer)."""
+    init: str = ""
+    """Checkpoint whose tensors of equal name and shape are the initial weights, e.g. of a pre-trained backbone."""
     batch_size: int = 4
     """Samples per process."""
     lr: float = 1e-4
@@ -38,7 +48,8 @@ class TrainConfig:
     """Learning rate of the text encoder when it is trained."""
     text_weight_decay: float = 0.01
     schedule: str = "epoch-decay"
-    """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `cosine`: per step, after a warm-up."""
+    """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `epoch-poly`: (1 - e / epochs)^4 in
+    epoch e counted from 0; `cosine`: per step, after a warm-up."""
     decay: float = 0.95
     warmup: float = 0.05
     """Share of all steps with a linearly rising rate (`cosine` only)."""
@@ -79,21 +90,23 @@ class Model(nn.Module, ABC):
         return tuple(v for v in VERBS if hasattr(type(self), v))
 
     @property
+    def image_features(self) -> str:
+        """Name of the prepared 2D features that this model takes; empty = none."""
+        return str(getattr(self.config, "image_features", ""))
+
+    @property
     def device(self) -> torch.device:
         """Device of the parameters."""
         return next(self.parameters()).device
 
     @abstractmethod
     def prepare(
-        self,
-        scan: Scan,
-        *,
-        sentence: str = "",
-        description: str | None = None,
-        target: np.ndarray | None = None,  # bool [N]
-        rng: np.random.RandomState | None = None,
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
     ) -> Any:
-        """Return this system's view of a scan; with `rng` the training view (sampled and augmented)."""
+        """Return this system's view of a scan and of sentences about it, whose truth the scan's labels give.
+
+        With `rng` the training view (sampled and augmented).
+        """
 
     @abstractmethod
     def collate(self, samples: list[Any]) -> Any:

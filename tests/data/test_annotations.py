@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saymask.data.annotations import load_annotations, mark_multiple, unique_multiple
+from saymask.data.annotations import EVAL_TYPES, corrected, load_annotations, mark_multiple, unique_multiple
 from saymask.data.labels import class18
 from saymask.errors import InputError
 
@@ -50,6 +50,66 @@ def test_multi3drefer(tmp_path):
         ((1, 2), 0, "mt", None),
         ((), 1, "zt_w_d", None),
     ]
+
+
+def multi(description="a box", ids=(1,), kind="st_w_d"):
+    return {"scene_id": "s0", "object_ids": list(ids), "ann_id": 0, "description": description, "eval_type": kind}
+
+
+def test_published_typing_errors_are_mended_for_multi3drefer_only(tmp_path):
+    written = "the 50cm shelf with 3+ tiers\\n."
+    path = write(tmp_path / "a.json", [multi(written)])
+    (found,) = load_annotations(path, source="multi3drefer")
+    assert found.sentence == "the 50 cm shelf with 3 tiers ."
+    assert found.description == written
+    plain = entry(description=written)
+    del plain["token"]
+    assert load_annotations(write(tmp_path / "b.json", [plain]))[0].sentence == written
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("a 50cm box", "a 50 cm box"),
+        ("shelf of 3+ tiers, 150cm", "shelf of 3 tiers, 150 cm"),
+        ("the chair\\n. it is red", "the chair . it is red"),
+        ("the chair\\ it is red", "the chair it is red"),
+        ("left\\right", "left right"),
+        ("chair.\\", "chair."),
+        ("the chair\tis\nred\b.", "the chair is red ."),
+        ("a  box ,  as written", "a  box ,  as written"),
+        ("caf\u00e9\u00a0table", "caf\u00e9\u00a0table"),
+        ("", ""),
+    ],
+)
+def test_corrected(written, expected):
+    assert corrected(written) == expected
+
+
+@given(st.text())
+def test_corrected_text_has_none_of_the_errors_left(text):
+    found = corrected(text)
+    assert not set(found) & {"\\", *map(chr, range(32)), "\x7f"}
+    assert "50cm" not in found
+    assert corrected(found) == found
+
+
+@pytest.mark.parametrize("kind", EVAL_TYPES)
+def test_every_group_is_read(tmp_path, kind):
+    ids = {"z": [], "s": [4], "m": [4, 5]}[kind[0]]
+    (found,) = load_annotations(write(tmp_path / "a.json", [multi(ids=ids, kind=kind)]), source="multi3drefer")
+    assert (found.eval_type, found.object_ids) == (kind, tuple(ids))
+
+
+@pytest.mark.parametrize("kind", ["st", "", None, 3, "zt_wo_d"])
+def test_unknown_or_contradicting_groups(tmp_path, kind):
+    path = write(tmp_path / "a.json", [multi(), multi(kind=kind)])
+    with pytest.raises(InputError, match=r"a\.json: annotation 1: expected (eval_type|no object_ids)"):
+        load_annotations(path, source="multi3drefer")
+
+
+def test_scanrefer_has_no_groups(tmp_path):
+    assert load_annotations(write(tmp_path / "a.json", [entry(eval_type="mt")]))[0].eval_type == ""
 
 
 def test_programs(tmp_path):

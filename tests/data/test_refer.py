@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.data.order import TrainingItems
 from saymask.data.prepare import prepare
 from saymask.data.refer import ReferDataset, load_split
-from saymask.data.scenes import load_scene, scene_path
+from saymask.data.scenes import load_scene, scene_path, target_mask
 from saymask.errors import InputError
 from tests.data.fake_scannet import make_fake_scannet
 
@@ -17,11 +18,11 @@ def data(tmp_path_factory):
     return root / "data"
 
 
-def item(scan, *, sentence, description, target, rng):
+def item(scan, annotations, *, rng):
     return {
         "scene": scan.name,
-        "sentence": sentence,
-        "points": int(target.sum()),
+        "sentence": annotations[0].sentence,
+        "points": int(target_mask(scan, annotations[0].object_ids).sum()),
         "draw": -1.0 if rng is None else rng.random_sample(),
     }
 
@@ -49,6 +50,28 @@ def test_random_numbers_depend_on_seed_epoch_and_index_alone(data):
     a.set_epoch(0)
     assert [a[i]["draw"] for i in range(6)] == first
     assert ReferDataset(data, "train", prepare=item, training=True, seed=1)[0]["draw"] != first[0]
+
+
+def test_both_sources_are_numbered_on(data):
+    one, many, both = (load_split(data, "train", source=s) for s in ("scanrefer", "multi3drefer", "both"))
+    assert len(both) == len(one) + len(many) > len(one) > 0
+    assert len({a.key for a in both}) == len(both)
+    assert [(a.scene_id, a.object_ids) for a in both] == [(a.scene_id, a.object_ids) for a in one + many]
+    with pytest.raises(InputError, match="source: expected scanrefer, multi3drefer or both, got 'all'"):
+        load_split(data, "train", source="all")
+
+
+def test_chunks_hold_sentences_of_one_scan(data):
+    items = ReferDataset(data, "train", source="both", prepare=lambda scan, annotations, rng: (scan.name, annotations))
+    samples = TrainingItems(items, 4)
+    seen = []
+    for i in range(len(samples)):
+        name, annotations = samples[1, i]
+        assert {a.scene_id for a in annotations} == {name}
+        assert 1 <= len(annotations) <= 4
+        seen += [a.key for a in annotations]
+    assert sorted(seen) == sorted(a.key for a in items.annotations)
+    assert len(TrainingItems(items)) == len(items)
 
 
 def test_workers_see_the_epoch_that_is_set(data):

@@ -9,7 +9,7 @@ from saymask.data.prepare import prepare
 from saymask.data.refer import annotation_path, load_split
 from saymask.data.scenes import load_scene, read_scene_info, scene_path, target_mask
 from saymask.errors import InputError
-from saymask.metrics.baselines import all_baselines, class_oracle, program_oracle, random_object
+from saymask.metrics.baselines import all_baselines, class_oracle, nothing, program_oracle, random_object
 from saymask.metrics.referring import ReferMetric
 from saymask.rooms.files import room_to_json
 from saymask.rooms.room import Room, Thing
@@ -73,6 +73,38 @@ def test_boxes_are_refused(data):
         random_object(data, load_split(data, "val"), "scanrefer-box")
 
 
+def test_sets_of_objects(data):
+    """Where a sentence may mean any number of objects: everything of the class, against real masks."""
+    annotations = load_split(data, "val", source="multi3drefer")
+    # One sentence more, about one of the two objects of a class.
+    pair = next(a for a in annotations if a.eval_type == "mt")
+    annotations.append(replace(pair, object_ids=pair.object_ids[:1], eval_type="st_w_d", ann_id=99))
+    metric = ReferMetric("3dgres")
+    for a in annotations:
+        scan, info = (read(scene_path(data, a.scene_id)) for read in (load_scene, read_scene_info))
+        same = tuple(i for i, name in info.objects.items() if name == a.object_name.replace("_", " "))
+        metric.update(target_mask(scan, same), target_mask(scan, a.object_ids), a)
+    expected, got = metric.compute(), class_oracle(data, annotations, "3dgres")
+    assert got == expected
+    assert [got[k]["acc50"] for k in ("mt", "st_wo_d", "zt_wo_d")] == [1, 1, 1]
+    assert 0.3 < got["st_w_d"]["miou"] < 0.7
+    said = nothing(data, annotations)
+    assert [said[k]["miou"] for k in ("mt", "st_wo_d", "zt_wo_d")] == [0, 0, 1]
+    assert set(all_baselines(data, annotations, "3dgres")) == {"nothing", "random object", "class oracle"}
+    assert "nothing" not in all_baselines(data, load_split(data, "val"), "3dres")
+    distractor = replace(pair, object_ids=(), eval_type="zt_w_d")  # the class is there, what is said of it is not true
+    assert class_oracle(data, [distractor], "3dgres")["zt_w_d"]["miou"] == 0
+
+
+def test_objects_of_few_points_are_no_target(data, monkeypatch):
+    annotation = next(a for a in load_split(data, "val", source="multi3drefer") if a.eval_type == "st_wo_d")
+    info = read_scene_info(scene_path(data, annotation.scene_id))
+    for size, expected in ((49, 0), (50, 1)):
+        small = replace(info, sizes={**info.sizes, annotation.object_ids[0]: size})
+        monkeypatch.setattr("saymask.metrics.baselines.read_scene_info", lambda path, small=small: small)
+        assert class_oracle(data, [annotation], "3dgres")["overall"]["acc50"] == expected
+
+
 def thing(number, category, x):
     return Thing(
         id=number,
@@ -124,6 +156,11 @@ def test_program_oracle(data):
     other = info.objects[loaded[-1].object_ids[0]]
     wrong = [replace(loaded[0], program={"op": "class", "name": other}), *loaded[1:]]
     assert program_oracle(data, wrong, "less")["overall"]["miou"] == pytest.approx(1 - 1 / len(loaded))
+    several = replace(loaded[0], program={"op": "class", "name": info.objects[loaded[0].object_ids[0]]}, eval_type="mt")
+    absent = replace(several, object_ids=(), eval_type="zt_w_d", ann_id=98)
+    unclear_zero = replace(absent, program={"op": "count", "n": 7, "of": several.program}, ann_id=97)
+    general = program_oracle(data, [several, absent, unclear_zero], "3dgres")
+    assert [general["mt"]["acc50"], general["zt_w_d"]["miou"]] == [1, 0.5]
     unclear = {"op": "count", "n": 7, "of": {"op": "class", "name": other}}
     lost = [replace(loaded[0], program=unclear), *loaded[1:]]
     assert program_oracle(data, lost, "less")["overall"]["miou"] == pytest.approx(1 - 1 / len(loaded))

@@ -1,5 +1,6 @@
 """A text encoder and scans that need no weights and no files."""
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from saymask.data.annotations import Annotation
 from saymask.models.base import Model, Preset
 from saymask.models.less import Less, LessConfig
 from saymask.scan import Scan
@@ -31,6 +33,10 @@ class WordHash(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> TextFeatures:
         words = [["<s>", *text.split(), "</s>"] for text in texts]
+        offsets = torch.zeros(len(words), max(map(len, words), default=0), 2, dtype=torch.int64)
+        for i, text in enumerate(texts):
+            for j, match in enumerate(re.finditer(r"\S+", text)):
+                offsets[i, j + 1] = torch.tensor(match.span())
         longest = max(map(len, words), default=0)
         tokens = torch.zeros(len(words), longest, self.dim)
         mask = torch.zeros(len(words), longest, dtype=torch.bool)
@@ -41,7 +47,7 @@ class WordHash(nn.Module):
                 tokens[i, j] = torch.from_numpy(seed.standard_normal(self.dim)).float()
         tokens = tokens * self.scale
         sentence = tokens.sum(1) / mask.sum(1, keepdim=True)
-        return TextFeatures(tokens, mask, sentence, torch.zeros(*mask.shape, 2, dtype=torch.int64))
+        return TextFeatures(tokens, mask, sentence, offsets)
 
 
 def small_scan(seed: int = 0, n: int = 3000, *, superpoints: bool = True) -> Scan:
@@ -65,6 +71,11 @@ def small_scan(seed: int = 0, n: int = 3000, *, superpoints: bool = True) -> Sca
         labels={"instance": instance},
         name=f"small{seed}",
     )
+
+
+def annotation(sentence: str = "a box", *objects: int, scan: str = "small0", **more: Any) -> Annotation:
+    """A sentence about instances of a `small_scan`."""
+    return Annotation(scan, objects, 0, sentence, sentence, **more)
 
 
 def shrunk(preset: Preset, **changes: Any) -> LessConfig:

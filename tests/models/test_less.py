@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from saymask.errors import InputError
 from saymask.models.less import Less, compat, rooms, scanrefer, scanrefer_2024_10
-from tests.models.fakes import WordHash, shrunk, small_scan, tiny
+from tests.models.fakes import WordHash, annotation, shrunk, small_scan, tiny
 
 PRESETS = {p().name: p for p in (scanrefer, scanrefer_2024_10, rooms)}
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
@@ -20,9 +20,7 @@ def training_batch(model, seeds=(0, 1), sentences=(SENTENCE, "a box")):
     samples = []
     for seed, sentence in zip(seeds, sentences):
         scan = small_scan(seed, 2500 + 500 * seed)
-        target = scan.labels["instance"] == 0
-        rng = np.random.RandomState(seed)
-        samples.append(model.prepare(scan, sentence=sentence, target=target, rng=rng))
+        samples.append(model.prepare(scan, [annotation(sentence, 0)], rng=np.random.RandomState(seed)))
     return model.collate(samples)
 
 
@@ -218,13 +216,11 @@ def test_alignment_is_applied_in_the_model_and_not_before_2024_10():
 def test_training_samples_follow_the_generator():
     model, scan = tiny(scanrefer()), small_scan(0)
     target = scan.labels["instance"] == 1
-    a, b, c = (
-        model.prepare(scan, sentence="a box", target=target, rng=np.random.RandomState(seed)) for seed in (3, 3, 4)
-    )
+    a, b, c = (model.prepare(scan, [annotation("a box", 1)], rng=np.random.RandomState(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(a.features, b.features)
     assert a.features.shape != c.features.shape or not np.allclose(a.features, c.features)
     assert a.counts.sum() == model.config.sample_points
-    plain = model.prepare(scan, sentence="a box", target=target)
+    plain = model.prepare(scan, [annotation("a box", 1)])
     assert plain.counts.sum() == len(scan)
     assert plain.positive.sum() == target.sum()
 
@@ -232,18 +228,18 @@ def test_training_samples_follow_the_generator():
 def test_losses_need_targets():
     model = tiny(rooms())
     with pytest.raises(InputError, match="target"):
-        model.losses(model.collate([model.prepare(small_scan(0), sentence="a box")]))
+        model.losses(model.collate([model.prepare(small_scan(0))]))
 
 
-def test_target_of_another_length():
-    with pytest.raises(InputError, match=r"expected a target \[3000\].*got \[2999\]"):
-        tiny(rooms()).prepare(small_scan(0), sentence="a box", target=np.zeros(2999, bool))
+def test_one_sentence_per_sample():
+    with pytest.raises(InputError, match="expected one sentence per sample, got 2"):
+        tiny(rooms()).prepare(small_scan(0), [annotation("a box", 0), annotation("a box", 1)])
 
 
 def test_a_target_without_sampled_points_still_trains():
     model = tiny(rooms()).train()
     scan = small_scan(0)
-    sample = model.prepare(scan, sentence="a box", target=np.zeros(len(scan), bool), rng=np.random.RandomState(0))
+    sample = model.prepare(scan, [annotation("a box", 77)], rng=np.random.RandomState(0))
     terms = model.losses(model.collate([sample, sample]))
     assert terms["contrast"].item() == 0
     sum(terms.values()).backward()

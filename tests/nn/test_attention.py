@@ -48,6 +48,59 @@ def test_self_attention_and_a_bias_for_all_queries():
         torch.testing.assert_close(out, outs[0])
 
 
+@pytest.mark.parametrize("heads", [1, 2])
+def test_one_memory_or_one_query_for_all(heads):
+    torch.manual_seed(0)
+    ours = Attention(8, heads).double()
+    torch.nn.init.normal_(ours.in_proj_bias)
+    many, one = torch.randn(3, 5, 8).double(), torch.randn(1, 4, 8).double().requires_grad_()
+    bias = torch.randn(3, 1, 4).double()
+    for query, memory, mask in ((many, one, bias), (one, many, None), (one, many, bias.new_zeros(3, 1, 5))):
+        copied = [x.expand(3, -1, -1).clone() for x in (query, memory)]
+        expected = ours(*copied, mask, form="torch")
+        wanted = torch.autograd.grad(expected.sin().sum(), [one, *ours.parameters()])
+        for form in FORMS:
+            out = ours(query, memory, mask, form=form)
+            torch.testing.assert_close(out, expected)
+            got = torch.autograd.grad(out.sin().sum(), [one, *ours.parameters()])
+            for grad, reference in zip(got, wanted):
+                torch.testing.assert_close(grad, reference)
+        torch.testing.assert_close(ours(*copied, mask, residual=True), copied[0] + expected)
+        torch.testing.assert_close(ours(query, memory, mask, residual=True), copied[0] + expected)
+
+
+@pytest.mark.parametrize("keys", [5, 40])
+def test_a_bias_for_each_head_and_the_weights(keys):
+    torch.manual_seed(0)
+    ours = Attention(8, 2).double()
+    query, memory = torch.randn(2, 3, 8).double(), torch.randn(2, keys, 8).double()
+    bias = torch.randn(2, 2, 3, keys).double().requires_grad_()
+    outs = [ours(query, memory, bias, form=form) for form in FORMS]
+    outs.append(ours.with_weights(query, memory, bias)[0])
+    grads = [torch.autograd.grad(out.sin().sum(), bias)[0] for out in outs]
+    for out, grad in zip(outs, grads):
+        torch.testing.assert_close(out, outs[0])
+        torch.testing.assert_close(grad, grads[0])
+    weights = ours.with_weights(query, memory, bias)[1]
+    assert weights.shape == (2, 2, 3, keys)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 3).double())
+    with torch.no_grad():  # PyTorch's fused kernel
+        torch.testing.assert_close(ours(query, memory, bias, form="plain"), outs[0])
+
+
+def test_a_multiplier_acts_on_the_scaled_scores_before_the_bias():
+    torch.manual_seed(0)
+    ours = Attention(6, 2).double()
+    x, by, bias = torch.randn(2, 4, 6).double(), torch.rand(2, 4, 4).double(), torch.randn(2, 1, 4).double()
+    q, k = (x @ w.T for w in ours.in_proj_weight.chunk(3)[:2])
+    for head in range(2):
+        part = slice(3 * head, 3 * head + 3)
+        scores = q[..., part] @ k[..., part].transpose(1, 2) / 3**0.5 * by + bias
+        torch.testing.assert_close(ours.with_weights(x, x, bias, by)[1][:, head], scores.softmax(-1))
+    torch.testing.assert_close(ours.with_weights(x, x, bias, torch.ones_like(by))[0], ours(x, x, bias))
+    assert not torch.allclose(ours.with_weights(x, x, bias, by)[0], ours(x, x, bias))
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="not a multiple"):
         Attention(10, 4)

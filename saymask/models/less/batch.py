@@ -8,16 +8,8 @@ from torch import Tensor
 
 from saymask.data.augment import LessItem
 from saymask.geometry.voxelize import unique_cells
+from saymask.nn.superpoints import Pooling, site_pooling
 from saymask.text import TextFeatures
-
-
-@dataclass(frozen=True, eq=False)
-class Pooling:
-    """How site features become superpoint features: each pair is `weight` points of a site inside a superpoint."""
-
-    site: np.ndarray  # int64 [P]
-    row: np.ndarray  # int64 [P], sorted
-    weight: np.ndarray  # float32 [P]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +37,7 @@ def make_sample(item: LessItem, superpoints: np.ndarray | None, sentence: str = 
         index, pooling = site, None
     else:
         index = np.unique(superpoints, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        pairs, weight = np.unique(index * n + site, return_counts=True)
-        pooling = Pooling(pairs % n, pairs // n, weight.astype(np.float32))
+        pooling = site_pooling(index, site, n)
     counts = np.bincount(index).astype(np.float32)
     positive = None
     if item.target is not None:

@@ -6,14 +6,16 @@ Text encoder → sparse U-Net whose levels each attend to the words → mask que
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from saymask.data.annotations import Annotation
 from saymask.data.augment import less_item
-from saymask.data.scenes import aligned_points
+from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.base import Model, Prediction
@@ -108,34 +110,30 @@ class Less(Model):
     # ---- scans to batches
 
     def prepare(
-        self,
-        scan: Scan,
-        *,
-        sentence: str = "",
-        description: str | None = None,
-        target: np.ndarray | None = None,  # bool [N]
-        rng: np.random.RandomState | None = None,
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
     ) -> Sample:
-        """Return voxels, support and, with `target`, its counts; with `rng` of sampled and augmented points.
+        """Return voxels, support and, with an annotation, its target; with `rng` of sampled and augmented points.
 
-        `description` is the raw sentence, whose view words decide on the augmentation; default `sentence`.
-        Raises InputError for a target that has not one value per point.
+        The view words of the description decide on the augmentation. Raises InputError for more than one annotation:
+        LESS encodes a scan anew for every sentence.
         """
-        if target is not None and target.shape != (len(scan),):
-            raise InputError(f"expected a target [{len(scan)}] with a value per point, got {list(target.shape)}")
+        if len(annotations) > 1:
+            raise InputError(f"less: expected one sentence per sample, got {len(annotations)}; set train.sentences=1")
+        asked = annotations[0] if annotations else None
+        target = None if asked is None else target_mask(scan, asked.object_ids)
         points = aligned_points(scan) if self.config.align else scan.points
         item = less_item(
             points,
             scan.colors,
             target,
-            description=sentence if description is None else description,
+            description="" if asked is None else asked.description,
             rng=rng,
             sample_points=self.config.sample_points,
             augment=self.config.augment,
             scale=1 / self.config.voxel_size,
         )
         superpoints = superpoints_of(scan)[item.chosen] if self.uses_superpoints else None
-        return make_sample(item, superpoints, sentence)
+        return make_sample(item, superpoints, "" if asked is None else asked.sentence)
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Return the batch of `samples`."""
@@ -204,8 +202,10 @@ class Less(Model):
     # ---- answers and losses
 
     @torch.no_grad()
-    def refer(self, encoded: Encoded, sentences: Sequence[str]) -> list[Prediction]:
-        """Return one Prediction (of one mask) per sentence.
+    def refer(
+        self, encoded: Encoded, sentences: Sequence[str], *, count: Literal["one", "any"] = "any"
+    ) -> list[Prediction]:
+        """Return one Prediction per sentence, always of one mask: LESS does not know of `any` number of objects.
 
         A batch of one scan takes any number of sentences, a batch of several exactly one per scan. The score is the
         mean probability over the points of the mask, 0 for an empty mask.
@@ -236,7 +236,7 @@ class Less(Model):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms `mask`, `area` and `contrast` of a batch with targets and sentences."""
         if batch.positive is None:
-            raise InputError("expected samples with a target: prepare(scan, sentence=..., target=...)")
+            raise InputError("expected samples with a target: prepare(scan, [annotation])")
         config = self.config
         logits, features = self(self.encode_batch(batch), self.text(batch.sentences))
         logits, features = logits.float(), features.float()

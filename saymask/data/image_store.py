@@ -1,0 +1,115 @@
+"""2D features of prepared scenes on disk: DATA/image_features/<name>/<scene>.safetensors."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saymask.atomic import atomic_path
+from saymask.errors import InputError
+
+VERSION = 1
+"""Number of the file format and of the way features are made; others are made anew."""
+_HEADER = "saymask_image_features"
+_LARGEST_HALF = 65_504.0
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """How the 2D features of a scene were made."""
+
+    name: str
+    """Name under which the features are kept, such as `clip-vit-l14-336`."""
+    scene: str
+    scene_fingerprint: str
+    """Fingerprint of the prepared scene; another one means other superpoints."""
+    fingerprint: str
+    """Of everything that the features depend on, to know whether they are up to date."""
+    superpoints: int
+    channels: int
+    seen: int
+    """Superpoints that any frame saw; the others are 0."""
+    frames: int
+    """Frames that were used."""
+    skipped: dict[str, int]
+    """Why frames were left out → how many."""
+    stretched: bool
+    """Whether the official projection was used (specs of BQNet §7.1, 7)."""
+    final_norm: bool
+    """Whether patches went through the image tower's last norm."""
+    version: int = VERSION
+
+
+def feature_path(data: str | Path, name: str, scene_id: str) -> Path:
+    """Return the file of a scene's 2D features in a prepared folder."""
+    return Path(data) / "image_features" / name / f"{scene_id}.safetensors"
+
+
+def save_image_features(path: str | Path, features: np.ndarray, info: ImageInfo) -> None:
+    """Write features float [S, C] atomically, as float16 where their range allows it."""
+    from safetensors.numpy import save_file
+
+    half = float(np.abs(features).max(initial=0.0)) < _LARGEST_HALF
+    values = np.ascontiguousarray(features, dtype=np.float16 if half else np.float32)
+    with atomic_path(path) as temporary:
+        save_file({"features": values}, temporary, metadata={_HEADER: json.dumps(asdict(info), ensure_ascii=False)})
+
+
+def read_image_info(path: str | Path) -> ImageInfo:
+    """Return how a file of 2D features was made; InputError for a file that is damaged or of another version."""
+    return _open(Path(path))[0]
+
+
+def load_image_features(data: str | Path, scene_id: str, name: str) -> np.ndarray:
+    """Return float32 [S, C], the 2D features of a prepared scene, one row per superpoint id.
+
+    Raises InputError that names the command which makes them when there are none.
+    """
+    return load_with_info(data, scene_id, name)[0]
+
+
+def load_with_info(data: str | Path, scene_id: str, name: str) -> tuple[np.ndarray, ImageInfo]:
+    """Return the 2D features of a scene, float32 [S, C], and how they were made."""
+    path = feature_path(data, name, scene_id)
+    if not path.is_file():
+        raise InputError(
+            f"scene {scene_id}: there are no 2D features {name!r} in {data}; make them with {command(name)}"
+        )
+    info, features = _open(path, tensors=True)
+    assert features is not None
+    return features.astype(np.float32), info
+
+
+def command(name: str) -> str:
+    """Return the command that makes features `name`, for messages."""
+    return f"`saymask prepare RAW --out DATA --image-features {name}`"
+
+
+def _open(path: Path, *, tensors: bool = False) -> tuple[ImageInfo, np.ndarray | None]:
+    from safetensors import SafetensorError, safe_open
+
+    again = "delete it and make it anew"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            features = file.get_tensor("features") if tensors else None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: expected a safetensors file with features: {error}; {again}") from None
+    try:
+        content: dict[str, Any] = json.loads(metadata[_HEADER])
+        if content.get("version") != VERSION:
+            raise InputError(
+                f"{path}: expected 2D features of version {VERSION}, got {content.get('version')}; {again}"
+            )
+        info = ImageInfo(**content)
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise InputError(
+            f"{path}: expected 2D features written by `saymask prepare`, got another file; {again}"
+        ) from None
+    if features is not None and features.shape != (info.superpoints, info.channels):
+        raise InputError(
+            f"{path}: expected features [{info.superpoints}, {info.channels}], got {list(features.shape)}; {again}"
+        )
+    return info, features

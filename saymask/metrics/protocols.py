@@ -1,0 +1,115 @@
+"""Named evaluation rules (their names are printed with every number).
+
+| name | sentences | a point belongs to the mask | what is counted |
+|---|---|---|---|
+| `less` | ScanRefer | p > 0.5; with fewer than 100 such points also the 5,000 most probable | IoU > t |
+| `3dres` | ScanRefer | p >= 0.5 | IoU > t |
+| `scanrefer` | ScanRefer | p > 0.5 | IoU >= t, mask IoU |
+| `scanrefer-box` | ScanRefer | p > 0.5 | IoU >= t, IoU of the masks' axis-aligned boxes |
+| `3dgres` | Multi3DRefer | p >= 0.5, of any object; no target when fewer than 50 points have p > 0.5 | IoU > t |
+| `multi3drefer-f1` | Multi3DRefer | p > 0.5, every object by itself | F1 of boxes matched at IoU >= t |
+
+Sources: specification of LESS §6 and B.7, BQNet §6.2-6.4.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from saymask.data.annotations import EVAL_TYPES, Annotation
+from saymask.errors import InputError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named evaluation rule."""
+
+    name: str
+    inclusive: bool
+    """Acc@t and F1@t count IoU >= t instead of > t."""
+    source: Literal["scanrefer", "multi3drefer"] = "scanrefer"
+    """The sentences that it is defined on; they are grouped by unique/multiple or by `EVAL_TYPES`."""
+    count: Literal["one", "any"] = "one"
+    """How many objects a sentence means: exactly one, or any number including none."""
+    ties: bool = False
+    """A point of p = 0.5 belongs to the mask."""
+    minimum: int = 0
+    """With fewer points of p > 0.5 nothing is predicted."""
+    fallback: bool = False
+    """Fill masks of fewer than 100 points with the 5,000 most probable ones."""
+    boxes: bool = False
+    """Compare axis-aligned boxes instead of points."""
+    separate: bool = False
+    """Compare the predicted objects one by one instead of their union."""
+    epsilon: float = 0.0
+    """Added to the union."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that a result is split into, beside `overall`."""
+        return EVAL_TYPES if self.source == "multi3drefer" else ("unique", "multiple")
+
+    def group(self, annotation: Annotation) -> str:
+        """Return the group of an annotation, "" when it has none; InputError for one that the rule cannot count."""
+        if self.source == "multi3drefer":
+            if annotation.eval_type not in EVAL_TYPES:
+                raise InputError(
+                    f"{annotation.scene_id}/{annotation.ann_id}: protocol {self.name} expects an eval_type of "
+                    f"{', '.join(EVAL_TYPES)}, got {annotation.eval_type!r}; use sentences of Multi3DRefer"
+                )
+            return annotation.eval_type
+        return "" if annotation.multiple is None else "multiple" if annotation.multiple else "unique"
+
+    def wants_nothing(self, annotation: Annotation) -> bool:
+        """Return whether the right answer under this rule is "no target"."""
+        return self.source == "multi3drefer" and self.group(annotation).startswith("zt")
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    p.name: p
+    for p in (
+        Protocol("less", inclusive=False, fallback=True),
+        Protocol("3dres", inclusive=False, ties=True, epsilon=1e-6),
+        Protocol("scanrefer", inclusive=True),
+        Protocol("scanrefer-box", inclusive=True, boxes=True, epsilon=1e-8),
+        Protocol(
+            "3dgres", inclusive=False, source="multi3drefer", count="any", ties=True, minimum=50, epsilon=1e-6
+        ),
+        Protocol("multi3drefer-f1", inclusive=True, source="multi3drefer", count="any", boxes=True, separate=True),
+    )
+}  # fmt: skip
+FALLBACK_BELOW = 100
+FALLBACK_POINTS = 5_000
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return a protocol by name."""
+    if name not in PROTOCOLS:
+        raise InputError(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {name!r}")
+    return PROTOCOLS[name]
+
+
+def select_points(
+    logits: np.ndarray,  # float [N], or bool [N]: a mask that somebody else made
+    protocol: str = "less",
+) -> np.ndarray:
+    """Return the mask (bool [N]) that a protocol makes of logits; p = sigmoid(logit), so p > 0.5 is logit > 0.
+
+    The fallback of `less` adds the 5,000 points of highest logit (all points if there are fewer; never one of -inf,
+    which no prediction speaks of). The mask of `3dgres` is empty when the rule says "no target"; that is all that is
+    done to a mask that is bool already.
+    """
+    rule = get_protocol(protocol)
+    logits = np.asarray(logits)
+    if logits.dtype == bool:
+        mask, positive = logits, int(np.count_nonzero(logits))
+    else:
+        mask = logits >= 0 if rule.ties else logits > 0
+        positive = int(np.count_nonzero(logits > 0))
+        if rule.fallback and positive < FALLBACK_BELOW:
+            count = min(FALLBACK_POINTS, len(logits))
+            chosen = np.argpartition(-logits, count - 1)[:count] if count else np.zeros(0, np.int64)
+            mask = mask.copy()
+            mask[chosen[logits[chosen] > -np.inf]] = True
+    return mask if positive >= rule.minimum else np.zeros_like(mask)

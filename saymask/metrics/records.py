@@ -1,0 +1,129 @@
+"""What every metric has in common: one record per annotation, sums in a fixed order, groups."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+
+from saymask.data.annotations import Annotation
+from saymask.errors import InputError
+from saymask.metrics.protocols import Protocol, get_protocol
+
+Key = tuple[str, int]
+"""(scene, number of the annotation)."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome for one annotation."""
+
+    group: str
+    """unique/multiple, an eval_type, or "" for none."""
+    compositional: bool
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Metric(ABC, Generic[R]):
+    """Means over annotations, for all and for the groups of the protocol.
+
+    Every annotation counts once: it is kept under its key, so that a second copy (a padded distributed sampler, or
+    the same annotation on two processes) changes nothing, and sums run in the order of the keys, so that the result
+    does not depend on how many processes did the work. Numbers are shares 0..1.
+    """
+
+    headline: ClassVar[str]
+    """The number of a group that says most."""
+
+    def __init__(self, protocol: str) -> None:
+        self.protocol: Protocol = get_protocol(protocol)
+        self.records: dict[Key, R] = {}
+
+    @abstractmethod
+    def update(
+        self,
+        prediction: np.ndarray,  # float [N] logits or bool [N] mask; or [M, N], one row per object, M may be 0
+        target: np.ndarray,  # bool [N]; or [K, N], one row per object, K may be 0
+        annotation: Annotation,
+        *,
+        points: np.ndarray | None = None,  # [N, 3] metres, axis-aligned; needed where boxes are compared
+    ) -> None:
+        """Count one annotation; no row, or no point in any row, means "no target"."""
+
+    @abstractmethod
+    def mean(self, rows: Sequence[R]) -> dict[str, float]:
+        """Return n and the means over `rows`; without rows n is 0 and every mean is 0."""
+
+    def compute(self) -> dict[str, Any]:
+        """Return {"protocol", "overall", one entry per group of the protocol[, "compositional"]}.
+
+        A group holds n and the means of the metric; one without annotations has n = 0 and scores 0. `compositional`
+        is there when any annotation is. `overall` runs over all annotations (it is not the mean of the groups).
+        """
+        rows = [self.records[key] for key in sorted(self.records)]
+        result: dict[str, Any] = {"protocol": self.protocol.name, "overall": self.mean(rows)}
+        for group in self.protocol.groups:
+            result[group] = self.mean([r for r in rows if r.group == group])
+        if any(r.compositional for r in rows):
+            result["compositional"] = self.mean([r for r in rows if r.compositional])
+        return result
+
+    def state(self) -> dict[Key, R]:
+        """Return what `merge` takes: one record per annotation (plain data, can be sent to another process)."""
+        return dict(self.records)
+
+    def merge(self, *states: Mapping[Key, R]) -> Self:
+        """Add the records of other processes; an annotation that is already there is not counted again."""
+        for state in states:
+            for key, record in state.items():
+                self.records.setdefault(key, record)
+        return self
+
+    def sync(self) -> Self:
+        """Gather the records of all processes when torch.distributed runs; every process then computes the same."""
+        import torch.distributed as dist
+
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            states: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(states, self.state())
+            # In the order of the ranks on every process, so that all keep the same copy of a padded annotation.
+            self.records = {}
+            self.merge(*states)
+        return self
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.records = {}
+
+
+def flatten(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return a result as {"overall/miou": ...} for loggers."""
+    return {
+        f"{subset}/{name}": float(value)
+        for subset, values in result.items()
+        if isinstance(values, Mapping)
+        for name, value in values.items()
+    }
+
+
+def check_rows(prediction: np.ndarray, target: np.ndarray, annotation: Annotation) -> tuple[np.ndarray, np.ndarray]:
+    """Return prediction [M, N] and target bool [K, N] as rows; InputError when they are not over the same points."""
+    prediction, target = np.asarray(prediction), np.asarray(target, dtype=bool)
+    if not (0 < prediction.ndim <= 2 and 0 < target.ndim <= 2 and prediction.shape[-1] == target.shape[-1]):
+        raise InputError(
+            f"{annotation.scene_id}/{annotation.ann_id}: expected one prediction per point "
+            f"(last axis of {list(target.shape)}), got {list(prediction.shape)}"
+        )
+    return np.atleast_2d(prediction), np.atleast_2d(target)
+
+
+def boxes_need_points(protocol: str, points: np.ndarray | None, count: int) -> np.ndarray:
+    """Return `points` if there are `count` of them; raise InputError otherwise."""
+    if points is None:
+        raise InputError(f"protocol {protocol}: expected points, got None; pass points= (axis-aligned, metres)")
+    if len(points) != count:
+        raise InputError(f"protocol {protocol}: expected {count:,} points, got {len(points):,}")
+    return np.asarray(points)

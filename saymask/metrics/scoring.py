@@ -1,0 +1,93 @@
+"""Scoring stored predictions: everything of an evaluation that needs no model."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saymask.data.annotations import Annotation, read_entries
+from saymask.data.refer import ReferDataset, annotation_path, load_split, sources_of
+from saymask.data.scenes import aligned_points, target_mask
+from saymask.errors import InputError
+from saymask.metrics import Metric, Protocol, get_protocol, metric_for
+from saymask.metrics.predictions import Predicted, by_annotation, read_predictions
+from saymask.scan import Scan
+
+
+def score_file(
+    path: str | Path,
+    items: ReferDataset,
+    protocol: str,
+    *,
+    allow_missing: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> tuple[Metric[Any], str, int]:
+    """Return the metric of predictions read from `path`, the name of what made them, and how many are not there.
+
+    Annotations without a prediction are taken out of `items`: with `allow_missing`, else it is an InputError.
+    `advance` is told how many annotations each scene had.
+    """
+    stored = read_predictions(path)
+    listed = load_split(items.data, items.split, source=items.source)
+    found = by_annotation(stored, listed, file_numbers(items))
+    wanted = len(items)
+    items.annotations = [a for a in items.annotations if a.key in found]
+    missing = wanted - len(items)
+    if not len(items) or (missing and not allow_missing):
+        raise InputError(
+            f"{path}: expected a prediction for each of the {wanted:,} annotations, {missing:,} have none; "
+            "predict all of them, or leave them out with allow_missing (--allow-missing)"
+        )
+    metric = metric_for(protocol)
+    for scene, rows in by_scene(items).items():
+        scored = [items.annotations[row] for row in rows]
+        metric.merge(score(found, items.scan(scene), scored, protocol).state())
+        advance(len(rows))
+    return metric, str(stored.header.get("model", stored.path.name)), missing
+
+
+def file_numbers(items: ReferDataset) -> list[int | None]:
+    """Return the `ann_id` that the annotation file gives each annotation of the split; None for what is no number."""
+    texts = [
+        str(entry.get("ann_id"))
+        for source in sources_of(items.source)
+        for entry in read_entries(annotation_path(items.data, source, items.split))
+    ]
+    return [int(text) if text.isdecimal() else None for text in texts]
+
+
+def score(
+    found: Mapping[tuple[str, int], Predicted], scan: Scan, annotations: Iterable[Annotation], protocol: str
+) -> Metric[Any]:
+    """Return the metric of stored predictions (annotation key → prediction) for annotations of one scan.
+
+    Raises InputError for a prediction that is not over the scan's points.
+    """
+    rule, metric = get_protocol(protocol), metric_for(protocol)
+    points = aligned_points(scan) if rule.boxes else None
+    for annotation in annotations:
+        entry = found[annotation.key]
+        if entry.length != len(scan):
+            raise InputError(
+                f"prediction {entry.scene_id}/{entry.ann_id}: expected masks over the {len(scan):,} points "
+                f"of the scan, got length {entry.length:,}; predict on every vertex of the mesh, in its order"
+            )
+        metric.update(entry.rows(), true_rows(scan, annotation, rule), annotation, points=points)
+    return metric
+
+
+def true_rows(scan: Scan, annotation: Annotation, rule: Protocol) -> np.ndarray:
+    """Return what a protocol compares with: the points of all objects, bool [1, N], or of each object, [K, N]."""
+    if not rule.separate:
+        return target_mask(scan, annotation.object_ids)[None]
+    rows = [target_mask(scan, (i,)) for i in annotation.object_ids]
+    return np.stack(rows) if rows else np.zeros((0, len(scan)), bool)
+
+
+def by_scene(items: ReferDataset) -> dict[str, list[int]]:
+    """Return the rows of the annotations of each scene, scenes in the order of their names."""
+    scenes: dict[str, list[int]] = {}
+    for row, annotation in enumerate(items.annotations):
+        scenes.setdefault(annotation.scene_id, []).append(row)
+    return dict(sorted(scenes.items()))

@@ -1,0 +1,260 @@
+"""Predictions of any number of objects: measured, exported, and scored again without the model."""
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saymask import hub
+from saymask.data.annotations import EVAL_TYPES
+from saymask.data.refer import ReferDataset, load_split
+from saymask.data.scenes import load_scene, scene_path
+from saymask.errors import InputError
+from saymask.evaluate import answer, evaluate, measure, point_logits, print_table
+from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
+from saymask.metrics.baselines import nothing
+from saymask.models.base import Prediction
+from tests.toy_model import make_prepared, register
+
+KINDS = [("zt_w_d", []), ("zt_wo_d", []), ("st_w_d", [1]), ("st_wo_d", [2]), ("mt", [0, 3]), ("mt", [0, 1, 2])]
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    register(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Three scenes of four things; per scene a sentence of every kind."""
+    folder = make_prepared(tmp_path_factory.mktemp("many"), train=1, val=3)
+    scenes = sorted({a.scene_id for a in load_split(folder, "val")})
+    entries = [
+        {"scene_id": scene, "object_ids": ids, "object_name": "lamp", "ann_id": 100 + number,
+         "description": f"sentence {number} {kind}", "eval_type": kind}
+        for scene in scenes
+        for number, (kind, ids) in enumerate(KINDS)
+    ]  # fmt: skip
+    (folder / "annotations/multi3drefer_val.json").write_text(json.dumps(entries))
+    return folder
+
+
+def guess(length: int, sentence: str, count: str) -> Prediction:
+    """Return random masks over superpoints of a few points; some hold nothing, some logits are exactly 0."""
+    rng = np.random.default_rng(zlib.crc32(sentence.encode()))
+    support = length // 10
+    index = rng.permutation(np.arange(length) % support)
+    index[rng.random(length) < 0.05] = -1
+    masks = int(rng.integers(0, 5)) if count == "any" else 1
+    logits = rng.choice(np.float32([-2.0, -1.0, 0.0, 1.5]), (masks, support), p=[0.4, 0.45, 0.05, 0.1])
+    return Prediction(torch.from_numpy(logits), torch.from_numpy(rng.random(masks)), index)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(1)
+    made = hub.build("toy.tiny").eval()
+
+    def refer(encoded, sentences, *, count="any"):
+        return [guess(len(encoded[0]), sentence, count) for sentence in sentences]
+
+    made.refer = refer
+    return made
+
+
+ONE_MASK = [p.name for p in PROTOCOLS.values() if not p.ties and not p.separate]  # what the folder form can hold
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"),
+    [*((p, f) for p in sorted(PROTOCOLS) for f in ("p.json", "p.json.gz")), *((p, "folder") for p in ONE_MASK)],
+)
+def test_scored_from_the_file_as_from_the_model(data, model, tmp_path, protocol, name):
+    made = evaluate(model, data, protocol=protocol, export=tmp_path / name, quiet=True)
+    scored = evaluate(tmp_path / name, data, protocol=protocol, quiet=True)
+    for key in ("metrics", "baselines", "annotations", "scenes", "source"):
+        assert made[key] == scored[key]
+    assert scored["missing"] == 0
+    if name != "folder":
+        assert scored["model"] == made["model"] == "toy.tiny"
+
+
+def test_folder_form_of_3dgres(data, model, tmp_path, monkeypatch):
+    """Without logits of exactly 0 it scores the same too."""
+    plain = model.refer
+
+    def refer(encoded, sentences, *, count):
+        found = plain(encoded, sentences, count=count)
+        return [Prediction(p.logits.where(p.logits != 0, -1), p.scores, p.index) for p in found]
+
+    monkeypatch.setattr(model, "refer", refer)
+    made = evaluate(model, data, protocol="3dgres", export=tmp_path, quiet=True, baselines=False)
+    scored = evaluate(tmp_path, data, protocol="3dgres", quiet=True, baselines=False)
+    assert made["metrics"] == scored["metrics"]
+    assert made["metrics"]["overall"]["miou"] > 0
+
+
+def test_by_hand(data, model):
+    result = evaluate(model, data, protocol="3dgres", quiet=True)
+    ious = {kind: [] for kind in EVAL_TYPES}
+    for annotation in load_split(data, "val", source="multi3drefer"):
+        instance = load_scene(scene_path(data, annotation.scene_id)).labels["instance"]
+        prediction = guess(len(instance), annotation.sentence, "any")
+        best = prediction.logits.numpy().max(0, initial=-9)
+        at = np.where(prediction.index < 0, -9, best[prediction.index])
+        empty = (at > 0).sum() < 50
+        target = np.isin(instance, annotation.object_ids)
+        iou = ((at >= 0) & target).sum() / max(1, ((at >= 0) | target).sum())
+        ious[annotation.eval_type].append(float(empty) if annotation.eval_type[0] == "z" else 0.0 if empty else iou)
+    for kind in EVAL_TYPES:
+        group = result["metrics"][kind]
+        assert group["n"] == len(ious[kind])
+        assert group["miou"] == pytest.approx(np.mean(ious[kind]))
+        assert group["acc25"] == pytest.approx(np.mean(np.array(ious[kind]) > 0.25))
+    assert (result["protocol"], result["source"]) == ("3dgres", "multi3drefer")
+    assert result["baselines"]["nothing"]["zt_w_d"]["miou"] == 1.0
+    assert result["baselines"]["nothing"]["overall"]["miou"] == pytest.approx(1 / 3)
+    assert "random object" in result["baselines"]
+
+
+def test_the_protocol_says_how_many_objects(data, model, monkeypatch):
+    asked = []
+    plain = model.refer
+
+    def refer(encoded, sentences, *, count):
+        asked.append(count)
+        return plain(encoded, sentences, count=count)
+
+    monkeypatch.setattr(model, "refer", refer)
+    for protocol in ("3dres", "3dgres", "multi3drefer-f1"):
+        evaluate(model, data, protocol=protocol, quiet=True, baselines=False)
+    assert asked == ["one"] * 3 + ["any"] * 6
+
+
+@given(st.integers(0, 10_000), st.sampled_from(sorted(PROTOCOLS)))
+@settings(max_examples=60, deadline=None)
+def test_separate_masks_unite_to_the_mask_of_the_sentence(seed, protocol):
+    prediction = guess(390, str(seed), "any")
+    logits, rule = point_logits(prediction), get_protocol(protocol)
+    masks, scores = answer(prediction, logits, rule)
+    single, best = answer(prediction, logits, rule, separate=False)
+    np.testing.assert_array_equal(masks.any(0), single.any(0))
+    assert masks.any(1).all()
+    assert len(masks) == len(scores) <= max(1, len(prediction.logits))
+    assert len(single) == len(best) == min(1, len(masks))
+
+
+def test_separate_objects_are_exported(data, model, tmp_path):
+    evaluate(model, data, protocol="multi3drefer-f1", export=tmp_path / "p.json", quiet=True)
+    content = json.loads((tmp_path / "p.json").read_text())
+    assert {content[k] for k in ("protocol", "source", "split", "model")} == {
+        "multi3drefer-f1", "multi3drefer", "val", "toy.tiny",
+    }  # fmt: skip
+    assert len(content["predictions"]) == 3 * len(KINDS)
+    assert max(len(p["masks"]) for p in content["predictions"]) > 1
+    assert all(len(p["masks"]) == len(p["scores"]) for p in content["predictions"])
+    assert {p["eval_type"] for p in content["predictions"]} == set(EVAL_TYPES)
+
+
+@pytest.fixture
+def perfect(data, tmp_path):
+    """What somebody else would write: true masks, the numbers of the annotation file, nothing that may be left out."""
+    rows = []
+    for annotation in load_split(data, "val", source="multi3drefer"):
+        instance = load_scene(scene_path(data, annotation.scene_id)).labels["instance"]
+        masks = [instance == i for i in annotation.object_ids]
+        edges = [np.flatnonzero(np.diff(np.r_[0, mask, 0])) for mask in masks]
+        texts = [" ".join(f"{a + 1} {b - a}" for a, b in e.reshape(-1, 2)) for e in edges]
+        rows.append({"scene_id": annotation.scene_id, "ann_id": 100 + annotation.ann_id, "length": len(instance),
+                     "masks": texts})  # fmt: skip
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps({"format": "saymask-predictions", "version": 1, "predictions": rows}))
+    return path
+
+
+def rewrite(path: Path, change) -> Path:
+    content = json.loads(path.read_text())
+    change(content["predictions"])
+    path = path.with_name("changed.json.gz")
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+    return path
+
+
+def test_predictions_of_others(data, perfect):
+    for protocol in ("3dgres", "multi3drefer-f1"):
+        result = evaluate(perfect, data, protocol=protocol, quiet=True)
+        assert result["model"] == "theirs.json"
+        for kind in ("overall", *EVAL_TYPES):
+            for key, value in result["metrics"][kind].items():
+                assert key in ("n", "oiou") or value == pytest.approx(1, abs=1e-7)
+    limited = evaluate(perfect, data, protocol="3dgres", limit=4, quiet=True)
+    assert limited["metrics"]["overall"]["n"] == 4
+
+
+def test_missing_predictions(data, perfect, capsys):
+    fewer = rewrite(perfect, lambda rows: rows.__delitem__(slice(0, 3)))
+    with pytest.raises(InputError, match="each of the 18 annotations, 3 have none"):
+        evaluate(fewer, data, protocol="3dgres", quiet=True)
+    result = evaluate(fewer, data, protocol="3dgres", allow_missing=True, quiet=True)
+    assert (result["missing"], result["annotations"]) == (3, 15)
+    assert "3 annotations have no prediction" in capsys.readouterr().err
+    # Left out, not counted as "no target", which would be right for some.
+    assert result["metrics"]["overall"]["n"] == 15
+    assert result["baselines"]["nothing"]["overall"]["n"] == 15
+    print_table(result)
+    assert "3 annotations without a prediction" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(InputError, match="18 have none"):
+        evaluate(rewrite(perfect, lambda rows: rows.clear()), data, protocol="3dgres", allow_missing=True, quiet=True)
+
+
+def test_predictions_that_do_not_fit(data, perfect, model, tmp_path):
+    for change, message in (
+        (lambda rows: rows[4].update(length=7), "points of the scan, got length 7"),
+        (lambda rows: rows[4].update(masks=["1 9999"]), "within 1..390"),
+        (lambda rows: rows[4].update(ann_id=77), "1 of 18 predictions fit no annotation"),
+        (lambda rows: rows[4].update(scene_id="elsewhere"), "1 of 18 predictions fit no annotation"),
+        (lambda rows: rows.append(dict(rows[0])), "more than once"),
+    ):
+        with pytest.raises(InputError, match=message):
+            evaluate(rewrite(perfect, change), data, protocol="3dgres", quiet=True)
+    with pytest.raises(InputError, match="fit no annotation"):
+        evaluate(perfect, data, protocol="3dgres", source="scanrefer", quiet=True)
+    with pytest.raises(InputError, match="holds predictions already"):
+        evaluate(perfect, data, protocol="3dgres", export=tmp_path / "again.json", quiet=True)
+    with pytest.raises(InputError, match="eval_type"):
+        evaluate(model, data, protocol="3dgres", source="scanrefer", quiet=True)
+
+
+def test_table_of_the_groups(data, model, capsys):
+    result = evaluate(model, data, protocol="3dgres", quiet=True)
+    result["metrics"]["mt"] = ReferMetric("3dgres").compute()["mt"]
+    print_table(result)
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.replace("┃", "│").split("│")] for line in lines if "│" in line]
+    assert [row[2] for row in cells[:6]] == ["overall", *EVAL_TYPES]
+    assert cells[5][3:7] == ["0", "-", "-", "-"]
+    assert "-" not in cells[0]
+    print_table(evaluate(model, data, protocol="multi3drefer-f1", quiet=True))
+    out = capsys.readouterr().out
+    assert "F1@0.25" in out
+    assert "mIoU" not in out
+
+
+def test_measure_in_any_split_of_the_scenes(data, model):
+    items = ReferDataset(data, "val", source="multi3drefer", prepare=None)  # type: ignore[arg-type]
+    scenes = sorted({a.scene_id for a in items.annotations})
+    for protocol in ("3dgres", "multi3drefer-f1"):
+        whole = measure(model, items, scenes, protocol)
+        parts = [measure(model, items, [scene], protocol) for scene in reversed(scenes)]
+        merged = parts[0].merge(*(part.state() for part in parts[1:]))
+        assert merged.compute() == whole.compute()
+
+
+def test_nothing_is_wrong_where_one_object_is_wanted(data):
+    assert nothing(data, load_split(data, "val"), "3dres")["overall"]["miou"] == 0
