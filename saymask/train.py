@@ -314,8 +314,9 @@ def _workers(config: TrainConfig, line: ProgressLine) -> int:
 
 
 def _one_thread(worker: int) -> None:
-    """Loading processes share the cores with the training: one thread each, as torch does by itself."""
+    """Loading processes share the cores with the training, one thread each, and end with it however it ends."""
     set_threads(1)
+    end_with_parent()
 
 
 def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable[[Model], dict[str, Any]] | None:

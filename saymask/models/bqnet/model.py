@@ -1,0 +1,164 @@
+"""BQNet: referring segmentation of one object (3D-RES) or of any number of them (3D-GRES).
+
+Sparse U-Net → superpoints → queries that the text picks among far-apart seeds → layers in which queries, superpoints
+and words look at each other → a mask and a probability of being meant for every query. Source: the released code of
+BQNet as described in the specification (bqnet.md); 2D features are optional here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saymask.data.annotations import Annotation
+from saymask.errors import InputError
+from saymask.models.base import Model, Prediction
+from saymask.models.bqnet.batch import Batch, Sample, caption, collate, make_sample, truth
+from saymask.models.bqnet.config import BQNetConfig
+from saymask.models.bqnet.decoder import Decoder
+from saymask.models.bqnet.losses import losses
+from saymask.models.bqnet.objects import separate_objects
+from saymask.models.bqnet.outputs import Outputs
+from saymask.nn.superpoints import SuperpointUNet
+from saymask.scan import Scan
+from saymask.text import CachedText, TextFeatures, load_text_encoder
+
+SENTENCES_AT_ONCE = 16
+"""So many sentences are decoded together; more would not fit the caches of a CPU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The superpoint features of a batch of scans: everything before the sentence."""
+
+    batch: Batch
+    features: Tensor  # float [B, S, C]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+class BQNet(Model):
+    """BQNet; see `BQNetConfig`. Answers `refer`: 0, 1 or many masks per sentence."""
+
+    system = "bqnet"
+    uses_superpoints = True
+
+    def __init__(self, config: BQNetConfig | None = None, *, text_encoder: nn.Module | None = None) -> None:
+        """Build with random weights; `text_encoder` (texts → TextFeatures) replaces the one that the config names."""
+        super().__init__()
+        config = BQNetConfig() if config is None else config
+        self.config = config
+        self.card = {}
+        self.backbone = SuperpointUNet(config.widths, config.block_reps)
+        self.decoder = Decoder(config)
+        self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
+        self.text_encoder.requires_grad_(False)
+        self._cached_text: CachedText | None = None
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "BQNet":
+        """Switch BatchNorm; the frozen text encoder stays in eval mode unless `text_dropout` asks for its dropout."""
+        super().train(mode)
+        self.text_encoder.train(mode and self.config.text_dropout)
+        return self
+
+    # ---- scans to batches
+
+    def prepare(
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
+    ) -> Sample:
+        """Return voxels, superpoints and seeds, and the truth of each annotation; with `rng` augmented."""
+        return make_sample(scan, annotations, self.config, rng)
+
+    def collate(self, samples: list[Sample]) -> Batch:
+        """Return the batch of `samples`."""
+        return collate(samples)
+
+    # ---- the network
+
+    def encode_batch(self, batch: Batch) -> Encoded:
+        """Return the superpoint features of all scans."""
+        return Encoded(batch, batch.scans.pad(self.backbone(batch.scans)))
+
+    def text(self, texts: Sequence[str]) -> TextFeatures:
+        """Return the text encoder's features of model texts (see `caption`), from the cache unless it has dropout."""
+        if self.text_encoder.training:
+            with torch.no_grad():
+                return self.text_encoder(list(texts))
+        if self._cached_text is None:
+            # The frozen encoder is a TextEncoder or behaves like one.
+            self._cached_text = CachedText(self.text_encoder)  # type: ignore[arg-type]
+        return self._cached_text(texts).to(self.device)
+
+    def forward(self, encoded: Encoded, text: TextFeatures, scene: Tensor) -> Outputs:
+        """Return the decoder's outputs for U texts; `scene` int64 [U] is the scan that each is about."""
+        batch, tokens = encoded.batch, text.tokens
+        if self.config.normalize_text:
+            tokens = nn.functional.layer_norm(tokens, tokens.shape[-1:])
+        return self.decoder(
+            encoded.features, batch.scans.positions, batch.scans.padding, batch.seeds, tokens, text.mask, scene,
+            batch.image,
+        )  # fmt: skip
+
+    # ---- answers and losses
+
+    @torch.no_grad()
+    def refer(
+        self, encoded: Encoded, sentences: Sequence[str], *, count: Literal["one", "any"] = "any"
+    ) -> list[Prediction]:
+        """Return one Prediction per sentence; `one` asks for exactly one mask, `any` for an object per mask.
+
+        A batch of one scan takes any number of sentences, a batch of several exactly one per scan. A mask's score is
+        the probability that its query is meant. Source: BQNet §6.1; separate objects are ours, their union is the
+        published answer.
+        """
+        scans = len(encoded)
+        if scans > 1 and len(sentences) != scans:
+            raise InputError(f"expected one sentence for each of {scans} scans, got {len(sentences)}")
+        scene = torch.arange(len(sentences), device=self.device) if scans > 1 else None
+        predictions = []
+        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+            part = [caption(s, self.config) for s in sentences[start : start + SENTENCES_AT_ONCE]]
+            rows = torch.zeros(len(part), dtype=torch.int64, device=self.device)
+            rows = rows if scene is None else scene[start : start + len(part)]
+            final = self(encoded, self.text(part), rows).final
+            probability = final.indicators.float().softmax(-1)[..., 1].cpu().numpy()
+            masks = final.masks.float().cpu().numpy()
+            for number, scan in enumerate(rows.tolist()):
+                size = encoded.batch.scans.sizes[scan]
+                index = encoded.batch.scans.index[scan]
+                predictions.append(self._prediction(masks[number, :, :size], probability[number], index, count))
+        return predictions
+
+    def _prediction(
+        self,
+        masks: np.ndarray,  # float32 [Q, S]
+        probability: np.ndarray,  # float32 [Q]
+        index: np.ndarray,  # int64 [N]
+        count: str,
+    ) -> Prediction:
+        best = float(probability.max())
+        if count == "one":
+            surest = int(probability.argmax())
+            logits, scores = masks[surest : surest + 1], probability[surest : surest + 1]
+        else:
+            chosen = np.argsort(-probability, kind="stable")
+            chosen = chosen[probability[chosen] > 0.5]
+            weight = np.bincount(index, minlength=masks.shape[1]).astype(np.float32)
+            logits, scores = masks[chosen], probability[chosen]
+            if weight[(logits > 0).any(0)].sum() < self.config.smallest_mask:
+                logits, scores = logits[:0], scores[:0]
+            logits, scores = separate_objects(logits, scores, weight)
+        return Prediction(torch.from_numpy(logits), torch.from_numpy(scores), index, best)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted terms of a batch with annotations."""
+        if batch.instances is None or not batch.texts:
+            raise InputError("expected samples with annotations: prepare(scan, [annotation, ...])")
+        text = self.text(batch.texts)
+        outputs = self(self.encode_batch(batch), text, batch.scene)
+        return losses(outputs, truth(batch, text), self.config)
