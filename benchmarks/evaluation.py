@@ -1,0 +1,275 @@
+"""Scoring a scene, ours against a plain re-statement of the official loop: `python -m benchmarks.evaluation [--json]`.
+
+One scene of 150,000 points with 30 true and 100 predicted instances of ScanNet200, once from memory and once from the
+submission's text files, and the same points as a semantic prediction. Both sides must give the same numbers to the last
+digit; a difference ends the run with an error. The sides take turns. `_ms` is the median time on the clock, `_cpu_ms`
+that of the processor: both sides run on one thread, so the ratio of the latter does not depend on what else runs.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from saymask.metrics.benchmark import get_benchmark
+from saymask.metrics.instance import InstanceMetric
+from saymask.metrics.semantic import SemanticMetric
+from saymask.metrics.submission import add_instance_file, add_semantic_file, write_instances, write_semantic
+
+SCENE = "scene0000_00"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene and what was predicted for it."""
+
+    truth: np.ndarray  # int64 [N]: class id * 1000 + instance, 0 none
+    masks: np.ndarray  # bool [M, N]
+    labels: np.ndarray  # int64 [M] class ids
+    scores: np.ndarray  # float64 [M]
+
+
+def make_scene(points: int, instances: int, masks: int, seed: int) -> Scene:
+    """Draw true instances (half of the points belong to none) and masks: good, poor, doubled and misplaced ones."""
+    rng = np.random.default_rng(seed)
+    ids = rng.choice([c.id for c in get_benchmark("scannet200").things], size=max(1, instances // 3), replace=False)
+    sizes = rng.dirichlet(np.ones(instances)) * points / 2
+    truth = np.zeros(points, np.int64)
+    ends = np.cumsum(np.append(rng.dirichlet(np.ones(instances)) * points / 2, 0))
+    for i in range(instances):
+        start = int(ends[i] - ends[0] + sizes[:i].sum())
+        truth[start : start + int(sizes[i])] = rng.choice(ids) * 1000 + i + 1
+    known = np.unique(truth[truth > 0])
+    out, labels = np.zeros((masks, points), bool), np.zeros(masks, np.int64)
+    for m in range(masks):
+        target = rng.choice(known)
+        inside = np.flatnonzero(truth == target)
+        start, stop = inside[0], inside[-1] + 1
+        shift = rng.normal(0, 0.25, 2) * (stop - start) * rng.choice([0.1, 1.0])
+        low, high = np.clip([start + shift[0], stop + shift[1]], 0, points).astype(int)
+        out[m, low:high] = rng.random(max(0, high - low)) < 0.97
+        labels[m] = target // 1000 if rng.random() < 0.85 else rng.choice(ids)
+    return Scene(truth, out, labels, np.round(rng.random(masks), 2))
+
+
+def plain_intersections(scene: Scene, class_ids: Sequence[int], min_region: int) -> tuple[list[dict], list[dict]]:
+    """Return true instances and predictions of a scene, linked both ways."""
+    true = []
+    for value in np.unique(scene.truth):
+        if value != 0 and value // 1000 in class_ids:
+            size = np.count_nonzero(scene.truth == value)
+            true.append({"id": value, "class": value // 1000, "size": size, "predictions": []})
+    void = ~np.isin(scene.truth // 1000, class_ids)
+    predicted = []
+    for mask, label, score in zip(scene.masks, scene.labels, scene.scores, strict=True):
+        size = np.count_nonzero(mask)
+        if label not in class_ids or size < min_region:
+            continue
+        prediction = {"class": label, "size": size, "score": float(score), "true": []}
+        prediction["void"] = np.count_nonzero(mask & void)
+        for instance in true:
+            if instance["class"] == label:
+                shared = np.count_nonzero(mask & (scene.truth == instance["id"]))
+                if shared > 0:
+                    iou = float(shared) / (size + instance["size"] - shared)
+                    prediction["true"].append((instance, shared, iou))
+                    instance["predictions"].append((prediction, iou))
+        predicted.append(prediction)
+    return true, predicted
+
+
+def plain_ap(scenes: Sequence[Scene], class_ids: Sequence[int], min_region: int = 100) -> np.ndarray:
+    """Return AP [classes, thresholds], NaN without a true instance, by the official loop (LGround §6.4)."""
+    thresholds = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
+    linked = [plain_intersections(scene, class_ids, min_region) for scene in scenes]
+    ap = np.full((len(class_ids), len(thresholds)), np.nan)
+    for t, threshold in enumerate(thresholds):
+        visited: set[int] = set()
+        for c, class_id in enumerate(class_ids):
+            values, scores, missed, there = [], [], 0, False
+            for true, predicted in linked:
+                for instance in true:
+                    if instance["class"] != class_id or instance["size"] < min_region:
+                        continue
+                    there, best = True, None
+                    for prediction, iou in instance["predictions"]:
+                        if id(prediction) in visited or iou <= threshold:
+                            continue
+                        if best is None:
+                            best = prediction["score"]
+                            visited.add(id(prediction))
+                        else:
+                            values.append(0)
+                            scores.append(min(best, prediction["score"]))
+                            best = max(best, prediction["score"])
+                    if best is None:
+                        missed += 1
+                    else:
+                        values.append(1)
+                        scores.append(best)
+                for prediction in predicted:
+                    if prediction["class"] != class_id or any(iou > threshold for _, _, iou in prediction["true"]):
+                        continue
+                    ignored = prediction["void"]
+                    ignored += sum(shared for i, shared, _ in prediction["true"] if i["size"] < min_region)
+                    if float(ignored) / prediction["size"] <= threshold:
+                        values.append(0)
+                        scores.append(prediction["score"])
+            if there:
+                ap[c, t] = plain_integral(np.array(scores), np.array(values), missed) if scores else 0.0
+    return ap
+
+
+def plain_integral(scores: np.ndarray, values: np.ndarray, missed: int) -> float:
+    """Return the area under the curve of precision over recall."""
+    order = np.argsort(scores, kind="stable")
+    scores, below = scores[order], np.append(np.cumsum(values[order]), 0)
+    firsts = np.unique(scores, return_index=True)[1]
+    total = int(values.sum())
+    precision, recall = np.zeros(len(firsts) + 1), np.zeros(len(firsts) + 1)
+    for i, j in enumerate(firsts):
+        lost = below[j - 1]
+        tp = total - lost
+        fp, fn = len(scores) - j - tp, lost + missed
+        precision[i], recall[i] = float(tp) / (tp + fp), float(tp) / (tp + fn)
+    precision[-1], recall[-1] = 1.0, 0.0
+    padded = np.append(np.append(recall[0], recall), 0.0)
+    return float(np.dot(precision, np.convolve(padded, [-0.5, 0, 0.5], "valid")))
+
+
+def plain_iou(predicted: np.ndarray, true: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+    """Return the IoU of each class, NaN where it is undefined, by the official loop over points (LGround §6.3)."""
+    unknown = max(class_ids) + 1
+    confusion = np.zeros((unknown + 1, unknown + 1), np.int64)
+    valid = set(class_ids)
+    for t, p in zip(true.tolist(), predicted.tolist(), strict=True):
+        if t in valid:
+            confusion[t, p if p in valid else unknown] += 1
+    iou = np.full(len(class_ids), np.nan)
+    for c, class_id in enumerate(class_ids):
+        tp = confusion[class_id, class_id]
+        fn = confusion[class_id].sum() - tp
+        fp = sum(confusion[other, class_id] for other in class_ids if other != class_id)
+        if tp + fn + fp:
+            iou[c] = float(tp) / (tp + fn + fp)
+    return iou
+
+
+def plain_ids(path: Path) -> np.ndarray:
+    """Return the numbers of a text file, one per line."""
+    return np.array(path.read_text().splitlines(), dtype=np.int64)
+
+
+def plain_read(folder: Path, truth: np.ndarray) -> Scene:
+    """Return the scene of a submission folder, read as the official script reads it."""
+    masks, labels, scores = [], [], []
+    for line in (folder / f"{SCENE}.txt").read_text().splitlines():
+        name, label, score = line.split()
+        masks.append(plain_ids(folder / name) != 0)
+        labels.append(int(label))
+        scores.append(float(score))
+    return Scene(truth, np.stack(masks), np.array(labels), np.array(scores))
+
+
+def ours(scene: Scene, masks: np.ndarray, index: np.ndarray | None = None) -> np.ndarray:
+    metric = InstanceMetric("scannet200")
+    metric.update(masks, scene.labels, scene.scores, scene.truth, SCENE, index=index)
+    metric.compute()
+    return metric.average_precision()
+
+
+def ours_from_files(folder: Path, truth: np.ndarray) -> np.ndarray:
+    metric = InstanceMetric("scannet200")
+    add_instance_file(metric, folder / f"{SCENE}.txt", truth, SCENE)
+    metric.compute()
+    return metric.average_precision()
+
+
+def ours_semantic(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    metric = SemanticMetric("scannet200")
+    metric.update(predicted, true, SCENE)
+    metric.compute()
+    return metric.iou()
+
+
+def ours_semantic_file(path: Path, true: np.ndarray) -> np.ndarray:
+    metric = SemanticMetric("scannet200")
+    add_semantic_file(metric, path, true, SCENE)
+    metric.compute()
+    return metric.iou()
+
+
+def compare(points: int, instances: int, masks: int, rounds: int, folder: Path) -> dict[str, float]:
+    """Time both sides in turns and return milliseconds and ratios by name; raise where the numbers differ."""
+    benchmark = get_benchmark("scannet200")
+    things, classes = [c.id for c in benchmark.things], [c.id for c in benchmark.classes]
+    scene = make_scene(points, instances, masks, seed=0)
+    write_instances(folder / "instance", SCENE, scene.masks, scene.labels, scene.scores)
+    # Superpoints of 64 points; a mask over them is that of their first points.
+    index = np.arange(points) // 64
+    support = scene.masks[:, ::64].copy()
+    spread = Scene(scene.truth, np.ascontiguousarray(support[:, index]), scene.labels, scene.scores)
+    rng = np.random.default_rng(1)
+    true = scene.truth // 1000
+    predicted = np.where(rng.random(points) < 0.7, true, rng.choice([*classes, 0, 5000], points))
+    semantic_file = write_semantic(folder / "semantic", SCENE, predicted)
+    sides: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
+        "memory": ("points", lambda: ours(scene, scene.masks)),
+        "files": ("points", lambda: ours_from_files(folder / "instance", scene.truth)),
+        "plain_memory": ("points", lambda: plain_ap([scene], things)),
+        "plain_files": ("points", lambda: plain_ap([plain_read(folder / "instance", scene.truth)], things)),
+        "superpoints": ("superpoints", lambda: ours(scene, support, index)),
+        "plain_superpoints": ("superpoints", lambda: plain_ap([spread], things)),
+        "semantic": ("semantic", lambda: ours_semantic(predicted, true)),
+        "semantic_file": ("semantic", lambda: ours_semantic_file(semantic_file, true)),
+        "plain_semantic": ("semantic", lambda: plain_iou(predicted, true, classes)),
+        "plain_semantic_file": ("semantic", lambda: plain_iou(plain_ids(semantic_file), true, classes)),
+    }
+    answers: dict[str, np.ndarray] = {}
+    for name, (kind, job) in sides.items():  # compiles and warms up, too
+        answer = job()
+        if not np.array_equal(answers.setdefault(kind, answer), answer, equal_nan=True):
+            raise SystemExit(f"{name}: the numbers differ from those of the other side")
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for turn in range(rounds):
+        for name, (_, job) in sides.items():
+            if name.startswith("plain") and turn >= 3:
+                continue  # slow
+            start, start_cpu = time.perf_counter(), time.process_time()
+            job()
+            times[name].append((1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - start_cpu)))
+    result: dict[str, float] = {"points": points, "instances": instances, "masks": masks, "equal": 1}
+    result["ap50"] = float(np.nanmean(answers["points"][:, 0]))
+    result["miou"] = float(np.nanmean(answers["semantic"]))
+    for name, pairs in times.items():
+        result[f"{name}_ms"], result[f"{name}_cpu_ms"] = (median(column) for column in zip(*pairs, strict=True))
+    for name in ("memory", "files", "superpoints", "semantic", "semantic_file"):
+        result[f"{name}_speedup"] = result[f"plain_{name}_cpu_ms"] / result[f"{name}_cpu_ms"]
+    return result
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--points", type=int, default=150_000)
+    parser.add_argument("--instances", type=int, default=30)
+    parser.add_argument("--masks", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = compare(options.points, options.instances, options.masks, options.rounds, Path(folder))
+    for name, value in result.items():
+        print(f"{name:22s} {value:.4g}")
+    if options.json:
+        print(json.dumps({name: round(float(value), 5) for name, value in result.items()}))
+
+
+if __name__ == "__main__":
+    main()

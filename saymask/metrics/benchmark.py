@@ -1,0 +1,170 @@
+"""The two ScanNet benchmarks, and what their metrics have in common: one record per scene.
+
+`scannet` has 20 classes (nyu40 ids), `scannet200` has 200 (ScanNet ids) that are split into head, common and tail. Wall
+and floor are not evaluated as instances, which leaves 18 and 198 classes (specification of LGround §6.3, 6.4).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+import numpy as np
+
+from saymask.data.labels import LabelClass, scannet20, scannet200
+from saymask.errors import InputError
+
+NO_CLASS = -1
+MOST_INSTANCES = 1000
+"""A true instance is written as class id * 1000 + a number below 1000."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The classes of a benchmark; classes are named by id (the value in its files) or by index (0..C-1)."""
+
+    name: str
+    classes: tuple[LabelClass, ...]
+    label: Literal["semantic20", "semantic200"]
+    """The labels of a prepared scene that hold its class indices."""
+
+    @cached_property
+    def things(self) -> tuple[LabelClass, ...]:
+        """The classes that are evaluated as instances."""
+        return tuple(c for c in self.classes if not c.stuff)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that a result is split into, beside `overall`."""
+        return tuple(g for g in ("head", "common", "tail") if any(c.split == g for c in self.classes))
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Class id of each index, int64 [C], ascending."""
+        return np.array([c.id for c in self.classes], np.int64)
+
+    @cached_property
+    def _indices(self) -> np.ndarray:
+        table = np.full(self.ids.max() + 2, NO_CLASS, np.int64)
+        table[self.ids] = np.arange(len(self.ids))
+        return table
+
+    def indices(self, ids: np.ndarray) -> np.ndarray:
+        """Return the class index of ids of any shape (int64), -1 where an id is none of the benchmark's."""
+        # The first and the last entry of the table belong to no class and stand for all ids beyond them.
+        return self._indices[np.clip(np.asarray(ids), 0, len(self._indices) - 1)]
+
+    def of_indices(self, indices: np.ndarray) -> np.ndarray:
+        """Return the class ids (int64) of indices, 0 for -1; InputError for others."""
+        indices = np.asarray(indices)
+        if indices.size and not (indices.min() >= NO_CLASS and indices.max() < len(self.ids)):
+            raise InputError(
+                f"{self.name}: expected class indices -1..{len(self.ids) - 1}, got {indices.min()}..{indices.max()}; "
+                f"are these class ids?"
+            )
+        return np.append(self.ids, 0)[indices]
+
+    def true_classes(self, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the class id of each point (int64 [N], 0 none) from the labels of a prepared scene."""
+        return self.of_indices(_label(labels, self.label))
+
+    def true_instances(self, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return class id * 1000 + object + 1 of each point (int64 [N]) from the labels of a prepared scene.
+
+        Points without a class of the benchmark or without an object are 0. Raises InputError when a scene has more
+        than 999 objects or no such labels.
+        """
+        classes, objects = self.true_classes(labels), np.asarray(_label(labels, "instance"), dtype=np.int64)
+        if objects.max(initial=0) + 1 >= MOST_INSTANCES:
+            known, objects = np.unique(objects, return_inverse=True)
+            objects -= int(np.count_nonzero(known < 0))
+            if objects.max() + 1 >= MOST_INSTANCES:
+                raise InputError(f"expected at most {MOST_INSTANCES - 1} objects in a scene, got {objects.max() + 1:,}")
+        return np.where((classes > 0) & (objects >= 0), classes * MOST_INSTANCES + objects + 1, 0)
+
+
+def _label(labels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in labels:
+        raise InputError(
+            f"expected a scene with the labels {name!r}, got {', '.join(labels) or 'none'}; prepare it with its "
+            f"aggregation file and the label table"
+        )
+    return labels[name]
+
+
+@lru_cache(maxsize=1)
+def benchmarks() -> dict[str, Benchmark]:
+    """Return the benchmarks by name."""
+    both = (Benchmark("scannet", scannet20(), "semantic20"), Benchmark("scannet200", scannet200(), "semantic200"))
+    return {b.name: b for b in both}
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """Return a benchmark by name."""
+    if name not in benchmarks():
+        raise InputError(f"protocol: expected one of {', '.join(benchmarks())}, got {name!r}")
+    return benchmarks()[name]
+
+
+R = TypeVar("R")
+
+
+class SceneMetric(Generic[R]):
+    """One record per scene, gathered over processes; a second copy of a scene changes nothing.
+
+    Results run over the scenes in the order of their ids, so that they do not depend on how many processes did the
+    work, nor on the order in which the scenes came.
+    """
+
+    headline: ClassVar[str]
+    """The number of a group that says most."""
+
+    def __init__(self, protocol: str) -> None:
+        self.protocol: Benchmark = get_benchmark(protocol)
+        self.records: dict[str, R] = {}
+
+    def rows(self) -> list[R]:
+        """Return the records in the order of the scenes."""
+        return [self.records[scene_id] for scene_id in sorted(self.records)]
+
+    def state(self) -> dict[str, R]:
+        """Return what `merge` takes: one record per scene (plain data, can be sent to another process)."""
+        return dict(self.records)
+
+    def merge(self, *states: Mapping[str, R]) -> Self:
+        """Add the records of other processes; a scene that is already there is not counted again."""
+        for state in states:
+            for scene_id, record in state.items():
+                self.records.setdefault(scene_id, record)
+        return self
+
+    def sync(self) -> Self:
+        """Gather the records of all processes when torch.distributed runs; every process then computes the same."""
+        import torch.distributed as dist
+
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            states: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(states, self.state())
+            # In the order of the ranks on every process, so that all keep the same copy of a padded scene.
+            self.records = {}
+            self.merge(*states)
+        return self
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.records = {}
+
+
+def mean_defined(values: np.ndarray) -> float:
+    """Return the mean of the numbers that are not NaN, 0 without any."""
+    return 0.0 if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def members(classes: tuple[LabelClass, ...], group: str) -> np.ndarray:
+    """Return bool [C]: the classes of head, common or tail, or all of them for `overall`."""
+    return np.array([group in ("overall", c.split) for c in classes])
+
+
+def by_name(classes: tuple[LabelClass, ...], values: np.ndarray) -> dict[str, float]:
+    """Return {class name: value} of the classes whose value is defined (not NaN)."""
+    return {c.name: float(v) for c, v in zip(classes, values, strict=True) if not np.isnan(v)}
