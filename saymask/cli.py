@@ -247,19 +247,27 @@ def _evaluate(
 
 
 def _convert(
-    system: Positional[Literal["less"]], path: Positional[Path], *, out: Path, projections: str | None = None
+    system: Positional[Literal["less", "bqnet"]],
+    path: Positional[Path],
+    *,
+    out: Path,
+    preset: Literal["bqnet.res", "bqnet.gres"] | None = None,
+    projections: str | None = None,
+    text_encoder: str | None = None,
 ) -> int:
     """Turn an official checkpoint (.pth, .ckpt) into a saymask checkpoint, without running code from it.
 
     Args:
-        system: Which system wrote it.
+        system: Which system wrote it; bqnet takes SPFormer's sp_unet_backbone.pth too, a start for training.
         path: The official file.
         out: The .safetensors file to write.
+        preset: bqnet only: what it was trained for; without it the file's name must say so (best_gres.pth).
         projections: LESS only: "rebuild" (from seed 42) or a file with the word projections its trainer did not save.
+        text_encoder: Local folder with roberta-base, where the hub cannot be reached.
     """
     from saymask.convert import convert
 
-    print(convert(system, path, out, projections=projections))
+    print(convert(system, path, out, preset=preset, projections=projections, text_encoder=text_encoder))
     return 0
 
 

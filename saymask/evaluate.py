@@ -158,7 +158,7 @@ def measure(
     The model is used as it is: call `eval()` before. What it predicts is added to `kept` if that is a list.
     """
     rule, metric, rows = get_protocol(protocol), metric_for(protocol), by_scene(items)
-    items.image_features = model.image_features
+    items.image_features, items.stretched = model.image_features, model.stretched_images
     for scene in scenes:
         scan = items.scan(scene)
         points = aligned_points(scan) if rule.boxes else None

@@ -122,7 +122,7 @@ def run(job: Job) -> None:
     model = hub.build(job.preset)
     items = ReferDataset(
         job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
-        image_features=model.image_features,
+        image_features=model.image_features, stretched=model.stretched_images,
     )  # fmt: skip
     drop_unknown(items, line.say)
     samples = TrainingItems(items, config.sentences)

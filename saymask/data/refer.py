@@ -36,10 +36,11 @@ class ReferDataset(Dataset):
         max_items: int = 0,
         cache_scenes: int = 64,
         image_features: str = "",
+        stretched: bool = False,
     ) -> None:
         """`max_items` keeps that many annotations, evenly spread (0 = all); `cache_scenes` scans stay in memory.
 
-        `image_features` names the prepared 2D features that the scans bring along.
+        `image_features` names the prepared 2D features that the scans bring along, `stretched` says how projected.
         """
         self.data = Path(data)
         self.split = split
@@ -47,7 +48,7 @@ class ReferDataset(Dataset):
         self.training = training
         self.seed = seed
         self.cache_scenes = max(1, cache_scenes)
-        self.image_features = image_features
+        self.image_features, self.stretched = image_features, stretched
         self.source = source
         self.annotations: list[Annotation] = load_split(self.data, split, source=source)
         if 0 < max_items < len(self.annotations):
@@ -79,7 +80,7 @@ class ReferDataset(Dataset):
         if scene_id in self._scans:
             self._scans.move_to_end(scene_id)
             return self._scans[scene_id]
-        scan = load_scene(scene_path(self.data, scene_id), image_features=self.image_features)
+        scan = load_scene(scene_path(self.data, scene_id), image_features=self.image_features, stretched=self.stretched)
         self._scans[scene_id] = scan
         if len(self._scans) > self.cache_scenes:
             self._scans.popitem(last=False)

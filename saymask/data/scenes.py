@@ -114,11 +114,12 @@ def _by_id(values: dict[str, Any]) -> dict[int, Any]:
     return {int(k): v for k, v in values.items()}
 
 
-def load_scene(path: str | Path, image_features: str = "") -> Scan:
+def load_scene(path: str | Path, image_features: str = "", *, stretched: bool = False) -> Scan:
     """Return a prepared scene as a Scan (points in the raw frame, every vertex kept).
 
     With `image_features`, a name such as `clip-vit-l14-336`, the scan has the 2D features made for it; InputError that
-    names the command which makes them when there are none or the scene has changed since.
+    names the command which makes them when there are none, the scene has changed since, or they were not projected by
+    the rule that is wanted (`stretched`: the official one).
     """
     path = Path(path)
     header, tensors = _open(path, tensors=True)
@@ -136,12 +137,18 @@ def load_scene(path: str | Path, image_features: str = "") -> Scan:
         alignment=tensors.get("alignment"),
         has_color=header["has_color"],
         name=header["name"],
-        image_features=_image_features(path, header, image_features) if image_features else None,
+        image_features=_image_features(path, header, image_features, stretched) if image_features else None,
     )
 
 
-def _image_features(path: Path, header: dict[str, Any], name: str) -> np.ndarray:
+def _image_features(path: Path, header: dict[str, Any], name: str, stretched: bool) -> np.ndarray:
     features, info = load_with_info(path.parent.parent, path.stem, name)
+    if info.stretched != stretched:
+        wanted, there = ("--stretched", "without it") if stretched else ("without --stretched", "with it")
+        raise InputError(
+            f"scene {path.stem}: this model takes 2D features {name!r} made {wanted}, those here were made {there}; make "
+            f"them again with {command(name)}" + (" --stretched" if stretched else "")
+        )
     if info.scene_fingerprint != header["fingerprint"] or len(features) != header["superpoints"]:
         raise InputError(
             f"scene {path.stem}: its 2D features {name!r} were made before the scene was prepared as it is now "

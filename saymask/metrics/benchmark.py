@@ -7,12 +7,13 @@ and floor are not evaluated as instances, which leaves 18 and 198 classes (speci
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from saymask.data.labels import LabelClass, scannet20, scannet200
 from saymask.errors import InputError
+from saymask.metrics.gather import Records
 
 NO_CLASS = -1
 MOST_INSTANCES = 1000
@@ -109,50 +110,12 @@ def get_benchmark(name: str) -> Benchmark:
 R = TypeVar("R")
 
 
-class SceneMetric(Generic[R]):
-    """One record per scene, gathered over processes; a second copy of a scene changes nothing.
-
-    Results run over the scenes in the order of their ids, so that they do not depend on how many processes did the
-    work, nor on the order in which the scenes came.
-    """
-
-    headline: ClassVar[str]
-    """The number of a group that says most."""
+class SceneMetric(Records[str, R]):
+    """One record per scene, by the rules of a benchmark."""
 
     def __init__(self, protocol: str) -> None:
+        super().__init__()
         self.protocol: Benchmark = get_benchmark(protocol)
-        self.records: dict[str, R] = {}
-
-    def rows(self) -> list[R]:
-        """Return the records in the order of the scenes."""
-        return [self.records[scene_id] for scene_id in sorted(self.records)]
-
-    def state(self) -> dict[str, R]:
-        """Return what `merge` takes: one record per scene (plain data, can be sent to another process)."""
-        return dict(self.records)
-
-    def merge(self, *states: Mapping[str, R]) -> Self:
-        """Add the records of other processes; a scene that is already there is not counted again."""
-        for state in states:
-            for scene_id, record in state.items():
-                self.records.setdefault(scene_id, record)
-        return self
-
-    def sync(self) -> Self:
-        """Gather the records of all processes when torch.distributed runs; every process then computes the same."""
-        import torch.distributed as dist
-
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            states: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(states, self.state())
-            # In the order of the ranks on every process, so that all keep the same copy of a padded scene.
-            self.records = {}
-            self.merge(*states)
-        return self
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self.records = {}
 
 
 def mean_defined(values: np.ndarray) -> float:

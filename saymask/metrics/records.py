@@ -1,14 +1,15 @@
-"""What every metric has in common: one record per annotation, sums in a fixed order, groups."""
+"""What the metrics of sentences have in common: one record per annotation, groups."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
+from saymask.metrics.gather import Records
 from saymask.metrics.protocols import Protocol, get_protocol
 
 Key = tuple[str, int]
@@ -27,20 +28,12 @@ class Record:
 R = TypeVar("R", bound=Record)
 
 
-class Metric(ABC, Generic[R]):
-    """Means over annotations, for all and for the groups of the protocol.
-
-    Every annotation counts once: it is kept under its key, so that a second copy (a padded distributed sampler, or
-    the same annotation on two processes) changes nothing, and sums run in the order of the keys, so that the result
-    does not depend on how many processes did the work. Numbers are shares 0..1.
-    """
-
-    headline: ClassVar[str]
-    """The number of a group that says most."""
+class Metric(Records[Key, R], ABC):
+    """Means over annotations, for all and for the groups of the protocol; numbers are shares 0..1."""
 
     def __init__(self, protocol: str) -> None:
+        super().__init__()
         self.protocol: Protocol = get_protocol(protocol)
-        self.records: dict[Key, R] = {}
 
     @abstractmethod
     def update(
@@ -63,40 +56,13 @@ class Metric(ABC, Generic[R]):
         A group holds n and the means of the metric; one without annotations has n = 0 and scores 0. `compositional`
         is there when any annotation is. `overall` runs over all annotations (it is not the mean of the groups).
         """
-        rows = [self.records[key] for key in sorted(self.records)]
+        rows = self.rows()
         result: dict[str, Any] = {"protocol": self.protocol.name, "overall": self.mean(rows)}
         for group in self.protocol.groups:
             result[group] = self.mean([r for r in rows if r.group == group])
         if any(r.compositional for r in rows):
             result["compositional"] = self.mean([r for r in rows if r.compositional])
         return result
-
-    def state(self) -> dict[Key, R]:
-        """Return what `merge` takes: one record per annotation (plain data, can be sent to another process)."""
-        return dict(self.records)
-
-    def merge(self, *states: Mapping[Key, R]) -> Self:
-        """Add the records of other processes; an annotation that is already there is not counted again."""
-        for state in states:
-            for key, record in state.items():
-                self.records.setdefault(key, record)
-        return self
-
-    def sync(self) -> Self:
-        """Gather the records of all processes when torch.distributed runs; every process then computes the same."""
-        import torch.distributed as dist
-
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            states: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(states, self.state())
-            # In the order of the ranks on every process, so that all keep the same copy of a padded annotation.
-            self.records = {}
-            self.merge(*states)
-        return self
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self.records = {}
 
 
 def flatten(result: Mapping[str, Any]) -> dict[str, float]:

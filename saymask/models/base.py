@@ -95,6 +95,11 @@ class Model(nn.Module, ABC):
         return str(getattr(self.config, "image_features", ""))
 
     @property
+    def stretched_images(self) -> bool:
+        """Whether its 2D features were projected by the official rule."""
+        return bool(getattr(self.config, "stretched_images", False))
+
+    @property
     def device(self) -> torch.device:
         """Device of the parameters."""
         return next(self.parameters()).device

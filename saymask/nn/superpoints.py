@@ -140,9 +140,9 @@ class SuperpointUNet(nn.Module):
         """Return the sites and kernel maps of a batch."""
         return build_sites(batch.coords, levels=self.levels, spatial_shape=spatial_shape)
 
-    def forward(self, batch: SuperpointBatch, spatial_shape: Sequence[int] | None = None) -> Tensor:
-        """Return features float [ΣS, widths[0]] of all superpoints of the batch."""
-        pyramid = self.sites(batch, spatial_shape)
+    def forward(self, batch: SuperpointBatch, pyramid: SitePyramid | None = None) -> Tensor:
+        """Return features float [ΣS, widths[0]] of all superpoints of the batch; `pyramid` are its sites, if made."""
+        pyramid = self.sites(batch) if pyramid is None else pyramid
         out = self.unet(batch.features[pyramid.order], pyramid)
         # Sums over many points need the digits of float32.
         rows = out.to(torch.promote_types(out.dtype, torch.float32))[pyramid.inverse]

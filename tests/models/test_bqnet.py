@@ -12,6 +12,7 @@ from saymask.models.base import Model
 from saymask.models.bqnet import BackbonePretraining, BQNet, BQNetConfig, PretrainConfig
 from saymask.models.bqnet.pretrain import NONE, majority
 from saymask.models.cfnet import CFNet
+from saymask.nn.parts import connected_parts
 from saymask.scene import Scene
 from tests.models.fakes import WordHash, annotation, small_scan
 
@@ -56,13 +57,16 @@ def test_one_mask_or_any_number(kind):
     some = model.refer(scene, SENTENCES)
     superpoints = scene.batch.scans.sizes[0]
     for single, objects in zip(one, some, strict=True):
-        assert single.logits.shape == (1, superpoints) and 0 <= float(single.scores) <= 1
+        assert single.logits.shape == (1, superpoints)
+        assert 0 <= float(single.scores) <= 1
         assert single.best == pytest.approx(float(single.scores))
-        assert objects.logits.shape[1] == superpoints and len(objects.scores) == len(objects.logits)
+        assert objects.logits.shape[1] == superpoints
+        assert len(objects.scores) == len(objects.logits)
         assert ((objects.logits > 0).sum(0) <= 1).all()
         assert (objects.scores > 0.5).all()
         assert objects.best == pytest.approx(single.best)
-        assert len(objects.index) == 2000 and objects.index.max() == superpoints - 1
+        assert len(objects.index) == 2000
+        assert objects.index.max() == superpoints - 1
 
 
 @every_kind
@@ -148,6 +152,45 @@ def test_fewer_superpoints_than_seeds():
     assert predictions.support.shape[1] == 2
 
 
+def test_one_object_is_one_connected_part():
+    plain, connected = tiny(), tiny(connected_objects=True)
+    scene = encoded(plain, 0)
+    graph = scene.touching(0)
+    for a, b in zip(plain.refer(scene, SENTENCES, count="one"), connected.refer(scene, SENTENCES, count="one")):
+        before, after = (a.logits[0] > 0).numpy(), (b.logits[0] > 0).numpy()
+        assert (after <= before).all()
+        assert len(set(connected_parts(after, graph)[1].tolist())) <= 1
+    apart = np.argwhere(graph.toarray() == 0)[0]
+    masks = np.full((1, len(scene.weight(0))), -3, np.float32)
+    masks[0, apart] = 3
+    kept = (connected._one(scene, 0, masks, np.ones(1, np.float32)).logits[0] > 0).numpy()
+    assert np.flatnonzero(kept).tolist() == [max(apart, key=lambda row: scene.weight(0)[row])]
+    loose = tiny(connected_objects=True, one_threshold=1e-6).refer(scene, SENTENCES[:1], count="one")[0]
+    assert int((loose.logits > 0).sum()) == scene.batch.scans.sizes[0]
+    some, parts = plain.refer(scene, SENTENCES), connected.refer(scene, SENTENCES)
+    for a, b in zip(some, parts, strict=True):
+        assert len(b.logits) >= len(a.logits)
+        assert ((a.logits > 0).any(0) == (b.logits > 0).any(0)).all()
+
+
+def test_target_threshold():
+    model = tiny(target_threshold=0.0)
+    scene = encoded(model, 0)
+    assert all(len(p.scores) for p in model.refer(scene, SENTENCES))
+    assert not any(len(p.scores) for p in tiny(target_threshold=1.0).refer(scene, SENTENCES))
+
+
+def test_position_encoding_starts_as_nothing():
+    plain, placed = tiny().train(), tiny(position_encoding=True).train()
+    placed.load_state_dict(plain.state_dict(), strict=False)
+    a, b = plain.losses(batch_of(plain)), placed.losses(batch_of(placed))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name])
+    sum(b.values()).backward()
+    for layer in (placed.decoder.places.scan, placed.decoder.places.mask):
+        assert layer.weight.grad.abs().sum() > 0
+
+
 def test_nothing_fits_is_said_with_the_probability():
     model = tiny(smallest_mask=10**9)
     masks = Scene(model, small_scan(0)).refer("the piano")
@@ -162,7 +205,8 @@ def test_checkpoint_round_trip(kind, tmp_path, monkeypatch):
     path = hub.save_checkpoint(model, tmp_path / "tiny.safetensors")
     monkeypatch.setattr("saymask.models.bqnet.model.load_text_encoder", lambda name: WordHash(12))
     again = hub.load_model(path)
-    assert type(again) is kind and again.config == model.config
+    assert type(again) is kind
+    assert again.config == model.config
     scene, other = encoded(model, 0), encoded(again, 0)
     a, b = model.refer(scene, SENTENCES, count="one"), again.refer(other, SENTENCES, count="one")
     for x, y in zip(a, b, strict=True):
@@ -177,6 +221,18 @@ def test_bfloat16_is_close():
         half = model.refer(encoded(model, 0), SENTENCES, count="one")
     for a, b in zip(plain, half, strict=True):
         assert float(b.scores) == pytest.approx(float(a.scores), abs=0.05)
+
+
+def test_odd_extents_are_the_official_quirk():
+    plain, official = tiny(voxel_size=0.02), tiny(voxel_size=0.02, odd_extents=True)
+    a, b = encoded(plain, 0), encoded(official, 0)
+    shape = a.batch.scans.coords[:, 1:].amax(0) + 1
+    assert bool((shape > 128).any() & (shape % 2 == 1).any() | (shape > 128).all())
+    assert a.features.shape == b.features.shape
+    assert float((a.features - b.features).detach().abs().max()) > 1e-7
+    even = tiny(voxel_size=0.1)  # below 128 voxels every level has an even extent
+    same = tiny(voxel_size=0.1, odd_extents=True)
+    torch.testing.assert_close(encoded(even, 0).features, encoded(same, 0).features)
 
 
 def test_majority_labels():
@@ -224,4 +280,4 @@ def test_pretraining_without_labels_or_things_adds_nothing():
     scan = small_scan(0)
     nothing = replace(scan, labels={"instance": np.full(len(scan), -1, np.int32)})
     terms = model.losses(model.collate([model.prepare(nothing)]))
-    assert all(float(v) == 0 for v in terms.values())
+    assert all(float(v.detach()) == 0 for v in terms.values())

@@ -41,6 +41,8 @@ class BQNetConfig:
     """Seeds that the text keeps as queries."""
     distance_decay: float = 3.0
     """Decay of the distance weights in the query self-attention."""
+    position_encoding: bool = False
+    """Add an encoding of the superpoints' positions to their features; ours, the published network has none."""
     augment: Literal["official", "rotate", "none"] = "official"
     """Training augmentation: jitter, flip, rotation, colour shift and elastic distortion; rotation alone; nothing."""
     most_points: int = 2_500_000
@@ -68,5 +70,14 @@ class BQNetConfig:
     """Official behaviour: a batch without any target has NaN losses, and its step is skipped."""
     stretched_images: bool = False
     """Official behaviour of the 2D features: the map of the square crop is stretched over the whole frame."""
+    odd_extents: bool = False
+    """Official behaviour: the last plane of voxels of a level with an odd extent does not enter the next level."""
+    target_threshold: float = 0.5
+    """Probability above which a query is one of the objects meant (3D-GRES)."""
+    connected_objects: bool = False
+    """Ours: an object is one connected part. One object is the best part of its mask; of several, each large part of a
+    mask is an object of its own, which leaves their union as it is."""
+    one_threshold: float = 0.5
+    """Mask probability above which a superpoint belongs to the one object; used with `connected_objects`."""
     smallest_mask: int = 50
     """A union of masks with fewer points than this is no answer (3D-GRES)."""

@@ -3,9 +3,11 @@
 Source: specification of BQNet §3.2-§3.4, §3.6 (released code).
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from saymask.errors import InputError
@@ -48,6 +50,30 @@ class ScanInput(nn.Module):
         if self.image is not None:
             x = x + self.image(image)
         return self.norm(x)
+
+
+class Places(nn.Module):
+    """An encoding of where superpoints are, for the memory and for the masks. Ours: the published network has none.
+
+    Sines and cosines of the coordinates, then a linear layer each that starts at zero: a decoder with trained weights
+    starts as it was.
+    """
+
+    WAVELENGTHS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)  # metres
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scan = nn.Linear(6 * len(self.WAVELENGTHS), width)
+        self.mask = nn.Linear(6 * len(self.WAVELENGTHS), width)
+        for layer in (self.scan, self.mask):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is added to the memory and to the mask features, [B, S, D] each, for positions [B, S, 3]."""
+        angles = torch.cat([positions * (2 * math.pi / length) for length in self.WAVELENGTHS], dim=-1)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
+        return self.scan(waves), self.mask(waves)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +150,7 @@ class Decoder(nn.Module):
         self.text_input = nn.Sequential(nn.Linear(config.text_width, width), nn.LayerNorm(width))
         self.scan_input = ScanInput(config)
         self.mask_features = mlp(config.widths[0], width, width)
+        self.places = Places(width) if config.position_encoding else None
         self.seed_context = GatedSelfAttention(width, config.heads)
         self.selection = QuerySelection(width)
         self.query_input = mlp(width, width, width, width)
@@ -157,13 +184,16 @@ class Decoder(nn.Module):
         pad = padding if bool(padding.any()) else None
 
         text = self.text_input(tokens)
-        scan = self.scan_input(features, image)
+        scan, mask_features = self.scan_input(features, image), self.mask_features(features)
+        positions = full_precision(positions)
+        if self.places is not None:
+            scan_places, mask_places = self.places(positions)
+            scan, mask_features = scan + scan_places, mask_features + mask_places
         candidates = self.seed_context(_rows(scan, seeds))
         seed_scores = self.selection(candidates, text, text_mask, scene)
         chosen = choose(seed_scores, self.config.queries)
         queries = _rows(per_sentence(self.query_input(candidates), scene), chosen)
-        where = _rows(per_sentence(_rows(full_precision(positions), seeds), scene), chosen)
-        mask_features, positions = self.mask_features(features), full_precision(positions)
+        where = _rows(per_sentence(_rows(positions, seeds), scene), chosen)
         if pad is not None:  # as in the published model: padding is zero
             mask_features, scan = (x.masked_fill(pad[..., None], 0) for x in (mask_features, scan))
         if len(features) > 1:  # one scan is left as it is: [1, S, D] stands for all sentences

@@ -7,10 +7,12 @@ BQNet as described in the specification (bqnet.md); 2D features are optional her
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
@@ -20,14 +22,19 @@ from saymask.models.bqnet.batch import Batch, Sample, caption, collate, make_sam
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.losses import losses
-from saymask.models.bqnet.objects import separate_objects
+from saymask.models.bqnet.objects import separate_objects, split_objects
 from saymask.models.bqnet.outputs import Outputs
+from saymask.nn.parts import best_part, touching
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
+from saymask.sparse import SitePyramid
 from saymask.text import CachedText, TextFeatures, load_text_encoder
 
 SENTENCES_AT_ONCE = 16
 """So many sentences are decoded together; more would not fit the caches of a CPU."""
+
+SMALLEST_EXTENT = 128
+"""Smallest spatial extent of the official code, in voxels (§2.6)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +42,28 @@ class Encoded:
     """The superpoint features of a batch of scans: everything before the sentence."""
 
     batch: Batch
+    pyramid: SitePyramid
     features: Tensor  # float [B, S, C]
+
+    @cached_property
+    def graph(self) -> csr_array:
+        """Which superpoints touch, [ΣS, ΣS] over the superpoints of all scans."""
+        scans = self.batch.scans
+        return touching(self.pyramid, scans.pool_site.cpu().numpy(), scans.pool_row.cpu().numpy(), len(scans.rows))
 
     def __len__(self) -> int:
         return len(self.batch)
+
+    def touching(self, scan: int) -> csr_array:
+        """Return which superpoints of one scan touch, [S, S]."""
+        sizes = self.batch.scans.sizes
+        start = sum(sizes[:scan])
+        return self.graph[start : start + sizes[scan], start : start + sizes[scan]]
+
+    def weight(self, scan: int) -> np.ndarray:
+        """Return the points of each superpoint of one scan, float32 [S]."""
+        scans = self.batch.scans
+        return np.bincount(scans.index[scan], minlength=scans.sizes[scan]).astype(np.float32)
 
 
 class BQNet(Model):
@@ -82,7 +107,11 @@ class BQNet(Model):
 
     def encode_batch(self, batch: Batch) -> Encoded:
         """Return the superpoint features of all scans."""
-        return Encoded(batch, batch.scans.pad(self.backbone(batch.scans)))
+        shape = None
+        if self.config.odd_extents:
+            shape = (batch.scans.coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
+        pyramid = self.backbone.sites(batch.scans, shape)
+        return Encoded(batch, pyramid, batch.scans.pad(self.backbone(batch.scans, pyramid)))
 
     def text(self, texts: Sequence[str]) -> TextFeatures:
         """Return the text encoder's features of model texts (see `caption`), from the cache unless it has dropout."""
@@ -130,30 +159,36 @@ class BQNet(Model):
             masks = final.masks.float().cpu().numpy()
             for number, scan in enumerate(rows.tolist()):
                 size = encoded.batch.scans.sizes[scan]
-                index = encoded.batch.scans.index[scan]
-                predictions.append(self._prediction(masks[number, :, :size], probability[number], index, count))
+                answer = self._one if count == "one" else self._any
+                predictions.append(answer(encoded, scan, masks[number, :, :size], probability[number]))
         return predictions
 
-    def _prediction(
-        self,
-        masks: np.ndarray,  # float32 [Q, S]
-        probability: np.ndarray,  # float32 [Q]
-        index: np.ndarray,  # int64 [N]
-        count: str,
-    ) -> Prediction:
-        best = float(probability.max())
-        if count == "one":
-            surest = int(probability.argmax())
-            logits, scores = masks[surest : surest + 1], probability[surest : surest + 1]
-        else:
-            chosen = np.argsort(-probability, kind="stable")
-            chosen = chosen[probability[chosen] > 0.5]
-            weight = np.bincount(index, minlength=masks.shape[1]).astype(np.float32)
-            logits, scores = masks[chosen], probability[chosen]
-            if weight[(logits > 0).any(0)].sum() < self.config.smallest_mask:
-                logits, scores = logits[:0], scores[:0]
-            logits, scores = separate_objects(logits, scores, weight)
-        return Prediction(torch.from_numpy(logits), torch.from_numpy(scores), index, best)
+    def _one(self, encoded: Encoded, scan: int, masks: np.ndarray, probability: np.ndarray) -> Prediction:
+        """Return the mask of the surest query, from masks float32 [Q, S] and probability float32 [Q]."""
+        surest = int(probability.argmax())
+        logits, score = masks[surest], probability[surest]
+        if self.config.connected_objects:
+            logits = logits - float(np.log(self.config.one_threshold / (1 - self.config.one_threshold)))
+            weight = encoded.weight(scan) / (1 + np.exp(-masks[surest]))
+            outside = (logits > 0) & ~best_part(logits > 0, weight, encoded.touching(scan))
+            logits = np.where(outside, -logits, logits)
+        index = encoded.batch.scans.index[scan]
+        return Prediction(torch.from_numpy(logits[None]), torch.from_numpy(score[None]), index, float(score))
+
+    def _any(self, encoded: Encoded, scan: int, masks: np.ndarray, probability: np.ndarray) -> Prediction:
+        """Return a mask per object from the queries that are likely meant."""
+        chosen = np.argsort(-probability, kind="stable")
+        chosen = chosen[probability[chosen] > self.config.target_threshold]
+        weight = encoded.weight(scan)
+        logits, scores = masks[chosen], probability[chosen]
+        if weight[(logits > 0).any(0)].sum() < self.config.smallest_mask:
+            logits, scores = logits[:0], scores[:0]
+        logits, scores = separate_objects(logits, scores, weight)
+        if self.config.connected_objects:
+            places = encoded.batch.scans.positions[scan, : len(weight)].cpu().numpy()
+            logits, scores = split_objects(logits, scores, weight, places, encoded.touching(scan))
+        index = encoded.batch.scans.index[scan]
+        return Prediction(torch.from_numpy(logits), torch.from_numpy(scores), index, float(probability.max()))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms of a batch with annotations."""

@@ -1,9 +1,14 @@
 """From the masks of the chosen queries to separate objects."""
 
 import numpy as np
+from scipy.sparse import csr_array
+
+from saymask.nn.parts import connected_parts
 
 OVERLAP = 0.5
 """Queries whose masks share this part of the smaller one mean the same object."""
+LARGE_SHARE, LARGE_POINTS = 0.3, 50
+"""A connected part is an object of its own with this share of the largest part's points, and as many points."""
 
 
 def group_queries(
@@ -54,3 +59,31 @@ def separate_objects(
     kept = (merged > 0).any(1)
     surest = np.array([scores[objects == k].max() for k in range(count)], np.float32)
     return merged[kept], surest[kept]
+
+
+def split_objects(
+    logits: np.ndarray,  # float32 [K, S], disjoint masks
+    scores: np.ndarray,  # float32 [K]
+    weight: np.ndarray,  # float32 [S], points of each superpoint
+    places: np.ndarray,  # float [S, 3], positions of the superpoints, metres
+    graph: csr_array,  # [S, S], which superpoints touch
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks with every large connected part as an object of its own; the union stays as it is.
+
+    Queries often mark several things of a kind at once. Small parts go to the nearest large one of their mask.
+    """
+    split, kept = [logits[:0]], [scores[:0]]
+    for mask, score in zip(logits, scores, strict=True):
+        rows, part = connected_parts(mask > 0, graph)
+        points = np.bincount(part, weights=weight[rows])
+        large = np.flatnonzero((points >= LARGE_SHARE * points.max()) & (points >= LARGE_POINTS))
+        if len(large) < 2:
+            large = np.array([points.argmax()])
+        centers = np.stack([np.bincount(part, weights=weight[rows] * x) / points for x in places[rows].T], axis=1)
+        nearest = np.linalg.norm(centers[:, None] - centers[large], axis=2).argmin(1)
+        owner = np.full(len(mask), -1)
+        owner[rows] = nearest[part]
+        others = (owner != np.arange(len(large))[:, None]) & (mask > 0)
+        split.append(np.where(others, -np.finfo(np.float32).tiny, mask).astype(np.float32))
+        kept.append(np.full(len(large), score, np.float32))
+    return np.concatenate(split), np.concatenate(kept)

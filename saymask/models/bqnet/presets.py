@@ -45,6 +45,7 @@ def rooms() -> Preset:
         layers=3,
         ffn_width=256,
         queries=40,
+        position_encoding=True,
         augment="rotate",
         parser="rules",
         # The published terms are divided by the number of pairs, which leaves little for the masks and for telling
@@ -55,6 +56,8 @@ def rooms() -> Preset:
         indicator_weight=1.0,
         unpaired_weight=0.3,
         triplet_weight=0.1,
+        connected_objects=True,
+        one_threshold=0.3,
     )
     train = TrainConfig(
         source="both",

@@ -122,7 +122,7 @@ class BackbonePretraining(Model):
         return self.backbone(batch.scans)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `semantic` (cross-entropy over superpoints) and `offset` (mean absolute error over those in things)."""
+        """Return `semantic` (cross-entropy over superpoints) and `offset` (mean absolute error inside things)."""
         features = self.encode_batch(batch).float()
         error = (self.offset(features).float() - batch.offsets).abs().sum(1)
         inside = ~batch.offsets.isnan().any(1)

@@ -3,30 +3,20 @@
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from saymask.models.less.batch import Batch
 from saymask.models.less.config import LessConfig
+from saymask.nn.parts import best_part, touching
 from saymask.sparse import SitePyramid
 
 
 def support_graph(batch: Batch, pyramid: SitePyramid) -> csr_array:
-    """Return which support rows touch, a sparse matrix [R, R] over the rows of the batch without padding.
-
-    Two rows touch when they have points in the same voxel or in two voxels that share a face, an edge or a corner.
-    """
-    neighbours = pyramid.levels[0].neighbours.cpu().numpy()
-    site_of = pyramid.inverse.cpu().numpy()  # input voxel -> sorted site
-    sites, rows = len(neighbours), len(batch.rows)
+    """Return which support rows touch, a sparse matrix [R, R] over the rows of the batch without padding."""
     if batch.pool_site is None or batch.pool_row is None:
-        pair_site, pair_row = site_of, np.arange(rows)
-    else:
-        pair_site, pair_row = site_of[batch.pool_site.cpu().numpy()], batch.pool_row.cpu().numpy()
-    holds = csr_array((np.ones(len(pair_site), np.float32), (pair_site, pair_row)), shape=(sites, rows))
-    site, offset = np.nonzero(neighbours >= 0)
-    near = csr_array((np.ones(len(site), np.float32), (site, neighbours[site, offset])), shape=(sites, sites))
-    return csr_array(holds.T @ (near @ holds))
+        rows = np.arange(len(batch.rows))
+        return touching(pyramid, rows, rows, len(rows))
+    return touching(pyramid, batch.pool_site.cpu().numpy(), batch.pool_row.cpu().numpy(), len(batch.rows))
 
 
 def select_rows(logits: Tensor, counts: Tensor, graph: csr_array | None, config: LessConfig) -> Tensor:
@@ -42,12 +32,7 @@ def select_rows(logits: Tensor, counts: Tensor, graph: csr_array | None, config:
     shifted = logits - torch.logit(bar, eps=1e-6)
     if graph is None:
         return shifted
-    rows = torch.nonzero(shifted > 0).flatten()
-    if not len(rows):
-        return shifted
-    at = rows.cpu().numpy()
-    _, part = connected_components(graph[at][:, at], directed=False)
-    weight = (logits[rows].sigmoid() * counts[rows]).cpu().numpy()
-    other = part != np.bincount(part, weights=weight).argmax()
-    dropped = rows[torch.from_numpy(other).to(rows.device)]
+    bits = (shifted > 0).cpu().numpy()
+    other = bits & ~best_part(bits, (logits.sigmoid() * counts).cpu().numpy(), graph)
+    dropped = torch.from_numpy(np.flatnonzero(other)).to(shifted.device)
     return shifted.index_copy(0, dropped, -shifted[dropped])

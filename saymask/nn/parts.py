@@ -1,0 +1,43 @@
+"""Which superpoints (or voxels) touch, and the connected parts of a mask over them."""
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from saymask.sparse import SitePyramid
+
+
+def touching(
+    pyramid: SitePyramid,
+    site: np.ndarray,  # int64 [P]: input voxel of each pair
+    row: np.ndarray,  # int64 [P]: support row that has points in that voxel
+    rows: int,
+) -> csr_array:
+    """Return which support rows touch, a sparse matrix [rows, rows].
+
+    Two rows touch when they have points in the same voxel or in two voxels that share a face, an edge or a corner.
+    """
+    neighbours = pyramid.levels[0].neighbours.cpu().numpy()
+    site_of = pyramid.inverse.cpu().numpy()  # input voxel -> sorted site
+    sites = len(neighbours)
+    holds = csr_array((np.ones(len(site), np.float32), (site_of[site], row)), shape=(sites, rows))
+    here, offset = np.nonzero(neighbours >= 0)
+    near = csr_array((np.ones(len(here), np.float32), (here, neighbours[here, offset])), shape=(sites, sites))
+    return csr_array(holds.T @ (near @ holds))
+
+
+def connected_parts(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """Return (int64 [K] rows of the mask bool [S], int32 [K] number of the connected part of each)."""
+    rows = np.flatnonzero(bits)
+    if not len(rows):
+        return rows, np.zeros(0, np.int32)
+    return rows, connected_components(graph[rows][:, rows], directed=False)[1]
+
+
+def best_part(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np.ndarray:
+    """Return bool [S]: the connected part of the mask `bits` with the largest sum of `weight` [S]."""
+    rows, part = connected_parts(bits, graph)
+    kept = np.zeros_like(bits)
+    if len(rows):
+        kept[rows[part == np.bincount(part, weights=weight[rows]).argmax()]] = True
+    return kept
