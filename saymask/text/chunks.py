@@ -16,7 +16,9 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _DEMONSTRATIVES = frozenset({"this", "that", "these", "those"})
 _MANY = frozenset({"all", "both", "these", "those", "several", "many", "few", "some", "multiple", "various"})
 _ADJECTIVE_ENDINGS = ("y", "ish", "al", "ous", "ful", "ic", "ive", "less", "able", "ed", "ing", "like", "en")
-_NOT_A_NAME = Tag.PREP | Tag.BE | Tag.AUX | Tag.CONJ | Tag.COMMA | Tag.STOP | Tag.RELATIVE | Tag.PRON | Tag.WHEN | Tag.PARTICLE
+_NOT_A_NAME = (
+    Tag.PREP | Tag.BE | Tag.AUX | Tag.CONJ | Tag.COMMA | Tag.STOP | Tag.RELATIVE | Tag.PRON | Tag.WHEN | Tag.PARTICLE
+)
 
 
 @dataclass(slots=True)
@@ -155,9 +157,8 @@ class Chunker:
                 i += 1
             else:
                 break
-            if self.ends(i - 1):
-                if found.head or not self._between_attributes(i - 1):
-                    break
+            if self.ends(i - 1) and (found.head or not self._between_attributes(i - 1)):
+                break
         return i
 
     def _name(self, i: int, found: Phrase) -> int:
@@ -193,8 +194,9 @@ class Chunker:
         modal = bool(self.tags[i])
         if modal or found.head or not text[:1].isalpha() or text.endswith("ly"):
             return False
-        if not (found.determiner or found.modifiers or fresh):
-            return False
+        begun = found.determiner or found.modifiers
+        if not begun and (not fresh or (i and self.text(i - 1) == "to")):
+            return False  # "used to store"
         after = self.tag(i + 1)
         more = bool(after & (Tag.NOUN | Tag.ADJ)) and not after & (Tag.VERB | Tag.PREP) and not self.ends(i)
         if more and text.endswith(_ADJECTIVE_ENDINGS):
@@ -208,7 +210,9 @@ class Chunker:
         tag = self.tags[i]
         if found.head:  # inside a name: "trash small can"
             k = i
-            while k < self.size and self.tags[k] & Tag.ADJ and not self.tags[k] & Tag.NOUN and not self.ends(k):
+            while k < self.size and self.tags[k] & Tag.ADJ and not self.tags[k] & (Tag.NOUN | Tag.PREP | Tag.VERB):
+                if self.ends(k):
+                    return False
                 k += 1
             return k > i and bool(self.tag(k) & Tag.NOUN) and not self.tag(k) & (Tag.VERB & ~Tag.AUX | Tag.PREP)
         if tag & Tag.PREP and not self._goes_on(i + 1):
@@ -298,9 +302,8 @@ class Chunker:
 
     def _lemma(self, i: int) -> str:
         base = singular(self.text(i))
-        if base.endswith("is") and not self.book.tags.get(base) and self.book.tags.get(base[:-2], Tag.UNKNOWN) & Tag.NOUN:
-            return base[:-2]
-        return base
+        possessive = base.endswith("is") and base not in self.book.tags  # "desk's" after the official clean-up
+        return base[:-2] if possessive and self.book.tags.get(base[:-2], 0) & Tag.NOUN else base
 
     def _measured(self, found: Phrase) -> Phrase:
         """Look through a measure ("a set of blinds"), or join a vessel and what is in it ("a bottle of water")."""
@@ -314,7 +317,8 @@ class Chunker:
             inner.modifiers = found.modifiers + inner.modifiers
             inner.determiner = found.determiner or inner.determiner
             return inner
-        if found.tag & Tag.HOLDER and self.tag(found.end + 1) & (Tag.NOUN | Tag.ADJ):
+        inside = self.tag(found.end + 1)
+        if found.tag & Tag.HOLDER and (inside & (Tag.NOUN | Tag.ADJ) or not inside):
             inner = self.phrase(found.end + 1, fresh=True)
             if inner is not None and not inner.determiner and inner.kind == "noun":
                 found.head += [found.end, *sorted(inner.head + inner.modifiers)]

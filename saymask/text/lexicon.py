@@ -1,7 +1,7 @@
 """Words of referring sentences and what each can be: the tags that the rule parser works on.
 
-The lists are data (`tables/words.txt`, and the nouns of `saymask.text.nouns`). A word can have several tags ("light" is a
-noun, a shade and a weight); which one holds is decided by the words around it, in `saymask.text.chunks`.
+The lists are data (`tables/words.txt`, and the nouns of `saymask.text.nouns`). A word can have several tags ("light" is
+a noun, a shade and a weight); which one holds is decided by the words around it, in `saymask.text.chunks`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from saymask.text.nouns import TABLES, names, singular
 
 _SENTENCE_END = ".;!?"
 _SOFT = ",()[]"
-_EDGES = ".,;:!?\"'`()[]*"
+EDGES = ".,;:!?\"'`()[]*"
+"""Punctuation that may stick to a word and is no part of it."""
 
 
 class Tag:
@@ -54,6 +55,7 @@ class Tag:
     MADE = 1 << 32
     HOLDER = 1 << 33  # bottle, box: "bottle of water" is one name
     PARTICLE = 1 << 34  # never part of a name
+    PLACE = 1 << 35  # corner, room, wall: seldom what is described further
     VERB = BE | AUX | REST | POSSESS | RELVERB | SEEK | VIEW
     FINITE = BE | AUX | REST | POSSESS | RELVERB
 
@@ -119,6 +121,8 @@ class Lexicon:
         base = singular(word)
         if base != word and (tag := self.tags.get(base, Tag.UNKNOWN)) & Tag.NOUN:
             return tag & _NOUN_TAGS
+        if "'" in word:
+            return self.tags.get(word.partition("'")[0], 0) & (Tag.PRON | Tag.SPEAKER)  # "you'd"
         if word.endswith("is") and self.tags.get(word[:-2], Tag.UNKNOWN) & Tag.NOUN:
             return Tag.NOUN  # "desk's" after the official clean-up
         if "-" in word:
@@ -132,7 +136,10 @@ class Lexicon:
         return last & _NOUN_TAGS
 
 
-_NOUN_TAGS = Tag.NOUN | Tag.PART | Tag.SHAPING | Tag.RELNOUN | Tag.DIRECTION | Tag.GENERIC | Tag.MEASURE | Tag.HOLDER
+_SURFACES = ("wall", "floor", "ceiling")
+_NOUN_TAGS = (
+    Tag.PLACE | Tag.NOUN | Tag.PART | Tag.SHAPING | Tag.RELNOUN | Tag.DIRECTION | Tag.GENERIC | Tag.MEASURE | Tag.HOLDER
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,9 @@ def lexicon() -> Lexicon:
                 tags[word] = tags.get(word, Tag.UNKNOWN) | Tag.NOUN
         else:
             phrases.setdefault(parts[0], set()).add(parts)
+    for word in (names("scenes") - names("objects")).union(_SURFACES):
+        if word in tags:
+            tags[word] |= Tag.PLACE
     for word in list(tags):
         base = singular(word)
         if base != word and tags.get(base, Tag.UNKNOWN) & Tag.NOUN:
@@ -188,7 +198,7 @@ def read_words(utterance: str) -> list[Word]:
     book = lexicon()
     words = []
     for raw in utterance.split():
-        text = raw.lower().replace("’", "'").strip(_EDGES)
+        text = raw.lower().replace("’", "'").strip(EDGES)
         if not text:
             stop, comma = any(c in _SENTENCE_END for c in raw), any(c in _SOFT for c in raw)
             words.append(Word(raw, Tag.STOP if stop else Tag.COMMA if comma else Tag.UNKNOWN))

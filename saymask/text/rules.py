@@ -6,9 +6,10 @@ target is the first thing that a clause is about (not the first that is named: i
 the left" it is the chair), and "closest to", "has", "facing" are relations.
 """
 
-from saymask.text.clauses import Mention, Reader, Relation
+from saymask.text.clauses import Reader
 from saymask.text.graph import MAIN, Edge, Kind, Node, SceneGraph, pick, word_spans
-from saymask.text.lexicon import Tag
+from saymask.text.lexicon import EDGES, Tag
+from saymask.text.mentions import Mention, Relation
 from saymask.text.nouns import default_vocabulary
 from saymask.text.vocabulary import Vocabulary
 
@@ -42,7 +43,8 @@ class _Graph:
         self.utterance = utterance
         self.vocabulary = vocabulary
         self.spans = word_spans(utterance)
-        self.kinds = {m: self._kind(m) for m in reader.mentions}
+        self.written = [word.strip(EDGES) or word for word in utterance.split()]
+        self.kinds: dict[Mention, Kind | None] = {m: self._kind(m) for m in reader.mentions}
         self.main = self._main()
         self.ids: dict[Mention, int] = {}
         self.repeats: list[Mention] = []
@@ -70,7 +72,7 @@ class _Graph:
         for mention in named:
             if mention.role == "anchor":
                 anchors.add(self._noun(mention))
-            elif not (self._definite(mention) and self._noun(mention) in anchors):
+            elif mention.role == "predicate" or not (self._definite(mention) and self._noun(mention) in anchors):
                 about.append(mention)
         if not about:
             return next(iter(named), None)
@@ -121,7 +123,8 @@ class _Graph:
     def _contrasts(self, mention: Mention) -> bool:
         """Return whether a second mention is told from the main one: "the other chair", another colour."""
         reader, main = self.reader, self.main
-        assert mention.phrase is not None and main is not None
+        assert mention.phrase is not None
+        assert main is not None
         if any(reader.text(k) in _ANEW for k in mention.phrase.modifiers):
             return True
         said = {reader.text(k) for k in main.modifiers if reader.tags[k] & Tag.COLOR}
@@ -169,18 +172,19 @@ class _Graph:
 
     def _edge(self, relation: Relation, owner: int, anchor: int) -> Edge:
         words = tuple(dict.fromkeys(relation.words))
-        text = " ".join(self.reader.text(k) for k in words)
+        text = " ".join(self.written[k] for k in words)
         return Edge(owner, self._target(relation.owner), text, words, anchor, self._target(relation.anchor))
 
     def _target(self, mention: Mention) -> str:
         if mention.phrase is None or not mention.phrase.head:
             mention = self.main or mention
-        return " ".join(self.reader.text(k) for k in mention.phrase.head) if mention.phrase is not None else ""
+        return " ".join(self.written[k] for k in mention.phrase.head) if mention.phrase is not None else ""
 
     def _node(self, mention: Mention, number: int) -> Node:
         phrase = mention.phrase
-        kind = self.kinds[mention]
-        assert phrase is not None and kind is not None
+        kind: Kind | None = self.kinds[mention]
+        assert phrase is not None
+        assert kind is not None
         modifiers = self._said(mention.modifiers)
         return Node(
             id=number,
