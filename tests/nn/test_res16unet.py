@@ -224,6 +224,16 @@ def test_a_few_steps_fit_a_target():
     assert losses[-1] < 0.3 * losses[0]
 
 
+def test_training_under_autocast():
+    net, pyramid = copy.deepcopy(some_net("relu")).train(), build_sites(some_sites(300, 20), 5)
+    x = torch.randn(len(pyramid), 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = net(x, pyramid)
+        loss = out.logits.float().square().mean() + out.offsets.float().square().mean()
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
 def test_momenta_and_initial_weights():
     net = res16unet("34C")
     momenta = [m.momentum for m in net.modules() if isinstance(m, torch.nn.BatchNorm1d)]
