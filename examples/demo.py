@@ -12,9 +12,9 @@ from saymask.picture import render
 from saymask.rooms import make_room, scan_room
 from saymask.rooms.write import write_room
 
-# Beyond the 60 validation rooms that the results are measured on; one of the sentences that the model gets right.
-ROOM = 104
-SENTENCE = "the black cabinet next to the shelf"
+# Beyond the 60 validation rooms that the results are measured on; a sentence that the model gets right.
+ROOM = 302
+SENTENCE = "the two chairs at the round table"
 
 
 def main() -> None:

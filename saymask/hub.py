@@ -47,7 +47,7 @@ PRESETS: dict[str, str] = {
     "cfnet.rooms": "saymask.models.cfnet:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
-DEFAULT = "less.rooms"
+DEFAULT = "bqnet.rooms"
 """The embedded checkpoint that is used when no other is named."""
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = "saymask-1"

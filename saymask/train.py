@@ -9,7 +9,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -356,7 +356,8 @@ def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) ->
             "processes": world,
             "accelerator": job.accelerator,
             "skipped_steps": at.skipped,
-            "config": to_json(config),
+            # A card travels: it names the file, not where it lay.
+            "config": to_json(replace(config, init=Path(config.init).name)),
         },
     }
 

@@ -146,7 +146,7 @@ def _image_features(path: Path, header: dict[str, Any], name: str, stretched: bo
     if info.stretched != stretched:
         wanted, there = ("--stretched", "without it") if stretched else ("without --stretched", "with it")
         raise InputError(
-            f"scene {path.stem}: this model takes 2D features {name!r} made {wanted}, those here were made {there}; make "
+            f"scene {path.stem}: this model takes 2D features {name!r} made {wanted}, these were made {there}; make "
             f"them again with {command(name)}" + (" --stretched" if stretched else "")
         )
     if info.scene_fingerprint != header["fingerprint"] or len(features) != header["superpoints"]:

@@ -162,6 +162,16 @@ def test_scene_prepared_otherwise_afterwards(go, raw, out):
     assert load_scene(scene_path(out, SENS), image_features=NAME).image_features is not None
 
 
+def test_features_of_the_other_projection_are_refused(go, out):
+    go()
+    with pytest.raises(InputError, match=r"made --stretched, these were made without it; make them again .*stretched"):
+        load_scene(scene_path(out, SENS), image_features=NAME, stretched=True)
+    assert go(stretched=True).images.done == [SENS, FOLDER]
+    assert load_scene(scene_path(out, SENS), image_features=NAME, stretched=True).image_features is not None
+    with pytest.raises(InputError, match="made without --stretched, these were made with it"):
+        load_scene(scene_path(out, SENS), image_features=NAME)
+
+
 def test_missing_features_name_the_command(out):
     with pytest.raises(InputError, match=f"`saymask prepare RAW --out DATA --image-features {NAME}`"):
         load_scene(scene_path(out, SENS), image_features=NAME)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from scipy.special import expit
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
@@ -169,7 +170,7 @@ class BQNet(Model):
         logits, score = masks[surest], probability[surest]
         if self.config.connected_objects:
             logits = logits - float(np.log(self.config.one_threshold / (1 - self.config.one_threshold)))
-            weight = encoded.weight(scan) / (1 + np.exp(-masks[surest]))
+            weight = encoded.weight(scan) * expit(masks[surest])
             outside = (logits > 0) & ~best_part(logits > 0, weight, encoded.touching(scan))
             logits = np.where(outside, -logits, logits)
         index = encoded.batch.scans.index[scan]

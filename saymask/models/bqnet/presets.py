@@ -58,6 +58,7 @@ def rooms() -> Preset:
         triplet_weight=0.1,
         connected_objects=True,
         one_threshold=0.3,
+        target_threshold=0.75,
     )
     train = TrainConfig(
         source="both",
