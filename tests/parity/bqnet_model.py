@@ -111,13 +111,14 @@ def model_checks(model: BQNet, data: dict[str, Any]) -> Iterator[Check]:
     shape = data["spatial_shape"].tolist()
     even = all(extent % 16 == 0 for extent in shape)  # else the official U-Net drops the last plane of a level
     with torch.no_grad():
-        features = model.backbone(batch.scans, shape)
+        pyramid = model.backbone.sites(batch.scans, shape)
+        features = model.backbone(batch.scans, pyramid)
         yield Check("out_sp_feats", features, data["out_sp_feats"], **NEAR)
         if even:
             got = model.encode_batch(batch).features[~batch.scans.padding]
             yield Check("out_sp_feats (encode_batch)", got, data["out_sp_feats"], **NEAR)
     features.requires_grad_()
-    encoded = Encoded(batch, batch.scans.pad(features))
+    encoded = Encoded(batch, pyramid, batch.scans.pad(features))
     model.decoder.train()  # all stages; nothing in the decoder behaves differently in training
     outputs = model(encoded, text, batch.scene)
     yield from output_checks(data, outputs)
