@@ -82,7 +82,7 @@ def test_doctor(capsys):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
     assert "torch" in out
-    assert "checkpoints: less.rooms" in out
+    assert "checkpoints: bqnet.rooms, less.rooms" in out
 
 
 def test_refer_json_is_one_object(capsys, room):

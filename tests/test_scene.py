@@ -61,7 +61,8 @@ def test_a_model_without_refer_is_named(scene, monkeypatch):
     monkeypatch.delattr(type(scene.model), "refer")
     monkeypatch.setattr(type(scene.model), "find", lambda *_: [], raising=False)
     with pytest.raises(
-        InputError, match=r"toy\.tiny answers find, not refer; for refer use less\.rooms, less\.scanrefer"
+        InputError,
+        match=r"toy\.tiny answers find, not refer; for refer use bqnet\.gres, .*less\.rooms, less\.scanrefer",
     ):
         scene.refer("the chair")
 

@@ -296,10 +296,17 @@ class TestRate:
         assert all(a > b for a, b in itertools.pairwise(factors[4:]))
         assert factors[-1] < 0.01
 
+    def test_poly_counts_epochs_from_zero(self):
+        from saymask.learner import rate_factor
+
+        config = TrainConfig(schedule="epoch-poly", epochs=4)
+        factors = [rate_factor(config, step, self.order()) for step in (0, 9, 10, 39)]
+        np.testing.assert_allclose(factors, [1, 1, 0.75**4, 0.25**4])
+
     def test_unknown_schedule(self):
         from saymask.learner import rate_factor
 
-        with pytest.raises(InputError, match="'epoch-decay' or 'cosine'"):
+        with pytest.raises(InputError, match="'epoch-poly' or 'cosine'"):
             rate_factor(TrainConfig(schedule="linear"), 0, self.order())
 
 
