@@ -1,6 +1,6 @@
 """What each of CFNet's modules brings: BQNet, +CFR, +PSC, +DQF and all three, same start and same budget.
 
-    python -m benchmarks.cfnet_ablation --data rooms/data --out runs/ablation [--init CHECKPOINT] [--epochs N]
+    python -m benchmarks.cfnet_ablation --data rooms/data --out runs/ablation [--init CHECKPOINT] [--plain] [--epochs N]
         [--max-steps N] [--seeds 1] [--jobs 2] [--limit N] [--json FILE]
 
 Every variant is the preset `bqnet.rooms` with other switches, trained by `saymask train` and measured with the
@@ -27,6 +27,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "CFNet (all)": SWITCHES,
 }
 PROTOCOLS = ("3dres", "3dgres")
+PLAIN = {"model.position_encoding": False, "model.connected_objects": False, "model.target_threshold": 0.5}
+"""The published network and mask rule in place of the preset's own."""
 
 
 def run_variant(options: argparse.Namespace, switches: tuple[str, ...], seed: int, threads: int) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def run_variant(options: argparse.Namespace, switches: tuple[str, ...], seed: in
         "train.lr": options.lr,
         "train.precision": options.precision,
         "train.max_val": 100,
+        **(PLAIN if options.plain else {}),
         **{f"model.{switch}": True for switch in switches},
     }
     job = {
@@ -98,6 +101,7 @@ def main() -> None:
     parser.add_argument("--data", default="rooms/data")
     parser.add_argument("--out", default="runs/ablation")
     parser.add_argument("--init", default="", help="checkpoint that every variant starts from")
+    parser.add_argument("--plain", action="store_true", help="without the preset's position encoding and mask rule")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--precision", default="32-true")
