@@ -17,7 +17,7 @@ import torch
 from saymask import hub
 from saymask.atomic import check_writable, write_text
 from saymask.data.order import drop_unknown
-from saymask.data.refer import ReferDataset
+from saymask.data.refer import ReferDataset, by_scene
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for, select_points
@@ -30,7 +30,7 @@ from saymask.metrics.predictions import (
     save_predictions,
 )
 from saymask.metrics.referring import unite
-from saymask.metrics.scoring import by_scene, score_file, true_rows
+from saymask.metrics.scoring import score_file, true_rows
 from saymask.models.base import Model, Prediction
 from saymask.threads import environment_for, limit_threads
 

@@ -19,10 +19,10 @@ from saymask import hub
 from saymask.atomic import check_writable, write_text
 from saymask.config import override, to_json
 from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
-from saymask.data.refer import ReferDataset, annotation_path, sources_of
+from saymask.data.refer import ReferDataset, annotation_path, by_scene, sources_of
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluate import by_scene, measure, not_prepared
+from saymask.evaluate import measure, not_prepared
 from saymask.metrics.referring import get_protocol
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine

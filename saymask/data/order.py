@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from saymask.data.refer import ReferDataset
+from saymask.data.refer import ReferDataset, by_scene, item_generator
 from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
 
@@ -68,13 +68,10 @@ class TrainingItems(Dataset):
 
     def __init__(self, data: ReferDataset, sentences: int = 1) -> None:
         self.data = data
-        rows: dict[str, list[int]] = {}
-        for row, annotation in enumerate(data.annotations):
-            rows.setdefault(annotation.scene_id, []).append(row)
         self.chunks = [
-            scene[first : first + sentences]
-            for _, scene in sorted(rows.items())
-            for first in range(0, len(scene), sentences)
+            rows[first : first + sentences]
+            for rows in by_scene(data).values()
+            for first in range(0, len(rows), sentences)
         ]
 
     def __len__(self) -> int:
@@ -83,8 +80,8 @@ class TrainingItems(Dataset):
     def __getitem__(self, key: Key) -> Any:
         epoch, index = key
         annotations = [self.data.annotations[row] for row in self.chunks[index]]
-        state = np.random.SeedSequence([self.data.seed, epoch, index]).generate_state(8)
-        return self.data.prepare(self.data.scan(annotations[0].scene_id), annotations, rng=np.random.RandomState(state))
+        rng = item_generator(self.data.seed, epoch, index)
+        return self.data.prepare(self.data.scan(annotations[0].scene_id), annotations, rng=rng)
 
 
 def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:

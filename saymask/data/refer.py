@@ -72,8 +72,7 @@ class ReferDataset(Dataset):
 
     def generator(self, index: int) -> np.random.RandomState:
         """Return the generator of item `index` in the current epoch."""
-        state = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(8)
-        return np.random.RandomState(state)
+        return item_generator(self.seed, self.epoch, index)
 
     def scan(self, scene_id: str) -> Scan:
         """Return a scan of this data, kept for the next call."""
@@ -95,6 +94,19 @@ class ReferDataset(Dataset):
         annotation = self.annotations[index]
         rng = self.generator(index) if self.training else None
         return self.prepare(self.scan(annotation.scene_id), [annotation], rng=rng)
+
+
+def item_generator(seed: int, epoch: int, index: int) -> np.random.RandomState:
+    """Return the generator of one item of one epoch, which depends on nothing else."""
+    return np.random.RandomState(np.random.SeedSequence([seed, epoch, index]).generate_state(8))
+
+
+def by_scene(items: ReferDataset) -> dict[str, list[int]]:
+    """Return the rows of the annotations of each scene, scenes in the order of their names."""
+    scenes: dict[str, list[int]] = {}
+    for row, annotation in enumerate(items.annotations):
+        scenes.setdefault(annotation.scene_id, []).append(row)
+    return dict(sorted(scenes.items()))
 
 
 def annotation_path(data: str | Path, source: str, split: str) -> Path:

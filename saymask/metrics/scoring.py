@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import Annotation, read_entries
-from saymask.data.refer import ReferDataset, annotation_path, load_split, sources_of
+from saymask.data.refer import ReferDataset, annotation_path, by_scene, load_split, sources_of
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for
@@ -83,11 +83,3 @@ def true_rows(scan: Scan, annotation: Annotation, rule: Protocol) -> np.ndarray:
         return target_mask(scan, annotation.object_ids)[None]
     rows = [target_mask(scan, (i,)) for i in annotation.object_ids]
     return np.stack(rows) if rows else np.zeros((0, len(scan)), bool)
-
-
-def by_scene(items: ReferDataset) -> dict[str, list[int]]:
-    """Return the rows of the annotations of each scene, scenes in the order of their names."""
-    scenes: dict[str, list[int]] = {}
-    for row, annotation in enumerate(items.annotations):
-        scenes.setdefault(annotation.scene_id, []).append(row)
-    return dict(sorted(scenes.items()))
