@@ -1,25 +1,21 @@
 """Measure a checkpoint, or predictions that were made elsewhere, on prepared data with a named protocol."""
 
 import json
-import multiprocessing
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from saymask import hub
 from saymask.atomic import check_writable, write_text
 from saymask.data.order import drop_unknown
 from saymask.data.refer import ReferDataset, by_scene
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
+from saymask.evaluate_scans import VERB_OF, evaluate_scans, table_of_scans
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for, select_points
 from saymask.metrics.baselines import all_baselines
 from saymask.metrics.predictions import (
@@ -32,9 +28,10 @@ from saymask.metrics.predictions import (
 from saymask.metrics.referring import unite
 from saymask.metrics.scoring import score_file, true_rows
 from saymask.models.base import Model, Prediction
-from saymask.threads import environment_for, limit_threads
+from saymask.pool import loaded, progress_bar
 
-TASKS = ("refer",)
+TASKS = ("refer", *VERB_OF)
+DEFAULT_PROTOCOLS = {"refer": "less", "semantic": "scannet200", "instance": "scannet200"}
 
 
 def evaluate(
@@ -42,7 +39,7 @@ def evaluate(
     data: str | Path,
     *,
     task: str = "refer",
-    protocol: str = "less",
+    protocol: str | None = None,
     split: str = "val",
     source: str | None = None,
     processes: int = 1,
@@ -56,31 +53,78 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the metrics of `model` on a split of prepared data.
 
-    `model` is a Model, a checkpoint, None for the embedded one, or predictions: a `.json`, a `.json.gz` or a folder
-    that `export` wrote (`saymask.metrics.predictions`); these are scored without any model. `source` names the
-    sentences; without it those that the protocol is defined on.
+    `task` is one of `TASKS`: `refer` measures sentences, `semantic` and `instance` whole scans. Each has protocols of
+    its own; without `protocol` that of `DEFAULT_PROTOCOLS`. `model` is a Model, a checkpoint, None for the embedded
+    one, or predictions, which are scored without any model: for sentences a `.json`, a `.json.gz` or a folder that
+    `export` wrote (`saymask.metrics.predictions`), for scans a folder of the benchmark's submission files. `source`
+    names the sentences; without it those that the protocol is defined on.
 
-    Scenes are shared out among `processes`; every annotation counts once and sums run in a fixed order, so that the
-    numbers do not depend on how many there are. `limit` takes that many annotations, evenly spread. The result holds
-    `metrics` ({"overall", one per group of the protocol} -> n and means as shares 0..1), the same for each of the
-    `baselines`, the protocol's name and what was measured; it is also written to `json_path`. `export` is where the
-    predicted masks go: a name that ends in `.json` or `.json.gz` for one file, any other for a folder.
+    Scenes are shared out among `processes`; every annotation or scan counts once and sums run in a fixed order, so that
+    the numbers do not depend on how many there are. `limit` takes that many annotations (or scans), evenly spread. The
+    result holds `metrics` ({"overall", one per group of the protocol} -> n and means as shares 0..1), the same for each
+    of the `baselines`, the protocol's name and what was measured; it is also written to `json_path`. `export` is where
+    the predicted masks go: for sentences a name that ends in `.json` or `.json.gz` for one file, any other for a
+    folder; for scans a folder of submission files.
 
     Raises InputError for an unknown protocol, task or split, a model that does not answer the task, a path that cannot
-    be written, data that is not prepared, and predictions that lack annotations (with `allow_missing` those are left
-    out and counted as `missing`); an annotation whose scene or object is missing is reported and counted.
+    be written, data that is not prepared, and predictions that lack annotations or scans (with `allow_missing` those
+    are left out and counted as `missing`). An annotation whose scene or object is missing, and a scan without labels,
+    is reported and counted as `left_out`.
     """
     if task not in TASKS:
         raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
-    rule = get_protocol(protocol)
     if processes < 1 or (limit is not None and limit < 1):
         raise InputError(f"expected processes >= 1 and limit >= 1, got {processes} and {limit}")
     if json_path is not None:
         check_writable(json_path)
+    began = time.monotonic()
+    of_task: Callable[..., dict[str, Any]] = _evaluate_sentences
+    if task != "refer":
+        if source is not None:
+            raise InputError(f"source: expected none for task {task!r}, which needs no sentences, got {source!r}")
+        of_task = evaluate_scans
+    found = of_task(
+        model,
+        data,
+        task=task,
+        protocol=DEFAULT_PROTOCOLS[task] if protocol is None else protocol,
+        split=split,
+        processes=processes,
+        limit=limit,
+        baselines=baselines,
+        device=device,
+        export=export,
+        allow_missing=allow_missing,
+        quiet=quiet,
+        **({"source": source} if task == "refer" else {}),
+    )
+    result = {**found, "seconds": round(time.monotonic() - began, 3)}
+    if json_path is not None:
+        write_text(json_path, json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _evaluate_sentences(
+    model: Model | str | Path | None,
+    data: str | Path,
+    *,
+    task: str,
+    protocol: str,
+    split: str,
+    source: str | None,
+    processes: int,
+    limit: int | None,
+    baselines: bool,
+    device: str,
+    export: str | Path | None,
+    allow_missing: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Return what `evaluate` returns for the task `refer`, without the seconds."""
+    rule = get_protocol(protocol)
     if export is not None:
         check_export(export)
     source = rule.source if source is None else source
-    began = time.monotonic()
     items = ReferDataset(data, split, source=source, prepare=not_prepared, max_items=limit or 0, cache_scenes=1)
     said: list[str] = []
     left_out = drop_unknown(items, said.append)
@@ -90,17 +134,17 @@ def evaluate(
     if isinstance(model, str | Path) and is_predictions(model):
         if export is not None:
             raise InputError(f"{model} holds predictions already: export them from the model that made them")
-        with _bar(f"score {Path(model).name}", len(items), quiet) as advance:
+        with progress_bar(f"score {Path(model).name}", len(items), quiet) as advance:
             metric, name, missing = score_file(model, items, protocol, allow_missing=allow_missing, advance=advance)
         if missing:
             print(f"{missing:,} annotations have no prediction and are left out", file=sys.stderr)
     else:
         kept: list[Predicted] | None = None if export is None else []
-        metric, name = _measure_all(model, items, task, protocol, kept, processes, device, quiet)
+        metric, name = _measure_all(model, items, protocol, kept, processes, device, quiet)
         if export is not None:
             header = {"protocol": protocol, "source": source, "split": split, "model": name}
             save_predictions(export, kept or [], header)
-    result: dict[str, Any] = {
+    return {
         "model": name,
         "task": task,
         "protocol": protocol,
@@ -114,17 +158,12 @@ def evaluate(
         "metrics": metric.compute(),
         # Those baselines are true masks; rules that compare boxes have none.
         "baselines": all_baselines(items.data, items.annotations, protocol) if baselines and not rule.boxes else {},
-        "seconds": round(time.monotonic() - began, 3),
     }
-    if json_path is not None:
-        write_text(json_path, json.dumps(result, indent=2) + "\n")
-    return result
 
 
 def _measure_all(
     model: Model | str | Path | None,
     items: ReferDataset,
-    task: str,
     protocol: str,
     kept: list[Predicted] | None,
     processes: int,
@@ -133,20 +172,45 @@ def _measure_all(
 ) -> tuple[Metric[Any], str]:
     """Return the metric over all of `items` and the model's name; add the predictions to `kept` if it is a list."""
     scenes, metric = by_scene(items), metric_for(protocol)
-    with _loaded(model, device, processes) as loaded, _bar(f"evaluate {loaded.name}", len(items), quiet) as advance:
-        if task not in loaded.verbs:
-            raise InputError(f"{loaded.name} answers {', '.join(loaded.verbs)}; it cannot be measured on {task}")
-        if isinstance(loaded.model, Model):
-            for scene in scenes:
-                metric.merge(measure(loaded.model, items, [scene], protocol, kept=kept).state())
-                advance(len(scenes[scene]))
-        else:
-            for scene, state, found in _in_processes(loaded, device, processes, items, protocol, kept is not None):
-                metric.merge(state)
-                if kept is not None:
-                    kept += found
-                advance(len(scenes[scene]))
-        return metric, loaded.name
+    with (
+        loaded(model, device, processes) as ready,
+        progress_bar(f"evaluate {ready.name}", len(items), quiet) as advance,
+    ):
+        if "refer" not in ready.verbs:
+            raise InputError(f"{ready.name} answers {', '.join(ready.verbs)}; it cannot be measured on refer")
+        chosen = items if ready.model is not None else _Chosen(items)
+        for scene, (state, found) in ready.each_scene(scenes, _sentence_job, (chosen, protocol, kept is not None)):
+            metric.merge(state)
+            if kept is not None:
+                kept += found
+            advance(len(scenes[scene]))
+        return metric, ready.name
+
+
+class _Chosen:
+    """The sentences of a dataset by name, in place of the dataset itself where they are sent to another process."""
+
+    def __init__(self, items: ReferDataset) -> None:
+        self.data, self.split, self.source = str(items.data), items.split, items.source
+        self.keys = {annotation.key for annotation in items.annotations}
+
+    def load(self) -> ReferDataset:
+        items = ReferDataset(self.data, self.split, source=self.source, prepare=not_prepared, cache_scenes=1)
+        items.annotations = [annotation for annotation in items.annotations if annotation.key in self.keys]
+        return items
+
+
+def _sentence_job(
+    model: Model, chosen: ReferDataset | _Chosen, protocol: str, keep: bool
+) -> Callable[[str], tuple[Any, list[Predicted]]]:
+    """Return the function from a scene to (metric state, predictions if they are kept) of its chosen sentences."""
+    items = chosen.load() if isinstance(chosen, _Chosen) else chosen
+
+    def job(scene: str) -> tuple[Any, list[Predicted]]:
+        kept: list[Predicted] | None = [] if keep else None
+        return measure(model, items, [scene], protocol, kept=kept).state(), kept or []
+
+    return job
 
 
 @torch.inference_mode()
@@ -227,10 +291,17 @@ COLUMNS = {
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """Print a result of `evaluate` as a table on standard output; a group without annotations has `-`."""
+    """Print a result of `evaluate` as a table on standard output; a group without annotations or classes has `-`."""
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    if result["task"] != "refer":
+        table, lines = table_of_scans(result)
+        console.print(table)
+        for line in lines:
+            console.print(line, highlight=False)
+        return
     caption = f"{result['annotations']:,} annotations, {result['scenes']:,} scenes; numbers in %"
     if result.get("missing"):
         caption += f"; {result['missing']:,} annotations without a prediction are left out"
@@ -251,112 +322,9 @@ def print_table(result: dict[str, Any]) -> None:
                 shares = (f"{100 * values[key]:.2f}" if values["n"] else "-" for key in keys)
                 table.add_row(name, subset, f"{values['n']:,}", *shares)
         table.add_section()
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
-
-
-class _Loaded:
-    """A model to measure: in this process, or as a checkpoint that other processes load."""
-
-    def __init__(self, name: str, verbs: tuple[str, ...], model: Model | None, path: str | None) -> None:
-        self.name, self.verbs, self.model, self.path = name, verbs, model, path
-
-
-@contextmanager
-def _loaded(model: Model | str | Path | None, device: str, processes: int) -> Iterator[_Loaded]:
-    if isinstance(model, Model):
-        name = str(getattr(model, "card", {}).get("name", model.system))
-        modes = [(module, module.training) for module in model.modules()]
-        model.eval()
-        try:
-            if processes == 1:
-                yield _Loaded(name, model.verbs, model, None)
-            else:
-                with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
-                    path = hub.save_checkpoint(model, Path(folder) / "model.safetensors")
-                    yield _Loaded(name, model.verbs, None, str(path))
-        finally:
-            for module, mode in modes:
-                module.training = mode
-        return
-    # Also with several processes: what is wrong with the checkpoint is said here, once.
-    own = hub.load_model(model, device=device if processes == 1 else "cpu")
-    name = str(own.card.get("name", own.system))
-    yield _Loaded(name, own.verbs, own if processes == 1 else None, str(own.card["path"]))
-
-
-_Work = tuple[str, str, str, list[tuple[str, int]], str, bool]
-_worker: tuple[Model, ReferDataset, str, bool] | None = None
-
-
-def _in_processes(
-    loaded: _Loaded, device: str, processes: int, items: ReferDataset, protocol: str, keep: bool
-) -> Iterator[tuple[str, Any, list[Predicted]]]:
-    """Yield (scene, metric state, predictions if they are to be kept) as processes finish scenes."""
-    # Spawned, not forked: a process that has run OpenMP or CUDA cannot be forked safely.
-    context = multiprocessing.get_context("spawn")
-    assert loaded.path is not None
-    counter = context.Value("i", 0)
-    chosen = [annotation.key for annotation in items.annotations]
-    work: _Work = (str(items.data), items.split, items.source, chosen, protocol, keep)
-    start = (counter, loaded.path, device, processes, work, dict(hub.SYSTEMS), dict(hub.PRESETS))
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=start) as pool:
-        with environment_for(processes):
-            futures = {pool.submit(_measure_scene, scene): scene for scene in by_scene(items)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], *future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker(
-    counter: Any,
-    path: str,
-    device: str,
-    processes: int,
-    work: _Work,
-    systems: dict[str, str],
-    presets: dict[str, str],
-) -> None:
-    global _worker
-    with counter.get_lock():
-        number, counter.value = counter.value, counter.value + 1
-    hub.SYSTEMS.update(systems)
-    hub.PRESETS.update(presets)
-    limit_threads(processes)
-    if device in ("auto", "cuda") and torch.cuda.is_available():
-        device = f"cuda:{number % torch.cuda.device_count()}"
-    data, split, source, keys, protocol, keep = work
-    items = ReferDataset(data, split, source=source, prepare=not_prepared, cache_scenes=1)
-    chosen = set(keys)
-    items.annotations = [annotation for annotation in items.annotations if annotation.key in chosen]
-    _worker = hub.load_model(path, device=device), items, protocol, keep
-
-
-def _measure_scene(scene: str) -> tuple[Any, list[Predicted]]:
-    assert _worker is not None
-    model, items, protocol, keep = _worker
-    kept: list[Predicted] | None = [] if keep else None
-    return measure(model, items, [scene], protocol, kept=kept).state(), kept or []
+    console.print(table)
 
 
 def not_prepared(*_: Any, **__: Any) -> Any:
     """Stand where a dataset takes `prepare`: `measure` prepares scans itself, once per scene."""
     raise AssertionError("evaluation prepares scans itself, once per scene")
-
-
-@contextmanager
-def _bar(title: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(file=sys.stderr, quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task(title, total=total)
-
-        def advance(count: int) -> None:
-            progress.advance(task, count)
-
-        yield advance

@@ -25,6 +25,7 @@ from saymask import __version__
 from saymask.atomic import atomic_path, write_text
 from saymask.config import fingerprint, from_json, to_json
 from saymask.errors import CheckpointError, InputError
+from saymask.io.pickles import refuse_pickle
 from saymask.models.base import Model, Preset
 
 SYSTEMS: dict[str, str] = {
@@ -32,6 +33,7 @@ SYSTEMS: dict[str, str] = {
     "bqnet": "saymask.models.bqnet:BQNet",
     "bqnet-backbone": "saymask.models.bqnet:BackbonePretraining",
     "cfnet": "saymask.models.cfnet:CFNet",
+    "lground": "saymask.models.lground:LGround",
 }
 """System name -> `module:class` of its Model; the class takes the configuration."""
 PRESETS: dict[str, str] = {
@@ -45,13 +47,24 @@ PRESETS: dict[str, str] = {
     "cfnet.res": "saymask.models.cfnet:res",
     "cfnet.gres": "saymask.models.cfnet:gres",
     "cfnet.rooms": "saymask.models.cfnet:rooms",
+    "lground.pretrain": "saymask.models.lground.presets:pretrain",
+    "lground.scannet200-ce": "saymask.models.lground.presets:scannet200_ce",
+    "lground.scannet200-focal": "saymask.models.lground.presets:scannet200_focal",
+    "lground.scannet200-finetune": "saymask.models.lground.presets:scannet200_finetune",
+    "lground.scannet200-5pct": "saymask.models.lground.presets:scannet200_5pct",
+    "lground.scannet200-instances": "saymask.models.lground.presets:scannet200_instances",
+    "lground.rooms-pretrain": "saymask.models.lground.presets:rooms_pretrain",
+    "lground.rooms-ce": "saymask.models.lground.presets:rooms_ce",
+    "lground.rooms-focal": "saymask.models.lground.presets:rooms_focal",
+    "lground.rooms-finetune": "saymask.models.lground.presets:rooms_finetune",
+    "lground.rooms-5pct": "saymask.models.lground.presets:rooms_5pct",
+    "lground.rooms": "saymask.models.lground.presets:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
 DEFAULT = "bqnet.rooms"
 """The embedded checkpoint that is used when no other is named."""
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = "saymask-1"
-PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 
 def preset(name: str) -> Preset:
@@ -153,6 +166,17 @@ def models() -> list[dict[str, Any]]:
         card = json.loads(read_metadata(path)["card"])
         cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
     return cards
+
+
+def default_for(verb: str) -> str:
+    """Return the name of the embedded checkpoint that answers `verb` when no model is named.
+
+    The default answers what it can, another embedded one the rest; InputError when none answers it.
+    """
+    cards = {card["name"]: card for card in models() if verb in card["verbs"]}
+    if not cards:
+        raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
+    return DEFAULT if DEFAULT in cards else next(iter(cards))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -279,13 +303,8 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path} is empty; expected a .safetensors checkpoint")
     # A safetensors file is the length of its header and then a JSON object; that length may look like a pickle's start.
     safe = len(head) == 9 and head.endswith(b"{") and 8 + struct.unpack("<Q", head[:8])[0] <= size
-    if not safe and (head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
-                     or path.suffix in PICKLES):  # fmt: skip
-        raise CheckpointError(
-            f"{path} is a pickle, which can run any code when it is loaded, so it is refused; turn an official "
-            "checkpoint into a safe one with `saymask convert`"
-        )
     if not safe:
+        refuse_pickle(path)
         raise CheckpointError(f"{path} is cut off or not a safetensors file ({size:,} bytes); copy it again")
     try:
         with safe_open(path, framework="pt") as opened:

@@ -8,7 +8,7 @@ never stopped, also in the middle of an epoch.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,25 +28,79 @@ from saymask.runlog import ProgressLine
 
 MAX_SKIPPED = 20
 """So many steps in a row without a finite gradient end the training."""
+OPTIMIZERS = ("adamw", "sgd")
+
+
+def _epoch_decay(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e)."""
+    return train.decay ** order.epoch(step)
+
+
+def _multi_step(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """Times decay after each epoch of `milestones`: 0.3 after 120 and 150 (LGround §5)."""
+    done = order.epoch(step) - 1
+    return train.decay ** sum(done >= milestone for milestone in train.milestones)
+
+
+def _epoch_poly(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """(1 - e / epochs)^power in epoch e counted from 0 (power 4: BQNet §5; 0.9: LGround §5)."""
+    return (1 - (order.epoch(step) - 1) / train.epochs) ** train.power
+
+
+def _cosine(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """Linear rise over the share `warmup` of all steps, then half a cosine down to 0 at the end."""
+    rise = round(train.warmup * order.total)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, order.total - rise)))
+
+
+SCHEDULES: dict[str, Callable[[TrainConfig, int, BatchOrder], float]] = {
+    "epoch-decay": _epoch_decay,
+    "multi-step": _multi_step,
+    "epoch-poly": _epoch_poly,
+    "cosine": _cosine,
+}
 
 
 def rate_factor(train: TrainConfig, step: int, order: BatchOrder) -> float:
-    """Return what the learning rates are multiplied by at `step` (from 0).
+    """Return what the learning rates are multiplied by at `step` (from 0); InputError for an unknown schedule."""
+    _check_name("train.schedule", train.schedule, SCHEDULES)
+    return SCHEDULES[train.schedule](train, step, order)
 
-    `epoch-decay`: decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e). `epoch-poly`: (1 - e / epochs)^4
-    in epoch e counted from 0 (BQNet §5). `cosine`: linear rise over the
-    share `warmup` of all steps, then half a cosine down to 0 at the end.
+
+def make_optimizer(train: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Return the optimiser over parameter groups that have rates of their own; InputError for an unknown one.
+
+    AdamW has betas 0.9, 0.999 and eps 1e-8; SGD has no Nesterov momentum and decays weights through their gradient, as
+    the published training does (LGround §5).
     """
-    if train.schedule == "epoch-decay":
-        return train.decay ** order.epoch(step)
-    if train.schedule == "epoch-poly":
-        return (1 - (order.epoch(step) - 1) / train.epochs) ** 4
-    if train.schedule == "cosine":
-        rise = round(train.warmup * order.total)
-        if step < rise:
-            return (step + 1) / rise
-        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, order.total - rise)))
-    raise InputError(f"train.schedule: expected 'epoch-decay', 'epoch-poly' or 'cosine', got {train.schedule!r}")
+    _check_name("train.optimizer", train.optimizer, OPTIMIZERS)
+    if train.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=train.lr)
+    return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, dampening=train.dampening)
+
+
+def check_settings(train: TrainConfig) -> None:
+    """Raise InputError where a setting of the optimiser or of its learning rate cannot be used."""
+    _check_name("train.optimizer", train.optimizer, OPTIMIZERS)
+    _check_name("train.schedule", train.schedule, SCHEDULES)
+    if not (0 <= train.momentum < 1 and 0 <= train.dampening <= 1):
+        raise InputError(
+            f"expected train.momentum from 0 to below 1 and train.dampening from 0 to 1, got {train.momentum} and "
+            f"{train.dampening}"
+        )
+    if train.schedule == "multi-step" and (not train.milestones or min(train.milestones) < 1):
+        raise InputError(
+            "train.milestones: schedule multi-step expects the epochs after which the rate falls, counted from 1, such "
+            f"as 120,150; got {list(train.milestones)}"
+        )
+
+
+def _check_name(setting: str, name: str, known: Collection[str]) -> None:
+    *most, last = (repr(each) for each in known)
+    if name not in known:
+        raise InputError(f"{setting}: expected {', '.join(most)} or {last}, got {name!r}")
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
@@ -61,7 +115,7 @@ class Progress:
     step: int = 0
     """Optimiser steps done."""
     best: float | None = None
-    """Highest validation metric."""
+    """Highest headline number of a validation."""
     best_step: int = 0
     skipped: int = 0
     """Steps without a finite gradient, all and in a row."""
@@ -84,11 +138,11 @@ class Learner(pl.LightningModule):
         self._statistics: list[tuple[Tensor, Tensor]] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW over the model's parameter groups (betas 0.9, 0.999, eps 1e-8)."""
+        """Return the optimiser over the model's parameter groups."""
         groups = self.model.parameter_groups(self.train_config)
         for group in groups:
             group["base_lr"] = group["lr"]
-        return torch.optim.AdamW(groups, lr=self.train_config.lr)
+        return make_optimizer(self.train_config, groups)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch by its own `to`."""
@@ -138,7 +192,11 @@ class Learner(pl.LightningModule):
 
 
 class Keeper(pl.Callback):
-    """Counts steps and, at the right ones, logs, validates, saves, and stops."""
+    """Counts steps and, at the right ones, logs, validates, saves, and stops.
+
+    `headline` is the number of the validation's `overall` group that decides which weights are the best, and what it is
+    called.
+    """
 
     def __init__(
         self,
@@ -146,6 +204,7 @@ class Keeper(pl.Callback):
         order: BatchOrder,
         *,
         validate: Callable[[Model], dict[str, Any]] | None,
+        headline: tuple[str, str],
         card: Callable[[Progress, dict[str, Any]], dict[str, Any]],
         line: ProgressLine,
         save_minutes: float = 10.0,
@@ -155,7 +214,7 @@ class Keeper(pl.Callback):
     ) -> None:
         self.out, self.order, self.validate, self.card, self.line = out, order, validate, card, line
         self.save_minutes, self.save_steps, self.max_minutes = save_minutes, save_steps, max_minutes
-        self.log_every = log_every
+        self.log_every, self.headline = log_every, headline
         self._began = self._saved = time.monotonic()
         self._seconds_before = 0.0
         self._state: dict[str, Any] | None = None
@@ -240,7 +299,7 @@ class Keeper(pl.Callback):
     ) -> dict[str, Any]:
         """Measure on the validation split, all processes together; keep the weights if they are the best so far.
 
-        `validate` returns `ReferMetric.compute()`; the mean IoU over all annotations decides.
+        `validate` returns what a metric computes; the headline number of its group `overall` decides.
         """
         model = learner.model
         if trainer.world_size > 1:
@@ -253,9 +312,11 @@ class Keeper(pl.Callback):
         metrics = validate(model)
         for module, mode in modes:
             module.training = mode
-        value = float(metrics["overall"]["miou"])
-        self._log(trainer, {f"val/{name}": number for name, number in flatten(metrics).items()}, learner.at.step)
-        self.line.say(f"step {learner.at.step}: val mIoU {100 * value:.2f} (protocol {metrics['protocol']})")
+        key, title = self.headline
+        value = float(metrics["overall"][key])
+        numbers = {f"val/{name}": number for name, number in flatten(_groups(metrics)).items()}
+        self._log(trainer, numbers, learner.at.step)
+        self.line.say(f"step {learner.at.step}: val {title} {100 * value:.2f} (protocol {metrics['protocol']})")
         if learner.at.best is None or value > learner.at.best:
             learner.at.best, learner.at.best_step = value, learner.at.step
             self._export(trainer, learner, "best", metrics)
@@ -278,6 +339,11 @@ class Keeper(pl.Callback):
         }
         with atomic_path(self.state_file) as temporary:
             torch.save(state, temporary)
+
+
+def _groups(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the groups of a result without its hundreds of numbers of single classes, which only the card keeps."""
+    return {name: values for name, values in metrics.items() if isinstance(values, Mapping) and "n" in values}
 
 
 def _agree(trainer: pl.Trainer, *flags: bool) -> tuple[bool, ...]:

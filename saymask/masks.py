@@ -21,7 +21,7 @@ class Masks:
     index: np.ndarray  # int64 [N]: support row of each point of the scan, -1 = none
     scores: np.ndarray  # float32 [M], 0..1
     names: tuple[str, ...]  # M: the sentence or the class name
-    labels: np.ndarray | None = None  # int [M] class ids
+    labels: np.ndarray | None = None  # int [M] class ids; words and classes that the user named count from 1
     message: str = ""
     """What to tell the user, e.g. `no object fits: …`."""
 
@@ -79,7 +79,10 @@ class Masks:
 
     def box(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the smallest and largest corner of mask i, float32 [3] metres each (zeros for an empty mask)."""
-        chosen = self.scan.points[self.points(i)]
+        return self._box(self.points(i))
+
+    def _box(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.scan.points[points]
         if not len(chosen):
             return np.zeros(3, np.float32), np.zeros(3, np.float32)
         return chosen.min(0), chosen.max(0)
@@ -88,15 +91,32 @@ class Masks:
         """Return the points that any mask holds, bool [N]."""
         return _spread(np.asarray(self.support.any(0)), self.index)
 
+    @property
+    def best(self) -> np.ndarray:
+        """The best-scored mask of every point of the scan, int32 [N], -1 = none."""
+        rows = np.full(self.support.shape[1] + 1, -1, np.int32)  # the last row is that of points without one
+        for i in np.argsort(self.scores, kind="stable"):
+            rows[:-1][self.support[i]] = i
+        return rows[self.index]
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether no point of the scan lies in two masks."""
+        doubled = np.count_nonzero(self.support, axis=0) > 1
+        return not (doubled.any() and doubled[self.index[self.index >= 0]].any())
+
     def to_json(self) -> dict[str, Any]:
         """Return what a program needs to know: one entry per mask with score, points of the file, and box in metres."""
-        masks = []
+        masks, source = [], self.scan.source
+        # how many points of the file each point of the scan stands for
+        weight = None if source is None else np.bincount(source.index[source.index >= 0], minlength=len(self.scan))
         for i in range(len(self)):
-            low, high = self.box(i)
+            points = self.points(i)
+            low, high = self._box(points)
             entry: dict[str, Any] = {
                 "name": self.names[i],
                 "score": round(float(self.scores[i]), 6),
-                "points": int(np.count_nonzero(self.original(i))),
+                "points": int(np.count_nonzero(points) if weight is None else weight[points].sum()),
                 "box_min": [round(float(v), 4) for v in low],
                 "box_max": [round(float(v), 4) for v in high],
             }
@@ -109,8 +129,11 @@ class Masks:
         """Write the input's points in their original order with all attributes plus mask columns; return the path.
 
         The suffix chooses the format: .ply, .npz, .las, .laz (columns `mask_0`, `mask_1`, … uint8 and `mask_id` int32,
-        the best-scored mask of the point or -1) or .json (run lengths, no points). `colored` paints the masked points
-        in PLY and LAS, which loses their own colours. An existing file is replaced only when the new one is complete.
+        the best-scored mask of the point or -1) or .json (run lengths, no points). Masks with labels give a column
+        `label` int32 as well, the class id of that mask or 0 (`mask_label` where the input has a `label` of its own);
+        where no point lies in two of them, these two columns say everything and `mask_0`, … are left out. `colored`
+        paints the masked points in PLY and LAS, which loses their own colours. Columns `mask_…` of an earlier result
+        are replaced. An existing file is replaced only when the new one is complete.
         Raises InputError when the path cannot be written or the suffix is unknown.
         """
         from saymask.io.save import save_masks

@@ -1,33 +1,23 @@
 """A picture of a scan with the masks marked: seen from above at an angle, ceiling and near walls cut away."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from saymask.atomic import atomic_path, check_writable
 from saymask.errors import InputError
+from saymask.legend import Panel, caption
 from saymask.masks import Masks
+from saymask.palette import HIGHLIGHT, mask_colors, of_benchmark
 from saymask.raster import Camera, close_holes, look_at, shade, splat
 from saymask.scan import Scan
 from saymask.stage import Stage, loose
 
-HIGHLIGHT = np.array(
-    [
-        [255, 45, 85],
-        [0, 150, 255],
-        [255, 160, 0],
-        [70, 190, 60],
-        [165, 90, 255],
-        [0, 190, 180],
-        [240, 90, 200],
-        [150, 110, 60],
-    ],
-    np.float32,
-)
-"""Colours of the masks, in turn."""
+MOST_IN_BAR = 3
+"""Classes that are named in the bar; more of them get a panel beside the picture."""
 BACKGROUND = np.array([250, 250, 252], np.float32)
 VIEWS = {"front": -90.0, "right": 0.0, "back": 90.0, "left": 180.0}
 """Azimuths of the camera in degrees."""
@@ -66,37 +56,70 @@ def draw(
     `front`, `back`, `left`, `right` (camera on the -y, +y, -x, +x side), `top`, or `camera`. Masked points hidden
     behind others shine through faintly; small masks are shown again enlarged in a corner. `title` is the caption,
     the masks' first name by default.
+
+    Masks with labels have the benchmark's colours of their classes, objects of one class in different shades. More
+    than three classes are listed beside the picture, the largest first. A result that says what all the scan is
+    (`semantic`, `instances`) is cut open like the scan itself, so that the room can be seen from inside.
     """
     if view not in (*VIEWS, "auto", "top", "camera"):
         raise InputError(f"view: expected one of auto, top, camera, {', '.join(VIEWS)}, got {view!r}")
     if size[0] < 160 or size[1] < 120 or size[0] * size[1] > 64_000_000:
         raise InputError(f"picture size: expected 160x120 up to 64 megapixels, got {size[0]}x{size[1]}")
     title = title or (masks.names[0] if masks is not None and len(masks) and len(set(masks.names)) == 1 else "")
-    owner = _owners(scan, masks)
-    stage = Stage.of(scan, owner)
+    owner = np.full(len(scan), -1, np.int32) if masks is None else masks.best
+    marks = Marks.of(masks, owner)
+    stage = _stage(scan, owner, marks)
     bar = max(44, size[1] // 16) if title or (masks is not None) else 0
-    canvas = (size[0], size[1] - bar)
-    camera = _camera(stage, canvas, view)
-    picture = _shade(stage, camera, canvas)
+    many = masks is not None and _many(masks)
+    panel = Panel.of(scan, masks, size, bar) if masks is not None and many else None
+    canvas = (size[0] - (panel.width if panel else 0), size[1] - bar)
+    camera = _camera(stage, canvas, view, marks)
+    picture = _shade(stage, camera, canvas, marks)
     image = Image.new("RGB", size, (255, 255, 255))
     image.paste(Image.fromarray(picture), (0, bar))
-    if (owner >= 0).any():
-        _inset(image, stage, camera, canvas, bar)
+    if (owner >= 0).any() and not marks.everything:
+        _inset(image, stage, camera, canvas, bar, marks)
+    if panel is not None:
+        panel.draw(image, bar)
     if bar:
-        _caption(image, scan, masks, title, bar)
+        caption(image, scan, masks, title, bar, many=many)
     return image
 
 
-def _owners(scan: Scan, masks: Masks | None) -> np.ndarray:
-    """Return the best-scored mask of every point int32 [N], -1 = none."""
-    owner = np.full(len(scan), -1, np.int32)
-    if masks is not None:
-        for i in np.argsort(masks.scores, kind="stable"):
-            owner[masks.points(int(i))] = i
-    return owner
+@dataclass(frozen=True)
+class Marks:
+    """How masks are marked."""
+
+    colors: np.ndarray  # float32 [M, 3]
+    everything: bool
+    """The masks say what all the scan is, not where one thing is: they are cut away with the ceiling and the near
+    walls, and nothing shines through anything."""
+
+    @classmethod
+    def of(cls, masks: Masks | None, owner: np.ndarray) -> "Marks":
+        """Return how `masks`, of which each point has the one in `owner` int32 [N], are marked."""
+        if masks is None:
+            return cls(HIGHLIGHT[:0], False)
+        covering = masks.labels is not None and float((owner >= 0).mean()) > 0.5
+        broad = covering or (_many(masks) and of_benchmark(masks))
+        return cls(mask_colors(masks), broad)
 
 
-def _camera(stage: Stage, canvas: tuple[int, int], view: str) -> Camera:
+def _many(masks: Masks) -> bool:
+    """Say whether masks are of more classes than the bar can name."""
+    return masks.labels is not None and len(np.unique(masks.labels)) > MOST_IN_BAR
+
+
+def _stage(scan: Scan, owner: np.ndarray, marks: Marks) -> Stage:
+    """Return what is drawn of a scan."""
+    if not marks.everything:
+        return Stage.of(scan, owner)
+    # The stage keeps masked points wherever they are; numbered below -1 they are cut like all others.
+    stage = Stage.of(scan, -2 - owner)
+    return replace(stage, owner=-2 - stage.owner)
+
+
+def _camera(stage: Stage, canvas: tuple[int, int], view: str, marks: Marks) -> Camera:
     """Return the camera of a view; `auto` tries eight sides on a small picture and takes the one that shows most."""
     if view == "camera" or (view == "auto" and stage.eye is not None):
         if stage.eye is None:
@@ -109,20 +132,16 @@ def _camera(stage: Stage, canvas: tuple[int, int], view: str) -> Camera:
     if view in VIEWS:
         return _frame(stage, canvas, VIEWS[view], 48.0)
     small = (canvas[0] // 6, canvas[1] // 6)
-    some = np.unique(
-        np.concatenate(
-            [np.arange(0, len(stage.points), max(1, len(stage.points) // 60_000)), np.flatnonzero(stage.owner >= 0)]
-        )
-    )
+    chosen = np.flatnonzero((stage.owner >= 0) & (not marks.everything))
+    some = np.unique(np.concatenate([np.arange(0, len(stage.points), max(1, len(stage.points) // 60_000)), chosen]))
     thin = stage.part(some)
-    marked = bool((stage.owner >= 0).any())
     best, most = VIEWS["front"], -1.0
     for azimuth in np.arange(-67.5, 292.5, 45.0):
         camera = _frame(thin, small, float(azimuth), 48.0)
-        index, _ = _paint(thin, camera, small, 1.0)
+        index, _ = _paint(thin, camera, small, 1.0, marks)
         seen = index >= 0
         value = float(seen.mean())
-        if marked:
+        if len(chosen):
             value = 0.2 * value + 100 * float((thin.owner[index[seen]] >= 0).sum()) / seen.size
         if value > most:
             best, most = float(azimuth), value
@@ -148,10 +167,15 @@ def _from_sensor(stage: Stage, canvas: tuple[int, int]) -> Camera:
 
 
 def _paint(
-    stage: Stage, camera: Camera, canvas: tuple[int, int], scale: float, only: np.ndarray | None = None
+    stage: Stage,
+    camera: Camera,
+    canvas: tuple[int, int],
+    scale: float,
+    marks: Marks,
+    only: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splat the points (without near walls, or `only` some rows); return each pixel's point int32 [h, w] and depth."""
-    rows = np.flatnonzero(~_near_wall(stage, camera)) if only is None else only
+    rows = np.flatnonzero(~_near_wall(stage, camera, marks)) if only is None else only
     index, depth = splat(
         camera,
         stage.points[rows],
@@ -164,8 +188,9 @@ def _paint(
     return np.where(index >= 0, rows.astype(np.int32)[index], np.int32(-1)), depth
 
 
-def _near_wall(stage: Stage, camera: Camera) -> np.ndarray:
-    """Return which points belong to walls between the camera and the room, bool [n]; masked points never do.
+def _near_wall(stage: Stage, camera: Camera, marks: Marks) -> np.ndarray:
+    """Return which points belong to walls between the camera and the room, bool [n]; masked points never do
+    unless everything is masked.
 
     What hung on such a wall goes with it: small parts that nothing holds any more.
     """
@@ -173,12 +198,12 @@ def _near_wall(stage: Stage, camera: Camera) -> np.ndarray:
         return np.zeros(len(stage.points), bool)
     near = stage.plan.near(camera.back[:2])
     near[~near] = loose(stage.points[~near])
-    return near & (stage.owner < 0)
+    return near if marks.everything else near & (stage.owner < 0)
 
 
-def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int]) -> np.ndarray:
+def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
     """Return the picture uint8 [h, w, 3]: drawn at twice the size, lit, outlined, and brought down."""
-    index, depth = _paint(stage, camera, canvas, 2.0)
+    index, depth = _paint(stage, camera, canvas, 2.0, marks)
     close_holes(index, depth, _reach(stage, camera))
     base = stage.colors.astype(np.float32)
     grey = base @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -186,13 +211,16 @@ def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int]) -> np.ndarray:
     rows = np.flatnonzero(stage.owner >= 0)
     # a little of the object's own brightness is kept, so that its form can still be read
     own = np.clip(0.8 + 0.4 * grey[rows] / 255.0, 0.8, 1.1)
-    base[rows] = HIGHLIGHT[stage.owner[rows] % len(HIGHLIGHT)] * own[:, None]
+    base[rows] = marks.colors[stage.owner[rows]] * own[:, None]
     sun = camera.back + 0.3 * camera.up - 0.3 * camera.right
     sun = (sun / np.linalg.norm(sun)).astype(np.float32)
-    picture = shade(index, depth, base, stage.normals, stage.owner >= 0, camera.back.astype(np.float32), sun)
+    strong = np.zeros(len(base), bool) if marks.everything else stage.owner >= 0
+    picture = shade(index, depth, base, stage.normals, strong, camera.back.astype(np.float32), sun)
     picture[index < 0] = BACKGROUND
-    if len(rows):
-        _outline(stage, camera, canvas, picture, index)
+    if marks.everything:
+        _borders(picture, np.where(index >= 0, stage.owner[index], -2))
+    elif len(rows):
+        _outline(stage, camera, canvas, picture, index, marks)
     h, w = picture.shape[0] // 2, picture.shape[1] // 2
     small = (picture[0::2, 0::2] + picture[1::2, 0::2] + picture[0::2, 1::2] + picture[1::2, 1::2]) * 0.25
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w]
@@ -204,10 +232,23 @@ def _reach(stage: Stage, camera: Camera) -> int:
     return int(np.clip(2.0 * 1.6 * np.quantile(stage.radius, 0.9) * camera.focal / max(far, 0.1), 5, 24))
 
 
-def _outline(stage: Stage, camera: Camera, canvas: tuple[int, int], picture: np.ndarray, index: np.ndarray) -> None:
+def _borders(picture: np.ndarray, owner: np.ndarray) -> None:
+    """Draw a thin dark line where one mask ends and another begins, in place; `owner` int [h, w], -2 = empty."""
+    line = np.zeros(owner.shape, bool)
+    for axis in (0, 1):
+        a, b = (slice(None), slice(1, None)), (slice(None), slice(None, -1))
+        a, b = (a, b) if axis else (a[::-1], b[::-1])
+        line[a] |= (owner[a] != owner[b]) & (owner[a] > -2) & (owner[b] > -2)
+    wide = np.asarray(ndimage.binary_dilation(line, np.ones((2, 2))), bool)
+    picture[wide] *= 0.55
+
+
+def _outline(
+    stage: Stage, camera: Camera, canvas: tuple[int, int], picture: np.ndarray, index: np.ndarray, marks: Marks
+) -> None:
     """Draw a line round every mask and let its hidden parts shine through, in place."""
     owner = np.where(index >= 0, stage.owner[index], -1)
-    behind, depth = _paint(stage, camera, canvas, 2.0, np.flatnonzero(stage.owner >= 0))
+    behind, depth = _paint(stage, camera, canvas, 2.0, marks, np.flatnonzero(stage.owner >= 0))
     close_holes(behind, depth, _reach(stage, camera))
     where = np.argwhere((behind >= 0) | (owner >= 0))
     if not len(where):
@@ -218,20 +259,26 @@ def _outline(stage: Stage, camera: Camera, canvas: tuple[int, int], picture: np.
     owner, behind, view = owner[area], behind[area], picture[area]
     hidden = (behind >= 0) & (owner < 0)
     ghost = stage.owner[behind]
-    view[hidden] = 0.7 * view[hidden] + 0.3 * HIGHLIGHT[ghost[hidden] % len(HIGHLIGHT)]
+    view[hidden] = 0.7 * view[hidden] + 0.3 * marks.colors[ghost[hidden]]
     whole = np.where(owner >= 0, owner, np.where(hidden, ghost, -1))
-    for i in np.unique(whole[whole >= 0]):
-        labelled = np.asarray(ndimage.label(whole == i)[0], np.int64)  # type: ignore[index]
+    for i, box in enumerate(ndimage.find_objects(whole + 1)):
+        if box is None:
+            continue
+        near = tuple(slice(max(s.start - pad, 0), s.stop + pad) for s in box)
+        labelled = np.asarray(ndimage.label(whole[near] == i)[0], np.int64)  # type: ignore[index]
         large = np.bincount(labelled.ravel()) >= 150  # single stray points get no line
         large[0] = False
+        if not large.any():
+            continue
         away = ndimage.distance_transform_edt(~large[labelled])
         assert isinstance(away, np.ndarray)
-        free = (away > 0) & (owner < 0)
-        view[free & (away <= 6.5)] = 255.0
-        view[free & (away <= 3.5)] = HIGHLIGHT[i % len(HIGHLIGHT)] * 0.55
+        free = (away > 0) & (owner[near] < 0)
+        line = view[near]
+        line[free & (away <= 6.5)] = 255.0
+        line[free & (away <= 3.5)] = marks.colors[i] * 0.55
 
 
-def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, int], bar: int) -> None:
+def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, int], bar: int, marks: Marks) -> None:
     """Show small masks again, enlarged, in the emptiest corner."""
     chosen = stage.points[stage.owner >= 0].astype(np.float64)
     x, y = camera.project(chosen, canvas)
@@ -247,7 +294,7 @@ def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, 
     # what stands between the closer camera and the object would fill the small picture
     ahead = (stage.points - middle) @ close.back.astype(np.float32)
     rows = np.flatnonzero((ahead < 1.5 * radius) | (stage.owner >= 0))
-    small = Image.fromarray(_shade(stage.part(rows), close, box))
+    small = Image.fromarray(_shade(stage.part(rows), close, box, marks))
     pixels = np.asarray(image)[bar:]
     gap = 14
     places = [
@@ -264,7 +311,7 @@ def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, 
         return float((np.abs(area.astype(np.float32) - BACKGROUND).sum(-1) > 12).mean()) + 10 * covers
 
     at = min(places, key=busy)
-    color = tuple(int(v) for v in HIGHLIGHT[int(stage.owner.max()) % len(HIGHLIGHT)])
+    color = tuple(int(v) for v in marks.colors[int(stage.owner.max())])
     pen = ImageDraw.Draw(image)
     pad = 12
     frame = (low[0] - pad, low[1] - pad + bar, high[0] + pad, high[1] + pad + bar)
@@ -274,42 +321,3 @@ def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, 
     pen.line([edge, center], fill=color, width=2)
     image.paste(small, (at[0], at[1] + bar))
     pen.rectangle((at[0] - 3, at[1] + bar - 3, at[0] + box[0] + 2, at[1] + bar + box[1] + 2), outline=color, width=3)
-
-
-def _caption(image: Image.Image, scan: Scan, masks: Masks | None, title: str, bar: int) -> None:
-    """Write the sentence and the legend into the bar at the top."""
-    pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(bar * 0.46)
-    small = ImageFont.load_default(bar * 0.30)
-    right = image.width - bar // 3
-    for text, color in reversed(_legend(scan, masks)):
-        width = pen.textlength(text, font=small)
-        if right - width < image.width * 0.45:
-            break
-        pen.text((right - width, bar / 2), text, fill=(70, 70, 78), font=small, anchor="lm")
-        right -= width + bar * 0.5
-        if color is not None:
-            r = bar * 0.15
-            pen.ellipse(
-                (right + bar * 0.5 - 2.6 * r, bar / 2 - r, right + bar * 0.5 - 0.6 * r, bar / 2 + r), fill=color
-            )
-            right -= 2 * r
-    text = f"“{title}”" if title else scan.name
-    while len(text) > 4 and pen.textlength(text, font=font) > right - bar * 0.6:
-        text = text[:-3].rstrip("…") + "…"
-    pen.text((bar / 3, bar / 2), text, fill=(20, 20, 26), font=font, anchor="lm")
-
-
-def _legend(scan: Scan, masks: Masks | None) -> Sequence[tuple[str, tuple[int, ...] | None]]:
-    """Return what the legend says, each with the colour of its dot."""
-    if masks is None:
-        return [(f"{len(scan):,} points", None)]
-    if not len(masks):
-        return [(masks.message or "nothing found", None)]
-    many = len(set(masks.names)) > 1
-    entries: list[tuple[str, tuple[int, ...] | None]] = []
-    for i in np.argsort(-masks.scores, kind="stable")[:6]:
-        color = tuple(int(v) for v in HIGHLIGHT[i % len(HIGHLIGHT)])
-        name = f"{masks.names[i][:24]} " if many else ""
-        entries.append((f"{name}{masks.scores[i]:.2f} · {masks.count(int(i)):,} points", color))
-    return entries

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +18,22 @@ import torch
 from saymask import hub
 from saymask.atomic import check_writable, write_text
 from saymask.config import override, to_json
-from saymask.data.order import BatchOrder, TrainingItems, drop_unknown
-from saymask.data.refer import ReferDataset, annotation_path, by_scene, sources_of
+from saymask.data.annotations import SOURCES
+from saymask.data.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
+from saymask.data.refer import ReferDataset, annotation_path, sources_of
+from saymask.data.scans import ScanDataset, chosen_scenes
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluate import measure, not_prepared
-from saymask.metrics.referring import get_protocol
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine
 from saymask.threads import end_with_parent, environment_for, kernels_have_run, limit_threads, set_threads
+from saymask.validation import check_task, headline, validation
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
+# Those may differ as well in schedules whose learning rate does not depend on the length of the run.
 _LENGTH = {"train.epochs", "max_steps"}
-"""May differ as well where the learning rate does not depend on the length of the run."""
+_OF_ANY_LENGTH = ("epoch-decay", "multi-step")
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,12 @@ def train(
     """Train `preset` on the prepared folder `data` and return the card of the best checkpoint.
 
     `out` gets config.json, metrics.csv, tensorboard/, state.pt (what a run is resumed from; written every
-    `save_minutes`, every `save_steps`, and after each epoch), last.safetensors and, by the validation metric (mIoU of
-    the preset's protocol), best.safetensors. A run that was stopped goes on where its state was saved and ends with the
-    same weights as one that was not; `resume=False` begins anew. `overrides` changes settings by name (`train.lr`).
-    `devices` processes (CPU) or GPUs share each step's samples; under torchrun or SLURM the processes that these
-    started are used. `max_steps` and `max_minutes` end earlier (0 = never).
+    `save_minutes`, every `save_steps`, and after each epoch), last.safetensors and, by the validation metric (the
+    headline number of the preset's task and protocol, such as mIoU), best.safetensors. A run that was stopped goes on
+    where its state was saved and ends with the same weights as one that was not; `resume=False` begins anew.
+    `overrides` changes settings by name (`train.lr`). `devices` processes (CPU) or GPUs share each step's samples;
+    under torchrun or SLURM the processes that these started are used. `max_steps` and `max_minutes` end earlier (0 =
+    never).
 
     Raises InputError when data, settings or the output folder cannot be used, before any work is done, and when 20
     steps in a row have no finite gradient.
@@ -120,28 +123,27 @@ def run(job: Job) -> None:
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
     torch.manual_seed(config.seed)
     model = hub.build(job.preset)
-    items = ReferDataset(
-        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
-        image_features=model.image_features, stretched=model.stretched_images,
-    )  # fmt: skip
-    drop_unknown(items, line.say)
+    items = _training_data(job, model, line)
     samples = TrainingItems(items, config.sentences)
     order = BatchOrder(
         len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
         max_steps=job.max_steps,
     )  # fmt: skip
     learner = Learner(model, config, order)
+    best_by = headline(config)
     keeper = Keeper(
-        job.out, order, validate=_validation(job, rank, world, line) if "refer" in model.verbs else None,
+        job.out, order, validate=validation(job.data, config, line.say, rank=rank, world=world), headline=best_by,
         card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
         save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
     )  # fmt: skip
+    if config.init and not keeper.state_file.is_file():
+        line.say(hub.load_part(model, config.init))
+    # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
+    model.begin_training(job.data, samples.scenes, line.say)
     if keeper.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
             return
-    elif config.init:
-        line.say(hub.load_part(model, config.init))
     learner.train()
     workers = _workers(config, line)
     loader = torch.utils.data.DataLoader(
@@ -168,7 +170,7 @@ def run(job: Job) -> None:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
     at = learner.at
-    best = f", best {100 * at.best:.2f} mIoU at step {at.best_step}" if at.best is not None else ""
+    best = f", best {100 * at.best:.2f} {best_by[1]} at step {at.best_step}" if at.best is not None else ""
     line.say(f"{at.step} of {order.total} steps done in {at.seconds / 60:.1f} min{best}; see {job.out}")
 
 
@@ -178,17 +180,20 @@ def _check(job: Job) -> None:
         raise InputError(f"expected devices >= 1, max_steps >= 0 and max_minutes >= 0, got {job.devices}, "
                          f"{job.max_steps} and {job.max_minutes}")  # fmt: skip
     config = job.preset.train
-    if config.epochs < 1 or config.batch_size < 1 or config.evaluate_every < 1 or config.workers < 0:
+    least = min(config.epochs, config.batch_size, config.sentences, config.evaluate_every)
+    if least < 1 or config.workers < 0 or config.max_val < 0:
         raise InputError(
-            "expected train.epochs, batch_size, evaluate_every > 0, workers >= 0: got "
-            f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.workers}"
+            "expected train.epochs, batch_size, sentences, evaluate_every > 0, workers, max_val >= 0: got "
+            f"{config.epochs}, {config.batch_size}, {config.sentences}, {config.evaluate_every}, {config.workers}, "
+            f"{config.max_val}"
         )
-    if get_protocol(config.protocol).separate:
-        raise InputError(f"train.protocol: {config.protocol} has no mIoU to choose the best checkpoint by; use 3dgres")
+    check_task(job.preset)
     read_manifest(job.data)
-    for path in (annotation_path(job.data, source, "train") for source in sources_of(config.source)):
+    for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
         if not path.is_file():
             raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+    if config.scenes or config.source == "scans":
+        chosen_scenes(job.data, "train", config.scenes)
     if config.init:
         hub.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")
@@ -197,6 +202,36 @@ def _check(job: Job) -> None:
             __import__(module)
         except ImportError:
             raise InputError(f"{need} needs {module}: pip install 'saymask[train]'") from None
+    from saymask.learner import check_settings
+
+    check_settings(config)
+
+
+def _sources(config: TrainConfig) -> tuple[str, ...]:
+    """Return the sources of the sentences to train on; none for scans alone."""
+    if config.source not in (*SOURCES, "both", "scans"):
+        raise InputError(f"train.source: expected {', '.join(SOURCES)}, both or scans, got {config.source!r}")
+    return () if config.source == "scans" else sources_of(config.source)
+
+
+def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset | ScanDataset:
+    """Return the scans, or the sentences about the scans, that are trained on."""
+    config = job.preset.train
+    if config.source == "scans":
+        scans = ScanDataset(
+            job.data, "train", scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
+            image_features=model.image_features, stretched=model.stretched_images,
+        )  # fmt: skip
+        drop_missing(scans, line.say)
+        return scans
+    items = ReferDataset(
+        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        image_features=model.image_features, stretched=model.stretched_images,
+    )  # fmt: skip
+    if config.scenes:
+        keep_scenes(items, chosen_scenes(job.data, "train", config.scenes))
+    drop_unknown(items, line.say)
+    return items
 
 
 def _begin(job: Job, resume: bool) -> None:
@@ -212,13 +247,16 @@ def _begin(job: Job, resume: bool) -> None:
         "processes": _world(job),
         "max_steps": job.max_steps,
     }
-    free = _FREE | (_LENGTH if job.preset.train.schedule == "epoch-decay" else set())
+    free = _FREE | (_LENGTH if job.preset.train.schedule in _OF_ANY_LENGTH else set())
     if not resume:
         old = ("state.pt", "metrics.csv", "best.safetensors", "best.json", "last.safetensors", "last.json")
         for name in old:
             (job.out / name).unlink(missing_ok=True)
     elif (job.out / "state.pt").is_file() and recorded.is_file():
-        before, now = _flat(json.loads(recorded.read_text(encoding="utf-8"))), _flat(config)
+        old_config = json.loads(recorded.read_text(encoding="utf-8"))
+        # A setting that did not exist when the run began has the effect of its default.
+        old_config["train"] = {**to_json(TrainConfig()), **old_config["train"]}
+        before, now = _flat(old_config), _flat(config)
         changed = [k for k in before | now if before.get(k) != now.get(k) and k not in free]
         if changed:
             listed = "; ".join(f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed[:5])
@@ -319,55 +357,43 @@ def _one_thread(worker: int) -> None:
     end_with_parent()
 
 
-def _validation(job: Job, rank: int, world: int, line: ProgressLine) -> Callable[[Model], dict[str, Any]] | None:
-    """Return the function that measures a model on the validation split, or None when there is no such split."""
-    config = job.preset.train
-    source = get_protocol(config.protocol).source
-    if not annotation_path(job.data, source, "val").is_file():
-        line.say("there is no validation split: the last weights are kept, none are called best")
-        return None
-    items = ReferDataset(
-        job.data, "val", source=source, prepare=not_prepared, max_items=config.max_val, cache_scenes=1
-    )  # fmt: skip
-    drop_unknown(items, line.say)
-    scenes = list(by_scene(items))[rank::world]
-
-    return lambda model: measure(model, items, scenes, config.protocol).sync().compute()
-
-
 def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the card of a checkpoint made now; `metrics` are those of its weights, if they were measured."""
     manifest, config = read_manifest(job.data), job.preset.train
-    headline = {"mIoU": round(100 * metrics["overall"]["miou"], 2), "protocol": config.protocol} if metrics else {}
+    first: dict[str, Any] = {}
+    if metrics:
+        key, title = headline(config)
+        first = {title: round(100 * metrics["overall"][key], 2), "protocol": config.protocol}
     return {
         "data": str(manifest.get("name") or job.data.name),
         "data_sha256": _data_sha(job),
         "source": config.source,
-        "headline": headline,
+        "headline": first,
         "metrics": metrics,
         "protocol": config.protocol,
         "licence": "Apache-2.0",
         "preprocessing": to_json(job.preset.model),
         "training": {
-            "annotations": count,
+            "scans" if config.source == "scans" else "annotations": count,
             "samples": at.step * config.batch_size * world,
             "steps": at.step,
             "seconds": round(at.seconds, 1),
             "processes": world,
             "accelerator": job.accelerator,
             "skipped_steps": at.skipped,
-            # A card travels: it names the file, not where it lay.
-            "config": to_json(replace(config, init=Path(config.init).name)),
+            # A card travels: it names files, not where they lay.
+            "config": to_json(replace(config, init=Path(config.init).name, scenes=Path(config.scenes).name)),
         },
     }
 
 
 def _data_sha(job: Job) -> str:
-    """Return the sha256 over the manifest and the sentences that are trained on."""
-    digest = hashlib.sha256()
-    sources = sources_of(job.preset.train.source)
-    for path in (job.data / "manifest.json", *(annotation_path(job.data, source, "train") for source in sources)):
+    """Return the sha256 over the manifest, the sentences that are trained on and, if some are chosen, the scans."""
+    config, digest = job.preset.train, hashlib.sha256()
+    for path in (job.data / "manifest.json", *(annotation_path(job.data, s, "train") for s in _sources(config))):
         digest.update(path.read_bytes())
+    if config.scenes:
+        digest.update("\n".join(chosen_scenes(job.data, "train", config.scenes)).encode())
     return digest.hexdigest()
 
 

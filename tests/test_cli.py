@@ -13,6 +13,11 @@ from saymask import cli
 from saymask.io.ply import write_ply
 from tests.data.fake_scannet import make_fake_scannet
 from tests.io.rooms import furnished_room
+from tests.text.tiny import tiny_clip
+
+COMMANDS = (
+    "refer", "find", "segment", "rooms", "prepare", "anchors", "train", "evaluate", "convert", "models", "doctor",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -47,11 +52,11 @@ def refused(capsys, *arguments):
 def test_help_names_every_command(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for command in ("refer", "rooms", "prepare", "train", "evaluate", "convert", "models", "doctor"):
+    for command in COMMANDS:
         assert f"  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["refer", "rooms", "prepare", "train", "evaluate", "convert", "models", "doctor"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -197,6 +202,121 @@ def test_train_refuses_data_that_is_not_prepared(capsys, tmp_path):
 
 def test_evaluate_refuses_data_that_is_not_prepared(capsys, tmp_path):
     assert "prepare" in refused(capsys, "evaluate", "default", "--data", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "default"), [("refer", None), ("semantic", "one for semantic"), ("instance", "one for instances")]
+)
+def test_evaluate_leaves_the_protocol_to_the_task(capsys, tmp_path, monkeypatch, task, default):
+    asked = {}
+
+    def evaluate(model, data, **options):
+        asked.update(options, model=model, data=data)
+        return asked
+
+    monkeypatch.setattr("saymask.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("saymask.evaluate.print_table", lambda result: print(result["task"]))
+    monkeypatch.setattr("saymask.hub.default_for", lambda verb: f"one for {verb}")
+    assert run(capsys, "evaluate", "default", "--data", tmp_path, "--task", task)[1].strip() == task
+    assert (asked["model"], asked["task"], asked["protocol"]) == (default, task, None)
+    run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, "--task", task, "--protocol", "scannet")
+    assert (asked["model"], asked["protocol"], asked["data"]) == ("x.safetensors", "scannet", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--task", "panoptic"], "'panoptic'"),
+        (["--task", "semantic", "--protocol", "less"], "'less'"),
+        (["--protocol", "scannet200"], "'scannet200'"),
+    ],
+)
+def test_evaluate_refuses_task_and_protocol_that_do_not_fit(capsys, tmp_path, words, says):
+    code, out, err = run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, *words)
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+def test_convert_hands_its_options_on(capsys, tmp_path, monkeypatch):
+    asked = {}
+
+    def convert(system, path, out, **options):
+        asked.update(options, system=system)
+        return out
+
+    monkeypatch.setattr("saymask.convert.convert", convert)
+    out = tmp_path / "x.safetensors"
+    flags = ["--preset", "lground.scannet200-ce", "--anchors", tmp_path / "clip.pkl"]
+    assert run(capsys, "convert", "lground", tmp_path / "x.ckpt", "--out", out, *flags)[1].strip() == str(out)
+    assert (asked["system"], asked["preset"]) == ("lground", "lground.scannet200-ce")
+    assert asked["anchors"] == tmp_path / "clip.pkl"
+    assert (asked["projections"], asked["text_encoder"]) == (None, None)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return tiny_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.mark.parametrize(("names", "count"), [("scannet200", 200), ("scannet20", 20), ("FILE", 3)])
+def test_anchors(capsys, tmp_path, clip, names, count):
+    from saymask.models.lground.anchors import load_anchors
+
+    if names == "FILE":
+        names = tmp_path / "names.txt"
+        names.write_text("chair\n\n desk lamp \ncafé\n", encoding="utf-8")
+    out = tmp_path / "new" / "anchors.safetensors"
+    code, printed, _ = run(capsys, "anchors", out, "--names", names, "--weights", clip)
+    anchors = load_anchors(out)
+    assert code == 0
+    assert printed.strip() == f"{out}: {count} anchors, {anchors.dim} wide, of clip-vit-b32"
+    assert (len(anchors), anchors.encoder) == (count, "clip-vit-b32")
+    if count == 3:
+        assert anchors.names == ("chair", "desk lamp", "café")
+
+
+def test_anchors_of_templates_and_a_folder(capsys, tmp_path, clip):
+    from saymask.models.lground.anchors import load_anchors, make_anchors
+
+    out = tmp_path / "anchors.safetensors"
+    templates = ["a {} in a room", "{}"]
+    code, _, _ = run(capsys, "anchors", out, "--names", "scannet20", "--encoder", clip, "--templates", *templates)
+    assert code == 0
+    saved = load_anchors(out)
+    made = make_anchors(saved.names, str(clip), templates=templates)
+    assert saved.templates == tuple(templates)
+    np.testing.assert_array_equal(saved.features, made.features)
+
+
+def test_anchors_refuses(capsys, tmp_path, clip, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text("\n \n")
+    Path("latin.txt").write_bytes("café".encode("latin-1"))
+    Path("double.txt").write_text("chair\nlamp\nchair\n")
+    Path("file").touch()
+    for arguments, says in (
+        (["x.pkl"], ".safetensors"),
+        (["file/x.safetensors"], "cannot write"),
+        (["x.safetensors", "--names", "scannet300"], "scannet200, scannet20"),
+        (["x.safetensors", "--names", "empty.txt"], "empty"),
+        (["x.safetensors", "--names", "latin.txt"], "UTF-8"),
+        (["x.safetensors", "--names", "double.txt", "--weights", clip], "'chair' twice"),
+        (["x.safetensors", "--templates", "a chair", "--weights", clip], "templates"),
+        (["x.safetensors", "--encoder", "no-such"], "no-such"),
+        (["x.safetensors", "--encoder", "no-such", "--weights", clip], "no-such"),
+        (["x.safetensors", "--encoder", "minilm", "--weights", clip], "got a clip model"),
+        (["x.safetensors", "--weights", "nowhere"], "nowhere"),
+        (["x.safetensors", "--weights", "."], "config.json"),
+    ):
+        assert says in refused(capsys, "anchors", *arguments)
+    assert not Path("x.safetensors").exists()
+
+
+def test_the_command_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "saymask.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"saymask {saymask.__version__}"
 
 
 @pytest.mark.slow

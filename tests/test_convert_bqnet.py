@@ -10,20 +10,21 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+import saymask.convert.bqnet as convert_bqnet
 import saymask.models.bqnet.model as bqnet_model
-import saymask.text
 from saymask import cli
-from saymask.convert import _comparison, convert
+from saymask.convert import convert
+from saymask.convert.bqnet import _comparison
 from saymask.errors import CheckpointError, InputError
 from saymask.hub import load_model, load_part
 from saymask.models.bqnet import BackbonePretraining, BQNet, res
 from saymask.models.bqnet.official import BACKBONE, decoder_names
 from saymask.sparse.importers import from_spconv2
 from saymask.text import load_text_encoder
+from tests.io.test_pickles import Evil
 from tests.models.fakes import WordHash
 from tests.parity import GOLDEN, fill_state, load
 from tests.parity.bqnet_model import model_checks
-from tests.test_convert import Evil
 from tests.text.tiny import tiny_roberta
 
 SHAPES = {key: tuple(shape) for key, shape in json.loads((GOLDEN / "bqnet" / "keys.json").read_text()).items()}
@@ -55,14 +56,14 @@ def saved(path, state, prefix="", **more):
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
     """There is no text encoder but one in a local folder."""
-    find = saymask.text.find_weights
+    find = convert_bqnet.find_weights
 
     def find_weights(name):
         if name == "roberta-base":
             raise InputError("no weights for the text encoder 'roberta-base'")
         return find(name)
 
-    monkeypatch.setattr(saymask.text, "find_weights", find_weights)
+    monkeypatch.setattr(convert_bqnet, "find_weights", find_weights)
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_validation_during_training_equals_evaluation(data, tmp_path):
 
 def test_limit_is_spread_evenly(data, model):
     result = evaluate(model, data, limit=4, quiet=True, baselines=False)
+    assert (result["task"], result["protocol"]) == ("refer", "less")
     assert result["metrics"]["overall"]["n"] == 4
     assert result["scenes"] == 4
 

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saymask.data.labels import scannet20, scannet200
 from saymask.errors import InputError
+from saymask.legend import Panel, class_entries
 from saymask.masks import Masks
-from saymask.picture import HIGHLIGHT, draw, render
+from saymask.palette import HIGHLIGHT, class_colors, mask_colors, of_benchmark, palette
+from saymask.picture import draw, render
 from saymask.raster import close_holes, local_spacing, look_at, splat, surface_normals
 from saymask.scan import Scan
 from saymask.stage import loose
@@ -62,6 +65,124 @@ def test_several_masks_have_several_colours_and_empty_ones_none(room):
         scan, np.zeros((0, 1), bool), np.zeros(len(scan), int), np.zeros(0, np.float32), (), message="no object fits"
     )
     assert marked(draw(scan, none, size=SIZE, title="the moon")).mean() < 1e-4
+
+
+def classified(scan, owner):
+    """What `semantic` says of the room: floor, ceiling and walls (owner <= 0) by height, and four things."""
+    high = scan.points[:, 2]
+    kind = np.where(owner > 0, owner + 3, np.where(high < 0.02, 2, np.where(high > 2.55, 3, 1)))
+    names = ("wall", "floor", "ceiling", "bed", "table", "cabinet", "desk")
+    ids = {c.name: c.id for c in scannet200()}
+    return Masks.from_points(
+        scan, kind == np.arange(1, 8)[:, None], names=names[:7], labels=np.array([ids[n] for n in names])
+    )
+
+
+def test_a_result_for_every_point_is_cut_open_like_the_scan(room):
+    scan, owner = room
+    masks = classified(scan, owner)
+    assert masks.union().all()
+    pixels = np.asarray(draw(scan, masks, size=SIZE, view="top"))[44:]
+    pixels = pixels[pixels.max(-1).astype(int) - pixels.min(-1) > 25].astype(float)  # neither empty nor a line
+    wanted = mask_colors(masks) / np.linalg.norm(mask_colors(masks), axis=1, keepdims=True)
+    nearest = (pixels @ wanted.T / np.linalg.norm(pixels, axis=1, keepdims=True)).argmax(1)  # light changes the length
+    share = np.bincount(nearest, minlength=7) / len(pixels)
+    assert share[1] > 0.1, "the floor must be seen from above"
+    assert min(share[3:6]) > 0.002, "and what stands on it"
+    assert share[2] < 0.02, "no ceiling over it"
+
+
+def test_a_result_with_many_classes_has_a_panel(room):
+    scan, owner = room
+    masks = classified(scan, owner)
+    entries = class_entries(masks)
+    assert sorted(e.name for e in entries) == sorted(masks.names)
+    assert [e.points for e in entries] == sorted((masks.count(i) for i in range(7)), reverse=True)
+    wide = np.asarray(draw(scan, masks, size=SIZE))
+    right = wide[44:, -20:]
+    assert (right.min(-1) > 100).all(), "nothing of the room is drawn below the panel"
+    for entry in entries:
+        # with 640 pixels a swatch is about ten pixels wide
+        assert (wide[44:, SIZE[0] // 2 :] == np.array(entry.color)).all(-1).sum() > 40, entry.name
+    few = Masks.from_points(scan, masks.dense[4:6], names=masks.names[4:6], labels=masks.labels[4:6])
+    assert (np.asarray(draw(scan, few, size=SIZE))[44:, -20:] == 255).all(-1).mean() < 0.9
+
+
+def test_a_panel_holds_what_fits_the_largest_first(room):
+    scan, _ = room
+    labels = np.arange(60) + 5000
+    bits = np.arange(len(scan)) % 2000 < np.arange(60)[:, None] + 1
+    bits[1:] &= ~bits[:-1]
+    bits[40] = np.arange(len(scan)) % 2000 >= 60
+    masks = Masks.from_points(scan, bits, names=tuple(f"a thing with the number {i}" for i in range(60)), labels=labels)
+    for size in ((1280, 960), (640, 480), (400, 300), (410, 160)):
+        panel = Panel.of(scan, masks, size, 44)
+        assert panel is not None
+        assert panel.entries[0].name.endswith(" 40")
+        assert len(panel.entries) + panel.more == 60
+        assert panel.more > 0
+        assert panel.width <= 0.3 * size[0]
+        assert 44 + panel.row * (len(panel.entries) + 1.5) <= size[1]
+    assert Panel.of(scan, masks, (320, 240), 44) is None
+    assert draw(scan, masks, size=(320, 240)).size == (320, 240)
+    tall = Panel.of(scan, masks, (900, 4000), 60)
+    assert tall is not None
+    assert (len(tall.entries), tall.more) == (60, 0)
+
+
+def test_classes_have_the_benchmarks_colours(room):
+    scan, owner = room
+    bits = owner == np.array([[1], [2], [3], [4], [5]])
+    known = {c.name: c for c in scannet200()}
+    names = ("lamp", "wall", "lamp", "my thing", "your thing")
+    labels = np.array([known["lamp"].id, 1, known["lamp"].id, 2, 1000])
+    masks = Masks.from_points(scan, bits, names=names, labels=labels)
+    colors = class_colors(masks)
+    assert colors[1].tolist() == [174, 199, 232]
+    assert colors[known["lamp"].id].tolist() == list(known["lamp"].color)
+    np.testing.assert_array_equal([colors[2], colors[1000]], HIGHLIGHT[:2])  # id 2 is a chair only if called so
+    own = mask_colors(masks)
+    assert np.abs(own[0] - own[2]).max() > 20
+    np.testing.assert_array_equal(own[0], colors[known["lamp"].id])
+    assert not of_benchmark(masks)
+    assert of_benchmark(Masks.from_points(scan, bits[:3], names=names[:3], labels=labels[:3]))
+    twenty = scannet20()[4]
+    one = Masks.from_points(scan, bits[:1], names=(twenty.name,), labels=np.array([twenty.id]))
+    assert class_colors(one)[twenty.id].tolist() == list(twenty.color)
+    words = Masks.from_points(scan, bits[:2], names=("something to sit on", "lamp"), labels=np.array([1, 2]))
+    assert not of_benchmark(words)
+    assert not of_benchmark(Masks.from_points(scan, bits[:2], names=("wall", "wall")))
+
+
+def test_a_long_palette_does_not_repeat():
+    colors = palette(60)
+    assert colors.shape == (60, 3)
+    assert colors.min() >= 0
+    assert colors.max() <= 255
+    apart = np.linalg.norm(colors[:, None] - colors, axis=-1) + 999 * np.eye(60)
+    assert apart.min() > 8
+    assert apart[:16, :16].min() > 40
+    np.testing.assert_array_equal(palette(3), HIGHLIGHT[:3])
+
+
+def test_found_things_are_shown_wherever_they_are(room):
+    scan, owner = room
+    ceiling = scan.points[:, 2] > 2.55
+    bits = np.stack([ceiling & (scan.points[:, 0] < 1.0), owner == 1, owner == 2, owner == 3])
+    masks = Masks.from_points(scan, bits, names=("lamp", "b", "c", "d"), labels=np.arange(4) + 1)
+    image = np.asarray(draw(scan, masks, size=SIZE))[44:, : SIZE[0] // 2 + 150]
+    assert marked(image, 0).mean() > 0.01
+
+
+def test_what_was_not_found_is_said_in_the_picture(room):
+    scan, _ = room
+    message = "nothing fits: " + "lamp (best relevance 0.31, asked 0.50), " * 5
+    none = Masks(
+        scan, np.zeros((0, 1), bool), np.zeros(len(scan), int), np.zeros(0, np.float32), (), np.zeros(0, int), message
+    )
+    bar = np.asarray(draw(scan, none, size=SIZE, title="lamp"))[:44]
+    assert (bar[:, SIZE[0] // 2 :] < 160).any(), "a long message is cut, not left out"
+    assert (bar[:, -10:] == 255).all()
 
 
 def test_pictures_are_written_whole_or_not_at_all(room, tmp_path):

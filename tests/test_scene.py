@@ -1,17 +1,17 @@
 """A scan, a model, a sentence: Scene gives Masks or a sentence that says why not."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from saymask import hub
 from saymask.errors import InputError
-from saymask.models.base import Prediction
 from saymask.scan import Scan
-from saymask.scene import Scene, to_masks
-from tests.toy_model import make_scan, register
+from saymask.scene import Scene
+from tests.toy_model import COLORS, Seer, make_scan, register
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +51,21 @@ def test_bad_sentences(scene):
 
 
 def test_other_verbs_say_who_answers(scene):
-    with pytest.raises(InputError, match=r"toy\.tiny answers refer, not find; no model of this version answers find"):
-        scene.find(["plant"])
+    with pytest.raises(InputError, match=r"toy\.tiny answers refer, not click; no model of this version answers click"):
+        scene.click([(0, 0, 0)])
+    for verb, arguments in (("find", [["plant"]]), ("semantic", []), ("instances", [])):
+        with pytest.raises(InputError, match=rf"answers refer, not {verb}; for {verb} use .*toy\.seer"):
+            getattr(scene, verb)(*arguments)
     with pytest.raises(AttributeError):
         _ = scene.colour
 
 
 def test_a_model_without_refer_is_named(scene, monkeypatch):
     monkeypatch.delattr(type(scene.model), "refer")
-    monkeypatch.setattr(type(scene.model), "find", lambda *_: [], raising=False)
+    monkeypatch.setattr(type(scene.model), "click", lambda *_: [], raising=False)
     with pytest.raises(
         InputError,
-        match=r"toy\.tiny answers find, not refer; for refer use bqnet\.gres, .*less\.rooms, less\.scanrefer",
+        match=r"toy\.tiny answers click, not refer; for refer use bqnet\.gres, .*less\.rooms, less\.scanrefer",
     ):
         scene.refer("the chair")
 
@@ -90,35 +93,136 @@ def test_superpoints_are_made_once_for_models_that_need_them(monkeypatch):
     assert len(calls) == 1
 
 
-def scan_of(n: int) -> Scan:
-    return Scan(np.random.default_rng(0).random((n, 3), np.float32), np.zeros((n, 3), np.uint8))
+@pytest.fixture(scope="module")
+def seen() -> Scene:
+    with pytest.MonkeyPatch.context() as patch:
+        register(patch)
+        torch.manual_seed(0)
+        return Scene(hub.build("toy.seer").eval(), make_scan(0)[0])
 
 
-def test_empty_masks_are_dropped_and_said():
-    prediction = Prediction(torch.full((2, 4), -1.0), torch.tensor([0.9, 0.1]), np.array([0, 1, 2, 3, 3]))
-    masks = to_masks(prediction, scan_of(5), "a unicorn")
-    assert len(masks) == 0
-    assert masks.message == "no object fits: a unicorn"
-    assert masks.dense.shape == (0, 5)
+def colored(scene: Scene) -> np.ndarray:
+    """The colour of every point as an index into COLORS, -1 the floor."""
+    wanted = np.array(list(COLORS.values()))
+    far = np.abs(scene.scan.colors[:, None].astype(int) - wanted).max(-1)
+    return np.where(far.min(1) < 20, far.argmin(1), -1)
 
 
-def test_a_mask_only_over_rows_without_points_is_empty():
-    logits = torch.tensor([[-1.0, 5.0], [5.0, -1.0]])
-    masks = to_masks(Prediction(logits, torch.tensor([0.9, 0.5]), np.array([0, 0, -1])), scan_of(3), "x")
-    assert len(masks) == 1
-    np.testing.assert_array_equal(masks.points(0), [True, True, False])
+def test_semantic_gives_disjoint_masks_with_class_ids(seen):
+    masks = seen.semantic()
+    assert masks.disjoint
+    assert masks.labels is not None
+    assert masks.labels.dtype == np.int64
+    assert sorted(zip(masks.names, masks.labels)) == sorted(zip(Seer.names, Seer.ids))
+    assert (np.diff(masks.scores) <= 0).all()
+    truth = colored(seen)
+    for i, name in enumerate(masks.names):
+        own = truth == list(COLORS).index(name)
+        assert (masks.points(i) & own).sum() > 0.7 * own.sum()
+    assert not masks.points(0)[masks.index < 0].any()
     assert masks.message == ""
+    assert "semantic" in seen.seconds
+    np.testing.assert_array_equal(seen.semantic("scannet200").dense, masks.dense)
 
 
-@given(st.integers(0, 6), st.integers(1, 9), st.integers(0, 2**31 - 1))
-def test_masks_are_sorted_and_equal_to_the_logits(m, s, seed):
-    rng = np.random.default_rng(seed)
-    logits, scores = rng.normal(size=(m, s)).astype(np.float32), rng.random(m).astype(np.float32)
-    index = rng.integers(-1, s, 12)
-    masks = to_masks(
-        Prediction(torch.from_numpy(logits), torch.from_numpy(scores), index), scan_of(12), "x", threshold=0.3
-    )
-    dense = (logits[:, index] > 0) & (index >= 0)
-    wanted = sorted((i for i in range(m) if dense[i].any() and scores[i] >= np.float32(0.3)), key=lambda i: -scores[i])
-    assert list(masks.scores) == [scores[i] for i in wanted]
-    np.testing.assert_array_equal(masks.dense, dense[wanted] if wanted else np.zeros((0, 12), bool))
+def test_semantic_with_names_of_the_users_own(seen):
+    masks = seen.semantic(["a red  thing", "grass", "green"])
+    assert dict(zip(masks.names, masks.labels)) == {"a red thing": 1, "green": 3}
+    nothing = seen.semantic(iter(["grass", "sky"]))
+    assert len(nothing) == 0
+    assert nothing.disjoint
+    assert nothing.message == "no point of the scan has a class"
+
+
+def test_instances_have_names_labels_and_scores(seen):
+    masks = seen.instances()
+    assert sorted(masks.names) == sorted(COLORS)
+    assert masks.labels is not None
+    assert dict(zip(masks.names, masks.labels)) == dict(zip(Seer.names, Seer.ids))
+    assert (np.diff(masks.scores) <= 0).all()
+    assert "instances" in seen.seconds
+
+
+def test_find_says_what_fits_and_what_does_not(seen):
+    masks = seen.find([" the red  one", "lamp", "blue"])
+    assert set(masks.names) == {"the red one", "blue"}
+    assert masks.labels is not None
+    assert dict(zip(masks.names, masks.labels)) == {"the red one": 1, "blue": 3}
+    assert masks.message == "nothing fits: lamp (best relevance 0.00, asked 0.60)"
+    assert seen.find("red").names == ("red",)
+    assert seen.find("red").message == ""
+    strict = seen.find("red", threshold=1)
+    assert len(strict) == 0
+    assert re.fullmatch(r"nothing fits: red \(best relevance 0\.[89]\d, asked 1\.00\)", strict.message)
+    assert seen.find(("red", "blue"), threshold=np.float32(0.1)).union().sum() > masks.union().sum() > 0
+    assert "find" in seen.seconds
+
+
+def test_find_takes_a_thousand_names(seen):
+    names = [f"thing {i}" for i in range(999)]
+    masks = seen.find([*names, "red"])
+    assert masks.names == ("red",)
+    assert masks.labels is not None
+    assert list(masks.labels) == [1000]
+    assert masks.message.startswith("nothing fits: thing 0 (best relevance 0.00, asked 0.60), thing 1 (")
+    assert masks.message.endswith("thing 9 (best relevance 0.00, asked 0.60) and 989 more")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "names: expected at least one name.*empty list"),
+        ("", "names: .*empty text"),
+        (["red", " \n"], "names: .*empty text"),
+        (["red", "blue", "Red "], "names: expected every name once, got 'Red' twice"),
+        (["red", 7], "names: expected text, got int 7"),
+        (7, "names: expected a name.*got int"),
+        (None, "names: expected a name.*got NoneType"),
+        (["red " * 10_000], "at most 512 words in a name, got 10,000"),
+    ],
+)
+def test_bad_names(seen, names, words):
+    with pytest.raises(InputError, match=words):
+        seen.find(names)
+    if names not in ("", None):
+        with pytest.raises(InputError, match=words.replace("names:", "classes:")):
+            seen.semantic(names)
+
+
+def test_bad_classes_and_thresholds(seen):
+    with pytest.raises(InputError, match=r"classes: .*empty text"):
+        seen.semantic("  ")
+    for threshold in (-0.1, 1.1, float("nan"), float("inf"), "0.5", True):
+        with pytest.raises(InputError, match="threshold: expected a relevance from 0 to 1"):
+            seen.find("red", threshold=threshold)
+    for threshold in (0, 1, 0.5, np.float64(0.5)):
+        seen.find("red", threshold=threshold)
+
+
+def test_verbs_run_without_gradients(seen, monkeypatch):
+    modes = []
+    for verb in ("semantic", "instances", "find"):
+        real = getattr(Seer, verb)
+        spy = lambda *a, _real=real, **k: modes.append(torch.is_inference_mode_enabled()) or _real(*a, **k)  # noqa: E731
+        monkeypatch.setattr(Seer, verb, spy)
+    seen.semantic()
+    seen.instances()
+    seen.find("red")
+    assert modes == [True] * 3
+
+
+def test_threads_get_what_they_would_get_alone(scene, seen):
+    jobs = [
+        *[lambda s=s: scene.refer(f"the {s} chair") for s in COLORS],
+        *[lambda s=s: seen.find([s, "lamp"]) for s in COLORS],
+        seen.semantic,
+        seen.instances,
+    ] * 6
+    alone = [job() for job in jobs]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda job: job(), jobs))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a.dense, b.dense)
+        np.testing.assert_array_equal(a.scores, b.scores)
+        assert (a.names, a.message) == (b.names, b.message)
+    assert {"find", "semantic", "instances"} <= set(seen.seconds)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.data.scenes import save_scene, target_mask
-from saymask.models.base import Model, Prediction, Preset, TrainConfig
+from saymask.models.base import Classes, Model, Objects, Prediction, Preset, TrainConfig
 from saymask.scan import Scan
 
 COLORS = {"red": (200, 30, 30), "green": (30, 170, 40), "blue": (40, 60, 200), "yellow": (220, 210, 40)}
@@ -133,6 +133,71 @@ class Toy(Model):
         return {"mask": torch.stack(terms).mean(), "size": 1e-3 * queries.square().mean()}
 
 
+@dataclass(frozen=True)
+class SeerConfig(ToyConfig):
+    find_threshold: float = 0.6
+
+
+def seer() -> Preset:
+    return replace(tiny(), name="toy.seer", system="seer", model=SeerConfig())
+
+
+@dataclass(frozen=True)
+class Seen:
+    colors: Tensor  # float [S, 3] in -1..1, the mean colour of every cell
+    index: np.ndarray  # int64 [N], -1 for points below the floor's middle
+
+
+class Seer(Toy):
+    """Answers the other verbs by colour: a row is a cell of 20 cm, a name means the colour that is one of its words."""
+
+    system = "seer"
+    names = tuple(COLORS)
+    ids = (5, 2, 33, 40)
+
+    def encode_batch(self, batch: Batch) -> Seen:  # type: ignore[override]
+        points, colors = batch.features[0][:, :3], batch.features[0][:, 3:]
+        _, index = torch.unique((points / 0.2).floor(), dim=0, return_inverse=True)
+        rows = int(index.max()) + 1
+        total = torch.zeros(rows, 3).index_add_(0, index, colors)
+        seen = index.clone().numpy()
+        seen[(points[:, 2] < 0.01).numpy()] = -1
+        return Seen(total / torch.bincount(index)[:, None], seen)
+
+    def _relevance(self, seen: Seen, names: Sequence[str]) -> Tensor:
+        """Return how near each row is to the colour of each name, float [S, C] in 0..1; 0 for names without one."""
+        out = torch.zeros(len(seen.colors), len(names))
+        for i, name in enumerate(names):
+            for word in set(name.lower().split()) & set(COLORS):
+                wanted = torch.tensor(COLORS[word]) / 128.0 - 1
+                out[:, i] = torch.exp(-2 * (seen.colors - wanted).square().sum(1))
+        return out
+
+    def semantic(self, encoded: Seen, classes: str | Sequence[str] | None = None) -> Classes:
+        own = classes is None or isinstance(classes, str)
+        names = self.names if classes is None or isinstance(classes, str) else tuple(classes)
+        probability, best = self._relevance(encoded, names).max(1)
+        best[probability < 0.2] = -1
+        ids = self.ids if own else tuple(range(1, len(names) + 1))
+        return Classes(best.numpy(), probability.numpy(), encoded.index, names, ids)
+
+    def instances(self, encoded: Seen) -> Objects:
+        return self._objects(encoded, self.names, self.ids, 0.5)
+
+    def find(self, encoded: Seen, names: Sequence[str], *, threshold: float | None = None) -> Objects:
+        level = self.config.find_threshold if threshold is None else threshold
+        return self._objects(encoded, tuple(names), tuple(range(1, len(names) + 1)), level)
+
+    def _objects(self, seen: Seen, names: tuple[str, ...], ids: tuple[int, ...], level: float) -> Objects:
+        fits = self._relevance(seen, names)
+        masks = (fits >= max(level, 1e-6)).numpy().T
+        scores = fits.max(0).values.numpy()
+        kept = [i for i in np.argsort(-scores, kind="stable") if masks[i].any()]
+        return Objects(
+            masks[kept], scores[kept], np.array(kept, np.int64), seen.index, names, ids, tuple(scores.tolist())
+        )
+
+
 def register(monkeypatch) -> None:
     """Make the toy presets known to the hub; training and evaluation hand the registry on to their processes."""
     from saymask import hub
@@ -140,6 +205,8 @@ def register(monkeypatch) -> None:
     monkeypatch.setitem(hub.SYSTEMS, "toy", "tests.toy_model:Toy")
     monkeypatch.setitem(hub.PRESETS, "toy.tiny", "tests.toy_model:tiny")
     monkeypatch.setitem(hub.PRESETS, "toy.frozen", "tests.toy_model:frozen")
+    monkeypatch.setitem(hub.SYSTEMS, "seer", "tests.toy_model:Seer")
+    monkeypatch.setitem(hub.PRESETS, "toy.seer", "tests.toy_model:seer")
 
 
 def make_scan(number: int, objects: int = 4) -> tuple[Scan, list[tuple[str, str]]]:

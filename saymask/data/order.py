@@ -1,12 +1,14 @@
 """Which samples a training step sees: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from saymask.data.refer import ReferDataset, by_scene, item_generator
+from saymask.data.annotations import Annotation
+from saymask.data.refer import ReferDataset, by_scene
+from saymask.data.scans import ScanDataset, item_generator
 from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
 
@@ -59,29 +61,56 @@ class BatchOrder:
 
 
 class TrainingItems(Dataset):
-    """Prepared training samples by (epoch, index); a sample is a scan and up to `sentences` of its annotations.
+    """Prepared training samples by (epoch, index): a scan and up to `sentences` of its annotations, or a scan alone.
 
     The sentences of a scan are cut into chunks in their order; the chunks stay the same in all epochs (BQNet §2.5).
     The random generator comes from (seed, epoch, index) of the request itself, not from a setting of the dataset, so
     workers can fetch the next epoch's first items while the last ones of this epoch are still in use.
     """
 
-    def __init__(self, data: ReferDataset, sentences: int = 1) -> None:
+    def __init__(self, data: ReferDataset | ScanDataset, sentences: int = 1) -> None:
         self.data = data
-        self.chunks = [
-            rows[first : first + sentences]
-            for rows in by_scene(data).values()
-            for first in range(0, len(rows), sentences)
-        ]
+        self.chunks: list[tuple[str, list[Annotation]]]
+        if isinstance(data, ScanDataset):
+            self.chunks = [(name, []) for name in data.names]
+        else:
+            self.chunks = [
+                (scene, [data.annotations[row] for row in rows[first : first + sentences]])
+                for scene, rows in by_scene(data).items()
+                for first in range(0, len(rows), sentences)
+            ]
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Names of the scans, each once."""
+        return tuple(dict.fromkeys(scene for scene, _ in self.chunks))
 
     def __len__(self) -> int:
         return len(self.chunks)
 
     def __getitem__(self, key: Key) -> Any:
         epoch, index = key
-        annotations = [self.data.annotations[row] for row in self.chunks[index]]
-        rng = item_generator(self.data.seed, epoch, index)
-        return self.data.prepare(self.data.scan(annotations[0].scene_id), annotations, rng=rng)
+        scene, annotations = self.chunks[index]
+        return self.data.prepare(self.data.scan(scene), annotations, rng=item_generator(self.data.seed, epoch, index))
+
+
+def keep_scenes(data: ReferDataset, scenes: Iterable[str]) -> None:
+    """Take the annotations of other scans out of `data`; raise InputError when none is left."""
+    kept, chosen = data.annotations, set(scenes)
+    data.annotations = [a for a in kept if a.scene_id in chosen]
+    if not data.annotations:
+        raise InputError(f"{data.data}: none of the {len(kept)} {data.split} annotations is about the chosen scans")
+
+
+def drop_missing(data: ScanDataset, say: Callable[[str], None]) -> int:
+    """Take scans out of `data` whose file is not there; say how many, return the count."""
+    missing = [name for name in data.names if not scene_path(data.data, name).is_file()]
+    if missing:
+        say(f"{len(missing)} {data.split} scans left out, they are not prepared: {_some(missing)}")
+        data.names = [name for name in data.names if name not in missing]
+    if not data.names:
+        raise InputError(f"{data.data}: none of the {data.split} scans is there; run `saymask prepare` again")
+    return len(missing)
 
 
 def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:

@@ -1,22 +1,20 @@
 """Sentences over prepared scans as a torch dataset."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from saymask.data.annotations import SOURCES, Annotation, load_annotations
-from saymask.data.scenes import load_scene, scene_path, target_mask
+from saymask.data.scans import PreparedScans, spread
+from saymask.data.scenes import target_mask
 from saymask.errors import InputError
-from saymask.scan import Scan
 
 
-class ReferDataset(Dataset):
+class ReferDataset(PreparedScans):
     """Annotations of a split; item i is `prepare(scan, [annotation], rng=)` of a model.
 
     `rng` is a legacy NumPy generator in training, None otherwise. The generator depends on
@@ -38,52 +36,16 @@ class ReferDataset(Dataset):
         image_features: str = "",
         stretched: bool = False,
     ) -> None:
-        """`max_items` keeps that many annotations, evenly spread (0 = all); `cache_scenes` scans stay in memory.
-
-        `image_features` names the prepared 2D features that the scans bring along, `stretched` says how projected.
-        """
-        self.data = Path(data)
-        self.split = split
-        self.prepare = prepare
-        self.training = training
-        self.seed = seed
-        self.cache_scenes = max(1, cache_scenes)
-        self.image_features, self.stretched = image_features, stretched
+        """`max_items` keeps that many annotations, evenly spread (0 = all); the rest are those of `PreparedScans`."""
+        super().__init__(
+            data, split, prepare=prepare, training=training, seed=seed, cache_scenes=cache_scenes,
+            image_features=image_features, stretched=stretched,
+        )  # fmt: skip
         self.source = source
-        self.annotations: list[Annotation] = load_split(self.data, split, source=source)
-        if 0 < max_items < len(self.annotations):
-            rows = np.linspace(0, len(self.annotations) - 1, max_items).round().astype(int)
-            self.annotations = [self.annotations[i] for i in rows]
-        self._scans: OrderedDict[str, Scan] = OrderedDict()
-        # Shared memory: workers that live over several epochs see the epoch that the training process sets.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.annotations: list[Annotation] = spread(load_split(data, split, source=source), max_items)
 
     def __len__(self) -> int:
         return len(self.annotations)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the random numbers of this epoch."""
-        self._epoch.fill_(epoch)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch set last."""
-        return int(self._epoch)
-
-    def generator(self, index: int) -> np.random.RandomState:
-        """Return the generator of item `index` in the current epoch."""
-        return item_generator(self.seed, self.epoch, index)
-
-    def scan(self, scene_id: str) -> Scan:
-        """Return a scan of this data, kept for the next call."""
-        if scene_id in self._scans:
-            self._scans.move_to_end(scene_id)
-            return self._scans[scene_id]
-        scan = load_scene(scene_path(self.data, scene_id), image_features=self.image_features, stretched=self.stretched)
-        self._scans[scene_id] = scan
-        if len(self._scans) > self.cache_scenes:
-            self._scans.popitem(last=False)
-        return scan
 
     def target(self, index: int) -> np.ndarray:
         """Return the true mask of annotation `index`, bool [N]."""
@@ -92,13 +54,7 @@ class ReferDataset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         annotation = self.annotations[index]
-        rng = self.generator(index) if self.training else None
-        return self.prepare(self.scan(annotation.scene_id), [annotation], rng=rng)
-
-
-def item_generator(seed: int, epoch: int, index: int) -> np.random.RandomState:
-    """Return the generator of one item of one epoch, which depends on nothing else."""
-    return np.random.RandomState(np.random.SeedSequence([seed, epoch, index]).generate_state(8))
+        return self.prepare(self.scan(annotation.scene_id), [annotation], rng=self.generator(index))
 
 
 def by_scene(items: ReferDataset) -> dict[str, list[int]]:

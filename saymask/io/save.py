@@ -1,7 +1,8 @@
 """Writing masks beside the points they belong to: the file that came in, with columns added."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from saymask.io.rle import encode_rle
 from saymask.masks import Masks, check_format
 
 PAINT = np.array([[255, 40, 90], [0, 170, 255], [255, 180, 0], [120, 220, 0], [180, 80, 255], [0, 210, 180]], np.uint8)
-"""Colours of `colored=True`, in turn."""
+"""Colours of `colored=True` for masks without labels, in turn."""
+RESERVED = ("mask_id", "mask_label", "mask_scores", "mask_names", "mask_labels")
+"""Columns and arrays that are a result's, beside `mask_0`, `mask_1`, …"""
 
 
 def save_masks(masks: Masks, path: Path, *, colored: bool = False) -> Path:
@@ -36,21 +39,57 @@ def save_masks(masks: Masks, path: Path, *, colored: bool = False) -> Path:
     return path
 
 
-def mask_columns(masks: Masks) -> dict[str, np.ndarray]:
-    """Return `mask_0`, … uint8 [n_original] and `mask_id` int32: the best-scored mask of a point, -1 = none."""
+def mask_columns(masks: Masks, kept: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Return the columns that a result adds to a file whose own columns are called `kept`, each [n_original].
+
+    `mask_0`, … uint8, one per mask, and `mask_id` int32: the best-scored mask of a point, -1 = none. Masks with labels
+    also give `label` int32, the class id of that mask, 0 = none (`mask_label` where `label` is among `kept`); where
+    they are disjoint, `mask_0`, … would say nothing more and are left out.
+    """
     columns: dict[str, np.ndarray] = {}
-    best = np.full(masks.scan.n_original, -1, np.int32)
-    for i in np.argsort(masks.scores, kind="stable"):
-        best[masks.original(int(i))] = i
-    for i in range(len(masks)):
-        columns[f"mask_{i}"] = masks.original(i).astype(np.uint8)
-    columns["mask_id"] = best
+    if masks.labels is None or not masks.disjoint:
+        columns = {f"mask_{i}": masks.original(i).astype(np.uint8) for i in range(len(masks))}
+    columns["mask_id"] = _in_file(masks, masks.best)
+    if masks.labels is not None:
+        name = "mask_label" if "label" in {k.lower() for k in kept} else "label"
+        columns[name] = np.append(masks.labels, 0).astype(np.int32)[columns["mask_id"]]
     return columns
 
 
+def _in_file(masks: Masks, best: np.ndarray) -> np.ndarray:
+    """Bring the masks of scan points int32 [N] into the order of the file, -1 for dropped points."""
+    source = masks.scan.source
+    return best if source is None else np.append(best, np.int32(-1))[source.index]
+
+
 def _taken_out(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leave out mask columns of an earlier run, whose file was loaded again."""
-    return {k: v for k, v in columns.items() if k != "mask_id" and not (k.startswith("mask_") and k[5:].isdigit())}
+    """Leave out what an earlier run added, whose file was loaded again."""
+    ours = _ours(columns)
+    return {k: v for k, v in columns.items() if k not in ours}
+
+
+def _ours(columns: dict[str, np.ndarray]) -> set[str]:
+    """Return the names of columns that an earlier run added."""
+    ours = {k for k in columns if k in RESERVED or (k.startswith("mask_") and k[5:].isdigit())}
+    beside = "mask_label" in columns  # then `label` was there before ours
+    if "mask_id" in columns and not beside and _follows(columns.get("label"), columns["mask_id"]):
+        ours.add("label")
+    return ours
+
+
+def _follows(label: np.ndarray | None, mask: np.ndarray) -> bool:
+    """Say whether `label` [n] is the class of `mask` [n] and no column of the user's own.
+
+    Ours has one value per mask and 0 outside, so 0 everywhere where nothing was found.
+    """
+    if label is None or label.dtype.kind not in "iu" or label.shape != mask.shape or not len(mask):
+        return False
+    at = np.asarray(mask, np.int64) + 1
+    if at.min() < 0 or at.max() > len(at):
+        return False
+    of_mask = np.zeros(at.max() + 1, label.dtype)
+    of_mask[at] = label
+    return bool(of_mask[0] == 0 and (of_mask[at] == label).all())
 
 
 def _columns(masks: Masks) -> dict[str, np.ndarray]:
@@ -109,10 +148,19 @@ def _painted(masks: Masks, flat: dict[str, np.ndarray], best: np.ndarray) -> dic
     """Replace the colours by the points' own with the masked ones in strong colours."""
     colors = _file_colors(masks).copy()
     chosen = best >= 0
-    colors[chosen] = PAINT[best[chosen] % len(PAINT)]
+    colors[chosen] = _paint(masks)[best[chosen]]
     names = pick(flat, COLOR_NAMES) or ()
     kept = {k: v for k, v in flat.items() if k not in names}
     return {**kept, **{c: colors[:, i] for i, c in enumerate(("red", "green", "blue"))}}
+
+
+def _paint(masks: Masks) -> np.ndarray:
+    """Return the strong colour of every mask, uint8 [M, 3]; masks with labels have those of their classes."""
+    if masks.labels is None:
+        return PAINT[np.arange(len(masks)) % len(PAINT)]
+    from saymask.palette import mask_colors
+
+    return np.rint(mask_colors(masks)).astype(np.uint8)
 
 
 def _comments(masks: Masks) -> list[str]:
@@ -134,8 +182,8 @@ def _faces(masks: Masks) -> np.ndarray | None:
 def _write_ply(masks: Masks, path: Path, colored: bool) -> None:
     from saymask.io.ply import write_ply
 
-    added = mask_columns(masks)
     flat = _flat(masks)
+    added = mask_columns(masks, flat)
     if colored:
         flat = _painted(masks, flat, added["mask_id"])
     write_ply(path, {**flat, **added}, _faces(masks), _comments(masks))
@@ -146,11 +194,9 @@ def _write_npz(masks: Masks, path: Path, colored: bool) -> None:
 
     del colored  # the arrays are read by programs, which want the colours as they were
     source = masks.scan.source
-    arrays = {
-        **_columns(masks),
-        **(source.extra.get("arrays", {}) if source is not None else {}),
-        **mask_columns(masks),
-    }
+    old = source.extra.get("arrays", {}) if source is not None else {}
+    arrays = {**_columns(masks), **_taken_out(old)}
+    arrays.update(mask_columns(masks, arrays))
     faces = _faces(masks)
     if faces is not None and not any(k.lower() in ("faces", "triangles", "face") for k in arrays):
         arrays["faces"] = faces
@@ -165,9 +211,13 @@ def _write_las(masks: Masks, path: Path, colored: bool) -> None:
     from saymask.io.las import write_las
 
     source = masks.scan.source
-    flat, added = _flat(masks), mask_columns(masks)
+    flat = _flat(masks)
+    added = mask_columns(masks, flat)
     points = np.stack([flat[axis] for axis in "xyz"], 1).astype(np.float64)
-    header = source.extra.get("header") if source is not None else None
+    header = None if source is None else deepcopy(source.extra.get("header"))
+    if source is not None and header is not None:
+        for name in _ours(source.columns):
+            header.remove_extra_dim(name)  # or the dimension would stay, filled with zeros
     if header is None or colored:
         best = added["mask_id"] if colored else np.full(len(points), -1, np.int32)
         if colored or masks.scan.has_color:

@@ -17,9 +17,11 @@ from saymask.metrics.overlap import Truth, count_overlaps, read_truth
 
 # As the benchmark computes them, rounding included: 0.6000000000000001 is what an IoU must exceed.
 THRESHOLDS = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
-_STRICT = slice(0, len(THRESHOLDS) - 1)
+STRICT = slice(0, len(THRESHOLDS) - 1)
 """The thresholds that AP is the mean of."""
-_AP50, _AP25 = 0, len(THRESHOLDS) - 1
+AP50, AP25 = 0, len(THRESHOLDS) - 1
+_F1_EPSILON = 1e-4
+"""Added to the denominator of F1, as published (specification of UniSeg3D §6.6)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,19 @@ class InstanceRecord:
     right: np.ndarray  # bool [K]: a true instance was found (else: a false positive)
     missed: np.ndarray  # int32 [C, T]: true instances that no mask found
     there: np.ndarray  # bool [C]: the scene has a true instance of the class (that is not too small)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What precision over recall comes to: float64 [C, T] by class and threshold, NaN without a true instance."""
+
+    ap: np.ndarray
+    precision: np.ndarray
+    """Where F1 is highest (of equals, at the lowest score)."""
+    recall: np.ndarray
+    """Where F1 is highest."""
+    most_recall: np.ndarray
+    """That of all masks together."""
 
 
 class InstanceMetric(SceneMetric[InstanceRecord]):
@@ -110,25 +125,47 @@ class InstanceMetric(SceneMetric[InstanceRecord]):
 
         NaN where there is no true instance of the class.
         """
+        return self.curves().ap
+
+    def curves(self) -> Curves:
+        """Return AP, and precision and recall at the best F1, of the instance classes in the order of their ids."""
         rows, shape = self.rows(), (len(self._ids), len(THRESHOLDS))
-        ap = np.full(shape, np.nan)
+        out = np.full((4, *shape), np.nan)
         if not rows:
-            return ap
-        ap[np.any([r.there for r in rows], axis=0)] = 0.0
+            return Curves(*out)
+        there = np.repeat(np.any([r.there for r in rows], axis=0), len(THRESHOLDS))
+        flat = out.reshape(4, -1)
+        flat[:, there] = 0.0
         missed = np.sum([r.missed for r in rows], axis=0, dtype=np.int64).ravel()
         cells = np.concatenate([r.cells for r in rows])
         scores = np.concatenate([r.scores for r in rows])
         right = np.concatenate([r.right for r in rows])
         order = np.lexsort((scores, cells))
         used, start = np.unique(cells[order], return_index=True)
-        precision, width, ends = _curves(scores[order], right[order], np.append(start, len(order)), missed[used])
-        flat = ap.ravel()
+        bounds = np.append(start, len(order))
+        precision, recall, width, ends = _curves(scores[order], right[order], bounds, missed[used])
         begin = 0
         for cell, end in zip(used, ends, strict=True):
-            if flat[cell] == 0.0:  # masks of a class that is nowhere there leave it undefined
-                flat[cell] = np.dot(precision[begin:end], width[begin:end])
+            if there[cell]:  # masks of a class that is nowhere there leave it undefined
+                p, r = precision[begin:end], recall[begin:end]
+                best = np.argmax(2 * p * r / (p + r + _F1_EPSILON))
+                flat[:, cell] = np.dot(p, width[begin:end]), p[best], r[best], r[0]
             begin = end
-        return flat.reshape(shape)
+        return Curves(*out)
+
+    def best_f1(self) -> dict[str, Any]:
+        """Return {"protocol", "overall": {precision50, recall50}, "precision50", "recall50"}: where F1 is highest.
+
+        At the threshold 0.5; F1 = 2PR / (P + R + 0.0001) (specification of UniSeg3D §6.6). `overall` is the mean over
+        the classes with a true instance, the others hold these classes by name. Numbers are shares 0..1.
+        """
+        curves = self.curves()
+        values = {"precision50": curves.precision[:, AP50], "recall50": curves.recall[:, AP50]}
+        return {
+            "protocol": self.protocol.name,
+            "overall": {name: mean_defined(v) for name, v in values.items()},
+            **{name: by_name(self.protocol.things, v) for name, v in values.items()},
+        }
 
     def compute(self) -> dict[str, Any]:
         """Return {"protocol", "min_region", "overall", "head", "common", "tail", "ap", "ap50", "ap25"}.
@@ -145,13 +182,13 @@ class InstanceMetric(SceneMetric[InstanceRecord]):
             result[group] = {
                 "n": int(np.count_nonzero(~np.isnan(chosen[:, 0]))),
                 # In the benchmark's order of summation, which decides the last digit: by threshold, then class.
-                "ap": mean_defined(np.ascontiguousarray(chosen[:, _STRICT].T)),
-                "ap50": mean_defined(chosen[:, _AP50]),
-                "ap25": mean_defined(chosen[:, _AP25]),
+                "ap": mean_defined(np.ascontiguousarray(chosen[:, STRICT].T)),
+                "ap50": mean_defined(chosen[:, AP50]),
+                "ap25": mean_defined(chosen[:, AP25]),
             }
-        result["ap"] = by_name(things, values[:, _STRICT].mean(1))
-        result["ap50"] = by_name(things, values[:, _AP50])
-        result["ap25"] = by_name(things, values[:, _AP25])
+        result["ap"] = by_name(things, values[:, STRICT].mean(1))
+        result["ap50"] = by_name(things, values[:, AP50])
+        result["ap25"] = by_name(things, values[:, AP25])
         return result
 
 
@@ -208,7 +245,7 @@ def _match(counts, sizes, labels, scores, true_labels, true_sizes, large, thresh
 
 @njit(cache=True, nogil=True)
 def _curves(scores, right, bounds, missed):
-    """Return precision and width of recall at each distinct score of each list, and where the lists end.
+    """Return precision, recall and width of recall at each distinct score of each list, and where the lists end.
 
     scores, right: [K], list i (ascending scores) being bounds[i]:bounds[i + 1]; missed: int [lists].
     """
@@ -238,4 +275,4 @@ def _curves(scores, right, bounds, missed):
             after = recall[k + 1] if k + 1 < n else 0.0
             width[k] = 0.5 * before - 0.5 * after
         ends[i] = n
-    return precision[:n], width[:n], ends
+    return precision[:n], recall[:n], width[:n], ends

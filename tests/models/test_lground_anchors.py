@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from saymask.data.labels import scannet200
 from saymask.data.scenes import save_scene, scene_path
 from saymask.errors import InputError
+from saymask.io.pickles import read_pickle
 from saymask.models.lground.anchors import (
     ATTRIBUTES,
     OFFICIAL,
@@ -31,7 +32,6 @@ from saymask.models.lground.frequency import (
     read_sampling_weights,
     tail_sampling_weights,
 )
-from saymask.models.lground.pickles import read_pickle
 from saymask.scan import Scan
 from saymask.text import CachedText
 from saymask.text.encoder import encoder_from_folder

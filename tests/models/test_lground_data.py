@@ -16,11 +16,9 @@ from saymask.geometry.sampling import farthest_point_sampling
 from saymask.models.lground.batch import FAR, STRIDE, Batch, ViewConfig, collate, instance_view, make_sample
 from saymask.models.lground.limited import (
     annotated_points,
-    annotated_scenes,
     kept_rows,
     listed_points,
     read_point_lists,
-    read_scene_list,
 )
 from saymask.models.lground.mix import mix, pairs
 from saymask.models.lground.transform import (
@@ -313,38 +311,6 @@ def test_shares_are_checked(share):
     cloud = cloud_of(0)
     with pytest.raises(InputError, match="share above 0"):
         annotated_points(cloud.points, cloud.instances, cloud.labels, share)
-    with pytest.raises(InputError, match="share above 0"):
-        annotated_scenes(["a"], share)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 60), st.floats(0.01, 0.5), SEEDS)
-def test_scenes_are_nested(count, share, seed):
-    names = [f"scene{i:04}" for i in np.random.RandomState(seed).permutation(count)]
-    few, more = annotated_scenes(names, share, seed=seed), annotated_scenes(names, 2 * share, seed=seed)
-    assert len(few) == max(1, round(share * count))
-    assert set(few) <= set(more)
-    assert list(few) == [n for n in names if n in set(few)]
-    assert annotated_scenes(names[::-1], share, seed=seed) == few[::-1]
-
-
-def test_no_scenes():
-    with pytest.raises(InputError, match="at least one"):
-        annotated_scenes([], 0.5)
-
-
-def test_scene_lists(tmp_path):
-    file = tmp_path / "scenes.txt"
-    file.write_text("train/scene0001_00.ply\nscene0000_00\nscene0001_00\n")
-    known = ["scene0000_00", "scene0001_00"]
-    assert read_scene_list(file, known) == ("scene0001_00", "scene0000_00")
-    with pytest.raises(InputError, match="got scene0001_00"):
-        read_scene_list(file, known[:1])
-    file.write_text("")
-    with pytest.raises(InputError, match="got none"):
-        read_scene_list(file, known)
-    with pytest.raises(InputError, match="text file"):
-        read_scene_list(tmp_path / "missing.txt", known)
 
 
 def test_point_lists(tmp_path):

@@ -186,7 +186,7 @@ def keys(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield Check("missing", len(report.missing), 0)
     yield Check("unexpected", len(report.unexpected), 0)
     yield Check("wrong shape", len(report.wrong_shape), 0)
-    yield Check("used + dead", len(report.used) + len(report.dead), len(shapes) + len(golden_projections()))
+    yield Check("used + dead", len(report.used) + len(report.unused), len(shapes) + len(golden_projections()))
     ours = {official: name for name, official in official_names(model).items()}
     for key in shapes:
         if key in ours and not key.endswith("num_batches_tracked") and len(shapes[key]) != 5:

@@ -5,14 +5,16 @@ Source: specification of BQNet §3.5 (released state dict).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from torch import Tensor, nn
 
-from saymask.errors import CheckpointError, InputError
 from saymask.models.bqnet.decoder import Decoder
+from saymask.models.importing import Layout, Report, fit, from_spconv, renamed, spconv_shape
 from saymask.nn.sparse_unet import SparseUNet
 
+_M = TypeVar("_M", bound=nn.Module)
 UNUSED = (
     r"dec\.lqg\.|dec\.sem_cls_heads?\.|dec\.indi_norm\.|dec\.(lia|ila|qia|qla)_layers\.\d+\.norm\."
     r"|criterion\.loss_weight$|text_encoder\."
@@ -62,10 +64,7 @@ def official_name(name: str) -> str:
         return f"dec.{part}.{match[1]}.{rest.replace('net.2.', 'net.3.') if part.endswith('ffn_layers') else rest}"
     if match := re.fullmatch(r"offset\.(\d+)\.(.*)", name):
         return f"dec.offset.layers.{int(match[1]) // 2}.{match[2]}"
-    for pattern, replacement in _PATTERNS:
-        if re.fullmatch(pattern, name):
-            return "dec." + re.sub(pattern, replacement, name)
-    raise KeyError(name)
+    return "dec." + renamed(name, _PATTERNS)
 
 
 def decoder_names(decoder: Decoder) -> dict[str, str]:
@@ -73,45 +72,69 @@ def decoder_names(decoder: Decoder) -> dict[str, str]:
     return {name: official_name(name) for name in decoder.state_dict() if not name.startswith("focus.")}
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of the keys of an official checkpoint."""
-
-    used: tuple[str, ...]
-    unused: tuple[str, ...]
-    """Known keys that nothing here needs."""
-
-
-def load_official(model: nn.Module, state: Mapping[str, Tensor]) -> Report:
+def load_official(
+    model: nn.Module, state: Mapping[str, Tensor], *, title: str = "the checkpoint does not fit this BQNet"
+) -> Report:
     """Load an official state dict into the decoder and the backbone of `model` (or into a bare `Decoder`).
 
     `model` is any module with one `Decoder` and at most one `SparseUNet` inside; without a backbone, the backbone's
     keys count as unused. A leading `module.` of the keys is dropped. Parameters that the official model does not have
-    (CFNet's) stay as they are. Raises CheckpointError, and leaves the decoder as it was, that lists each tensor that is
-    missing, unexpected or of another shape.
+    (CFNet's) stay as they are. Raises CheckpointError, and leaves the model as it was, that starts with `title` and
+    lists each tensor that is missing, unexpected or of another shape.
     """
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    decoder = next(module for module in model.modules() if isinstance(module, Decoder))
-    unet = next((module for module in model.modules() if isinstance(module, SparseUNet)), None)
-    names, own = decoder_names(decoder), decoder.state_dict()
-    used = {*names.values(), *(unet.official_keys().values() if unet is not None else ())}
-    unused = re.compile(UNUSED if unet is not None else f"{UNUSED}|{BACKBONE}")
-    problems = [f"{key}: missing" for key in sorted(used) if key not in state]
-    problems += [f"{key}: unexpected" for key in state if key not in used and not unused.match(key)]
-    problems += [
-        f"{key}: expected {list(own[name].shape)}, got {list(state[key].shape)}"
-        for name, key in names.items()
-        if key in state and state[key].shape != own[name].shape
-    ]
-    if problems:
-        raise CheckpointError(
-            f"the checkpoint does not fit this BQNet: expected {len(used)} tensors, {len(problems)} do not fit: "
-            + "; ".join(problems)
-        )
+    at, unet = _part(model, SparseUNet)
+    loaded, report = fit(
+        model.state_dict(),
+        official_names(model),
+        state,
+        unused=UNUSED if unet is not None else f"{UNUSED}|{BACKBONE}",
+        ours=lambda name, value: from_spconv(name, value) if name.startswith(at) else value,
+        theirs=lambda name, shape: spconv_shape(name, shape) if name.startswith(at) else list(shape),
+    )
+    report.check(title)
+    model.load_state_dict(loaded, strict=False)
+    return report
+
+
+def official_names(model: nn.Module) -> dict[str, str]:
+    """Return our state-dict name → official key of what `model` (as `load_official` takes it) has officially."""
+    names: dict[str, str] = {}
+    at, decoder = _part(model, Decoder)
+    if decoder is not None:
+        names |= {f"{at}{name}": key for name, key in decoder_names(decoder).items()}
+    at, unet = _part(model, SparseUNet)
     if unet is not None:
-        try:
-            unet.load_official(state)
-        except InputError as error:
-            raise CheckpointError(str(error)) from error
-    decoder.load_state_dict({name: state[key] for name, key in names.items()}, strict=False)
-    return Report(tuple(key for key in state if key in used), tuple(key for key in state if key not in used))
+        names |= {f"{at}{name}": key for name, key in unet.official_keys().items()}
+    return names
+
+
+def load_backbone(
+    unet: SparseUNet, state: Mapping[str, Tensor], *, title: str = "the checkpoint does not fit this backbone"
+) -> Report:
+    """Load a file with nothing but a backbone, of either spconv, into `unet`; raises as `load_official`."""
+    layout = layout_of(state)
+    loaded, report = fit(
+        unet.state_dict(),
+        unet.official_keys(),
+        state,
+        ours=partial(from_spconv, layout=layout),
+        theirs=partial(spconv_shape, layout=layout),
+    )
+    report.check(title)
+    unet.load_state_dict(loaded)
+    return report
+
+
+def layout_of(state: Mapping[str, Tensor]) -> Layout:
+    """Return the spconv whose order the first convolution's axes have: 1 is [3, 3, 3, in, out]."""
+    first = state.get("input_conv.0.weight")
+    return "spconv1" if first is not None and first.shape[:3] == (3, 3, 3) else "spconv2"
+
+
+def _part(model: nn.Module, kind: type[_M]) -> tuple[str, _M | None]:
+    """Return the one module of a kind inside `model` and the prefix of its names there."""
+    for name, module in model.named_modules():
+        if isinstance(module, kind):
+            return f"{name}." if name else "", module
+    return "", None

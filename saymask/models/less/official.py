@@ -5,14 +5,13 @@ Source: the released code's state dict (specification of LESS §3.6) and its ini
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from saymask.errors import CheckpointError, InputError
-from saymask.sparse.importers import from_spconv2
+from saymask.errors import CheckpointError
+from saymask.models.importing import Report, fit, from_spconv, renamed
 
 if TYPE_CHECKING:
     from saymask.models.less.model import Less
@@ -44,10 +43,7 @@ def official_name(name: str) -> str:
     if match := re.fullmatch(r"word_attention\.(\d+)\.(.*)", name):
         rest = re.sub(r"^mlp\.", "mlp.0.", match[2])
         return f"unet{'.u' * int(match[1])}.pwca.{rest}"
-    for pattern, replacement in _PATTERNS:
-        if re.fullmatch(pattern, name):
-            return re.sub(pattern, replacement, name)
-    raise KeyError(name)
+    return renamed(name, _PATTERNS)
 
 
 def official_names(model: "Less") -> dict[str, str]:
@@ -59,73 +55,22 @@ def official_names(model: "Less") -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of the keys of an official checkpoint."""
-
-    used: tuple[str, ...]
-    dead: tuple[str, ...]
-    """Known keys of tensors that reach no output; left out."""
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    wrong_shape: tuple[str, ...] = ()
-    """`key: expected [...], got [...]`."""
-
-    @property
-    def problems(self) -> list[str]:
-        """Return one line per key that does not fit."""
-        return [
-            *(f"{key}: missing" for key in self.missing),
-            *(f"{key}: unexpected" for key in self.unexpected),
-            *self.wrong_shape,
-        ]
-
-
 def load_official(model: "Less", state: dict[str, Tensor], *, projections: dict[str, Tensor]) -> Report:
     """Load an official state dict, strictly, with word projections given apart (keys as `PROJECTION_PREFIX`).
 
     Raises CheckpointError that lists every key that is missing, unexpected, or of another shape, and loads nothing.
     """
-    given = {**state, **projections}
-    own, names = model.state_dict(), official_names(model)
-    loaded, missing, wrong = {}, [], []
-    for name, key in names.items():
-        if key not in given:
-            missing.append(key)
-            continue
-        value = given[key]
-        try:
-            value = _converted(name, value)
-        except (InputError, IndexError):
-            value = given[key]
-        if value.shape != own[name].shape:
-            wrong.append(f"{key}: expected a tensor for {list(own[name].shape)}, got {list(given[key].shape)}")
-        loaded[name] = value
-    expected = set(names.values())
-    rest = [key for key in given if key not in expected]
-    dead = tuple(key for key in rest if DEAD.match(key))
-    report = Report(
-        used=tuple(key for key in given if key in expected),
-        dead=dead,
-        missing=tuple(missing),
-        unexpected=tuple(key for key in rest if key not in dead),
-        wrong_shape=tuple(wrong),
+    loaded, report = fit(
+        model.state_dict(),
+        official_names(model),
+        {**state, **projections},
+        unused=DEAD,
+        ours=from_spconv,
+        theirs=lambda name, shape: f"a tensor for {list(shape)}",
     )
-    if report.problems:
-        raise CheckpointError(
-            f"the checkpoint does not fit {model.system}: expected {len(names)} tensors, "
-            f"{len(report.problems)} do not fit: {'; '.join(report.problems)}"
-        )
+    report.check(f"the checkpoint does not fit {model.system}")
     model.load_state_dict(loaded)
     return report
-
-
-def _converted(name: str, value: Tensor) -> Tensor:
-    """Return a tensor in this model's layout: convolutions [K, in, out], the 1x1x1 ones as a linear weight."""
-    if value.ndim != 5:
-        return value
-    value = from_spconv2(value)
-    return value[0].T.contiguous() if name.endswith("shortcut.weight") else value
 
 
 def rebuild_projections(seed: int = 42) -> dict[str, Tensor]:

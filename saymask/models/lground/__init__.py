@@ -1,1 +1,6 @@
-"""Language-grounded semantic and instance segmentation of ScanNet200 (ECCV 2022, arXiv 2204.07761)."""
+"""Language-grounded ScanNet200 segmentation (ECCV 2022) and its long-tail follow-up: specs of LGround."""
+
+from saymask.models.lground.config import LGroundConfig
+from saymask.models.lground.model import LGround
+
+__all__ = ["LGround", "LGroundConfig"]

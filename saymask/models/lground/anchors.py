@@ -15,7 +15,7 @@ from torch import Tensor
 from saymask.atomic import atomic_path, check_writable
 from saymask.data.labels import scannet200
 from saymask.errors import InputError
-from saymask.models.lground.pickles import read_pickle
+from saymask.io.pickles import read_pickle
 from saymask.text.cache import CachedText
 from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
 

@@ -97,6 +97,8 @@ class Sample:
     shift: tuple[int, int, int] = (0, 0, 0)
     chance: float = 1.0
     """Drawn from U(0, 1): below the probability of mixing, this scene is mixed with the next."""
+    superpoints: np.ndarray | None = None
+    """int64 [N]: superpoint of each point, where answers are pooled over them."""
 
 
 def make_sample(
@@ -222,6 +224,7 @@ class Batch:
     index: tuple[np.ndarray, ...]  # per scene int64 [N]: its voxel (0.. in the scene) of each point
     names: tuple[str, ...]  # B
     dropped: tuple[str, ...] = ()  # scenes left out because the batch was full
+    superpoints: tuple[np.ndarray | None, ...] = ()  # per scene int64 [N], where answers are pooled over them
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -269,6 +272,7 @@ def collate(samples: Sequence[Sample], config: ViewConfig | None = None) -> Batc
         index=tuple(s.voxels.index for s in samples),
         names=tuple(s.name for s in samples),
         dropped=dropped,
+        superpoints=tuple(s.superpoints for s in samples),
     )
 
 

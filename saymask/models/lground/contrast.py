@@ -156,9 +156,14 @@ def nearest_anchor(features: Tensor, anchors: Tensor) -> Tensor:
     return cosine(features, anchors).argmax(1)
 
 
-def anchor_cross_entropy(features: Tensor, anchors: Tensor, labels: Tensor) -> Tensor:
-    """Return float [N]: cross-entropy over the cosines without a temperature (`contrast_ce`), 0 where ignored."""
-    similarity = cosine(features, anchors)
+def anchor_cross_entropy(features: Tensor, anchors: Tensor, labels: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return float [N]: cross-entropy over the cosines (`contrast_ce`; published without a temperature), 0 if ignored.
+
+    Raises InputError for a temperature that is not above 0.
+    """
+    if not temperature > 0:
+        raise InputError(f"temperature: expected a number above 0, got {temperature}")
+    similarity = cosine(features, anchors) / temperature
     labels = check_labels(labels, *similarity.shape)
     return F.cross_entropy(similarity, labels, ignore_index=-1, reduction="none")
 

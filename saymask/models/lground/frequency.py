@@ -20,7 +20,7 @@ from saymask.atomic import check_writable, write_text
 from saymask.data.labels import scannet20, scannet200
 from saymask.data.scenes import read_manifest, read_scene_info, scene_path
 from saymask.errors import InputError
-from saymask.models.lground.pickles import read_pickle
+from saymask.io.pickles import read_pickle
 
 CLASSES = {"semantic200": scannet200, "semantic20": scannet20}
 """Label of a prepared scene → its classes."""

@@ -1,28 +1,24 @@
-"""Training with few annotations: a share of the points of every object, or a share of the scenes (LGround §2.3)."""
+"""Training with few annotations: a share of the points of every object (LGround §2.3).
+
+A share of the scans instead is chosen by `saymask.data.scans`.
+"""
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from saymask.data.scans import check_share
 from saymask.errors import InputError
 from saymask.geometry.sampling import farthest_point_sampling
-from saymask.models.lground.pickles import read_pickle
+from saymask.io.pickles import read_pickle
 
 FEWEST = 5
 """An object keeps at least this many points, or all it has."""
 _REMEMBERED = 2048
 _memory: OrderedDict[bytes, np.ndarray] = OrderedDict()
 """Packed masks by content, so that a scene's points are chosen once per process and not once per epoch."""
-
-
-def check_share(share: float, what: str) -> float:
-    """Return `share`; raise InputError unless 0 < share <= 1."""
-    if not 0 < share <= 1:
-        raise InputError(f"{what}: expected a share above 0 and up to 1 (1 = all), got {share}")
-    return share
 
 
 def kept_rows(points: np.ndarray, share: float, *, compat: bool = False) -> np.ndarray:
@@ -74,36 +70,6 @@ def _annotated(points: np.ndarray, instances: np.ndarray, labels: np.ndarray, sh
         if len(rows) and group[rows[0]] != -1:
             kept[rows[kept_rows(points[rows], share, compat=compat)]] = True
     return kept
-
-
-def annotated_scenes(scenes: Sequence[str], share: float, *, seed: int = 42) -> tuple[str, ...]:
-    """Return round(share · n) of n scenes, at least one, in their order; a smaller share is a part of a larger one."""
-    check_share(share, "annotated scenes")
-    names = sorted(set(scenes))
-    if not names:
-        raise InputError("annotated scenes: expected at least one scene, got none")
-    order = np.random.RandomState(seed).permutation(len(names))
-    chosen = {names[i] for i in order[: max(1, round(share * len(names)))]}
-    return tuple(name for name in dict.fromkeys(scenes) if name in chosen)
-
-
-def read_scene_list(path: str | Path, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the scenes that a text file lists, one a line, as the data-efficient benchmark does it.
-
-    A line may be a path (`train/scene0000_00.ply`). Raises InputError when the file cannot be read, is empty, or names
-    a scene that is not among the `known`.
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a text file with one scene a line: {error}") from None
-    names = tuple(dict.fromkeys(Path(line).name.split(".")[0] for line in lines))
-    unknown = sorted(set(names) - set(known))
-    if not names or unknown:
-        some = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-        raise InputError(f"{path}: expected scenes of the training split, one a line; got {some or 'none'}")
-    return names
 
 
 def read_point_lists(path: str | Path) -> dict[str, np.ndarray]:

@@ -6,20 +6,22 @@ x running fastest, those of volume 1 are [in, out], biases [1, out].
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from saymask.errors import CheckpointError, InputError
-from saymask.nn.res16unet import Res16Plan, Res16UNet
+from saymask.errors import CheckpointError
+from saymask.models.importing import Report, fit, renamed
+from saymask.nn.res16unet import PLANES, REPEATS, Res16Plan, Res16UNet, res16_plan
 from saymask.sparse.importers import cube_root, from_minkowski, to_minkowski
 
-UNUSED = re.compile(
-    r"criterion\.nll_loss\.weight|embedding_criterion\.confusion_hist"
-    r"|embedding_criterion\.projection_model\.attr_linears\.\d+\.(weight|bias)"
-)
+UNUSED = r"criterion\.nll_loss\.weight$|embedding_criterion\."
 """Keys of the trainer's losses that may occur in a checkpoint and belong to no network."""
+PROJECTION = "projection_layer."
+"""Keys of the linear map of text anchors to the features' width (34CR_Proj)."""
+_UNIT = re.compile(r"block\d\.\d+\.downsample\.0\.kernel|final\.kernel|offsets(_pre)?\.kernel")
+"""Kernels of volume 1."""
 _PREFIXES = re.compile(r"(?:module\.|model\.|encoder\.)*")
 _NORM = r"(weight|bias|running_mean|running_var|num_batches_tracked)"
 _BLOCK = (
@@ -54,10 +56,7 @@ def official_name(name: str) -> str:
         prefix, name, patterns = f"block{number + up}.{match[4]}.", match[5], _BLOCK
     else:
         prefix, patterns = "", _OUTER
-    for pattern, replacement in patterns:
-        if re.fullmatch(pattern, name):
-            return prefix + re.sub(pattern, replacement, name)
-    raise KeyError(name)
+    return prefix + renamed(name, patterns)
 
 
 def official_names(net: Res16UNet) -> dict[str, str]:
@@ -89,9 +88,16 @@ def network_of(state: Mapping[str, Tensor], *, last_relu: bool | None = None) ->
 
     last_relu: whether the features are activated, which no tensor says. None = as in the published variants: not for
     34D and networks with a projection, but always with an offset head; 34C is told from 34CR by nothing, so None means
-    34C. Raises CheckpointError when the tensors are not those of a Res16UNet.
+    34C. Raises CheckpointError when the tensors are not those of a Res16UNet, or those of an older engine.
     """
     shapes = {key: tuple(value.shape) for key, value in plain_state(state).items()}
+    flat = [key for key, shape in shapes.items() if _UNIT.fullmatch(key) and len(shape) == 3 and shape[0] == 1]
+    if flat:
+        raise CheckpointError(
+            f"{flat[0]} has the shape {list(shapes[flat[0]])}, which MinkowskiEngine 0.5 does not write: expected "
+            f"{list(shapes[flat[0]][1:])}. Kernels of older engines (0.4) are in another order and cannot be "
+            "converted; train with 0.5 or with saymask"
+        )
     try:
         volume, channels, stem = shapes["conv0p1s1.kernel"]
         planes = tuple(shapes[f"block{i}.0.conv2.kernel"][2] for i in range(1, 9))
@@ -113,61 +119,42 @@ def network_of(state: Mapping[str, Tensor], *, last_relu: bool | None = None) ->
     return Res16UNet(replace(plan, last_relu=last_relu), classes, offsets=instances, projection=projection)
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of the keys of an official checkpoint (without prefix)."""
+def plan_name(plan: Res16Plan) -> str:
+    """Return the name for `res16_plan` of the blocks and channels of a plan, such as "34D"; "" for one without.
 
-    used: tuple[str, ...]
-    unused: tuple[str, ...]
-    """Known keys that belong to the trainer's losses; left out."""
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    wrong_shape: tuple[str, ...] = ()
-    """`key: expected [...], got [...]`."""
-
-    @property
-    def problems(self) -> list[str]:
-        """Return one line per key that does not fit."""
-        return [
-            *(f"{key}: missing" for key in self.missing),
-            *(f"{key}: unexpected" for key in self.unexpected),
-            *self.wrong_shape,
-        ]
+    CR is C without the last ReLU; D is called so with and without.
+    """
+    for depth, repeats in REPEATS.items():
+        names = [f"{depth}{planes}" for planes in PLANES if (PLANES[planes], repeats) == (plan.planes, plan.repeats)]
+        if names:
+            return next((name for name in names if res16_plan(name).last_relu == plan.last_relu), names[0])
+    return ""
 
 
-def load_official(net: Res16UNet, state: Mapping[str, Tensor], *, strict: bool = True) -> Report:
+def load_official(
+    net: Res16UNet,
+    state: Mapping[str, Tensor],
+    *,
+    strict: bool = True,
+    title: str = "the checkpoint does not fit this Res16UNet",
+) -> Report:
     """Load an official state dict (any prefix) into `net`.
 
-    Strictly, CheckpointError lists every key that is missing, unexpected or of another shape, and nothing is loaded.
-    Otherwise the tensors that fit by name and shape are loaded, as the official trainer does between its stages
-    (§3.3, 7.24), and the report lists the rest; CheckpointError when none fits.
+    Strictly, CheckpointError, which starts with `title`, lists every key that is missing, unexpected or of another
+    shape, and nothing is loaded. Otherwise the tensors that fit by name and shape are loaded, as the official trainer
+    does between its stages (§3.3, 7.24), and the report lists the rest; CheckpointError when none fits.
     """
-    given, own, names = plain_state(state), net.state_dict(), official_names(net)
-    loaded, wrong = {}, []
-    for name, key in names.items():
-        if key not in given:
-            continue
-        value = _from_official(name, given[key])
-        if value is None or value.shape != own[name].shape:
-            expected = list(_to_official(name, own[name]).shape)
-            wrong.append(f"{key}: expected {expected}, got {list(given[key].shape)}")
-            continue
-        loaded[name] = value
-    keys = set(names.values())
-    rest = [key for key in given if key not in keys]
-    unused = tuple(key for key in rest if UNUSED.fullmatch(key))
-    report = Report(
-        used=tuple(names[name] for name in loaded),
-        unused=unused,
-        missing=tuple(key for key in names.values() if key not in given),
-        unexpected=tuple(key for key in rest if key not in unused),
-        wrong_shape=tuple(wrong),
+    own = net.state_dict()
+    loaded, report = fit(
+        own,
+        official_names(net),
+        plain_state(state),
+        unused=UNUSED,
+        ours=_from_official,
+        theirs=lambda name, shape: list(_to_official(name, torch.empty(shape, device="meta")).shape),
     )
-    if report.problems and (strict or not loaded):
-        raise CheckpointError(
-            f"the checkpoint does not fit this Res16UNet: expected {len(names)} tensors, {len(report.problems)} do not "
-            f"fit: {'; '.join(report.problems)}"
-        )
+    if strict or not loaded:
+        report.check(title)
     net.load_state_dict(own | loaded)
     return report
 
@@ -177,10 +164,7 @@ def _from_official(name: str, value: Tensor) -> Tensor | None:
     if name.startswith("projection."):
         return value[..., 0] if value.ndim == 3 else value
     if name.endswith(("conv.weight", "conv1.weight", "conv2.weight")):
-        try:
-            return from_minkowski(value)
-        except InputError:
-            return None
+        return from_minkowski(value)
     if name.endswith(("classifier.weight", "shortcut.weight", "offset_hidden.weight", "offset_out.weight")):
         return value.T.contiguous() if value.ndim == 2 else None
     if name in ("classifier.bias", "offset_hidden.bias", "offset_out.bias"):

@@ -1,0 +1,67 @@
+"""The `saymask` command: one function per verb; its parameters become flags (tyro)."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import tyro
+
+from saymask.cli import data, models, prompts
+from saymask.errors import InputError
+
+# Everything else is imported inside the command that needs it: `saymask --help` answers at once.
+
+_COMMANDS: dict[str, Callable[..., int]] = {
+    "refer": prompts.refer,
+    "find": prompts.find,
+    "segment": prompts.segment,
+    "rooms": data.rooms,
+    "prepare": data.prepare,
+    "anchors": data.anchors,
+    "train": models.train,
+    "evaluate": models.evaluate,
+    "convert": models.convert,
+    "models": models.models,
+    "doctor": models.doctor,
+}
+
+
+def _help() -> str:
+    lines = ["usage: saymask COMMAND ...   (saymask COMMAND --help says more)", ""]
+    for name, function in _COMMANDS.items():
+        lines.append(f"  {name:<10} {(function.__doc__ or '').strip().splitlines()[0]}")
+    return "\n".join(lines)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return its exit code. Raises InputError for what the user can mend."""
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(_help())
+        return 0
+    if arguments[0] in {"-V", "--version"}:
+        from saymask import __version__
+
+        print(f"saymask {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in _COMMANDS:
+        raise InputError(f"expected a command ({', '.join(_COMMANDS)}), got {name!r}")
+    if name == "train":
+        return models.train(rest)
+    return tyro.cli(_COMMANDS[name], args=rest, prog=f"saymask {name}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors a user can mend are one line on standard error and exit code 2."""
+    # Read when torch is loaded: threads that spin while they wait take the cores from each other's pools.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    except InputError as error:
+        message = " ".join(str(error).split())
+    except OSError as error:  # a full disk, a missing permission: not a bug of saymask
+        message = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(f"saymask: error: {message}", file=sys.stderr)
+    sys.exit(2)

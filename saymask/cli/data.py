@@ -1,0 +1,162 @@
+"""The commands that make data: rooms, prepare, anchors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+
+from saymask.cli.options import Switch
+from saymask.errors import InputError
+
+if TYPE_CHECKING:
+    from saymask.text.encoder import TextEncoder
+
+
+def rooms(
+    out: Positional[Path],
+    *,
+    split: tuple[str, ...] = ("train=400", "val=60"),
+    seed: int = 0,
+    sensor: Literal["ideal", "rgbd"] = "ideal",
+    furniture: Literal["parametric", "sweethome3d"] = "parametric",
+    workers: int = 2,
+) -> int:
+    """Generate furnished rooms with sentences in the raw formats of ScanNet, ScanRefer and Multi3DRefer.
+
+    Args:
+        out: Folder to write; an interrupted run goes on where it stopped.
+        split: Rooms per split, e.g. train=400 val=60.
+        seed: A room is a function of version, seed, split and index alone.
+        sensor: How surfaces become points.
+        furniture: Where furniture comes from.
+        workers: Processes.
+    """
+    from saymask.rooms.generate import generate
+
+    splits: dict[str, int] = {}
+    for item in split:
+        name, _, number = item.partition("=")
+        if name not in {"train", "val"} or not number.isdigit() or int(number) < 1:
+            raise InputError(f"--split expects train=N or val=N with N >= 1, got {item!r}")
+        splits[name] = int(number)
+    generate(out, splits, seed=seed, sensor=sensor, furniture=furniture, workers=workers)
+    return 0
+
+
+def prepare(
+    raw: Positional[Path],
+    *,
+    out: Path,
+    workers: int = 2,
+    superpoints: Literal["mesh", "segs"] = "mesh",
+    image_features: str | None = None,
+    frames: Path | None = None,
+    every: int = 10,
+    stretched: Switch = False,
+    image_weights: Path | None = None,
+    final_norm: bool = True,
+    device: str = "auto",
+    quiet: Switch = False,
+) -> int:
+    """Read a folder in ScanNet's layout once and write what training and evaluation need.
+
+    Args:
+        raw: Folder with scans/, the label table, ScanRefer and Multi3DRefer files where present.
+        out: Folder to write; finished scenes are kept, so an interrupted run goes on where it stopped.
+        workers: Processes.
+        superpoints: Recompute superpoints from the mesh, or take ScanNet's segs.json.
+        image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
+        frames: Where the frames are, <id>.sens or <id>/color, depth, pose; without it the scan folders or RAW/frames.
+        every: Frames whose number this divides are used.
+        stretched: Project images as the official code does: centre crop stretched over the frame, unseen points as 0.
+        image_weights: Local folder with the image model's config.json and model.safetensors.
+        final_norm: Take image features after the model's last norm (newer open_clip) or before it (older).
+        device: Where the image model runs: auto, cpu, cuda, …
+        quiet: No progress bar.
+    """
+    from saymask.data.prepare import prepare
+
+    report = prepare(
+        raw,
+        out,
+        workers=workers,
+        superpoints=superpoints,
+        image_features=image_features,
+        frames=frames,
+        every=every,
+        stretched=stretched,
+        image_weights=image_weights,
+        final_norm=final_norm,
+        device=device,
+        quiet=quiet,
+    )
+    return 0 if report.ok else 2
+
+
+def anchors(
+    out: Positional[Path],
+    *,
+    names: str = "scannet200",
+    encoder: str = "clip-vit-b32",
+    weights: Path | None = None,
+    templates: tuple[str, ...] = ("{}",),
+) -> int:
+    """Encode class names with a frozen text encoder, for language-grounded training.
+
+    Args:
+        out: The .safetensors file to write.
+        names: scannet200, scannet20, or a text file with one name per line.
+        encoder: Text encoder: clip-vit-b32 (the published anchors), minilm, roberta-base, another that
+            `saymask.text.encoder` names, or a local folder in Hugging Face's layout.
+        weights: Local folder with the weights of that encoder, where the hub cannot be reached; the file then says the
+            encoder's name, not the folder's.
+        templates: Texts with one {} for the name; of several, the normalised features are averaged.
+    """
+    from saymask.atomic import check_writable
+
+    check_writable(out)
+    if out.suffix != ".safetensors":
+        raise InputError(f"cannot write anchors to {out}: expected a name that ends in .safetensors")
+    chosen = _class_names(names)
+    from saymask.models.lground.anchors import make_anchors, save_anchors
+
+    source = encoder if weights is None else _local_encoder(encoder, weights)
+    made = make_anchors(chosen, source, templates=templates)
+    print(f"{save_anchors(out, made)}: {len(made):,} anchors, {made.dim} wide, of {made.encoder}")
+    return 0
+
+
+def _class_names(names: str) -> tuple[str, ...]:
+    """Return the names of a class list, or of a file, whose empty lines do not count."""
+    from saymask.data.labels import scannet20, scannet200
+
+    known = {"scannet200": scannet200, "scannet20": scannet20}
+    if names in known:
+        return tuple(c.name for c in known[names]())
+    path = Path(names)
+    if not path.is_file():
+        raise InputError(f"--names: expected {', '.join(known)} or a text file with one name per line, got {names!r}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not lines:
+        raise InputError(f"{path}: expected one class name per line, got an empty file")
+    return lines
+
+
+def _local_encoder(name: str, folder: Path) -> "TextEncoder":
+    """Return the encoder `name` from `folder`; InputError where a model of another kind lies there."""
+    from saymask.text.encoder import encoder_from_folder
+    from saymask.text.sources import SOURCES, find_weights
+
+    if name not in SOURCES:
+        raise InputError(f"--weights: expected --encoder to name what is in them ({', '.join(SOURCES)}), got {name!r}")
+    if not folder.is_dir():
+        raise InputError(f"--weights: expected a folder with config.json and model.safetensors, got {folder}")
+    encoder = encoder_from_folder(find_weights(str(folder)), name)
+    kind = {"minilm": "bert", "roberta-base": "roberta"}.get(name, "clip")
+    if encoder.kind != kind:
+        raise InputError(f"--weights: expected {name} in {folder}, got a {encoder.kind} model; name it with --encoder")
+    return encoder

@@ -1,0 +1,181 @@
+"""The commands that make, measure and list models: train, evaluate, convert, models, doctor."""
+
+from dataclasses import field, make_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from saymask.cli.options import VERB_OF_TASK, Switch
+
+
+def train(arguments: list[str]) -> int:
+    """Train a preset; every field of its configuration is a flag."""
+    from saymask.hub import PRESETS, preset
+
+    if not arguments or arguments[0].startswith("-"):
+        print("usage: saymask train PRESET --data DATA --out RUN [--help for every flag of the preset]")
+        print("presets: " + ", ".join(PRESETS))
+        return 0 if {"-h", "--help"} & set(arguments) else 2
+    chosen = preset(arguments[0])
+    # The flags and their defaults depend on the preset, so the command's type is made when its name is known.
+    command = make_dataclass(
+        "Train",
+        [
+            ("data", Annotated[Path, tyro.conf.arg(help="Folder written by `saymask prepare`.")]),
+            ("out", Annotated[Path, tyro.conf.arg(help="Folder of the run; a run that was interrupted goes on.")]),
+            ("devices", Annotated[int, tyro.conf.arg(help="Processes (CPU) or GPUs.")], field(default=1)),
+            ("accelerator", Literal["auto", "cpu", "gpu"], field(default="auto")),
+            ("restart", Annotated[Switch, tyro.conf.arg(help="Begin anew.")], field(default=False)),
+            (
+                "max_minutes",
+                Annotated[float, tyro.conf.arg(help="Stop after this long; 0 = never.")],
+                field(default=0.0),
+            ),
+            ("model", type(chosen.model), field(default=chosen.model)),
+            ("train", type(chosen.train), field(default=chosen.train)),
+        ],
+    )
+    command.__doc__ = f"Train {chosen.name} on prepared data."
+    options: Any = tyro.cli(command, args=arguments[1:], prog=f"saymask train {chosen.name}")
+    from saymask.train import train
+
+    train(
+        replace(chosen, model=options.model, train=options.train),
+        options.data,
+        options.out,
+        devices=options.devices,
+        accelerator=options.accelerator,
+        resume=not options.restart,
+        max_minutes=options.max_minutes,
+    )
+    return 0
+
+
+def evaluate(
+    model: Positional[str],
+    *,
+    data: Path,
+    task: Literal["refer", "semantic", "instance"] = "refer",
+    protocol: str | None = None,
+    split: str = "val",
+    source: Literal["scanrefer", "multi3drefer"] | None = None,
+    export: Path | None = None,
+    allow_missing: Switch = False,
+    json_: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    processes: int = 1,
+    limit: int | None = None,
+    baselines: bool = True,
+    device: str = "auto",
+) -> int:
+    """Measure a checkpoint, or predictions in a file, on prepared data with a named protocol.
+
+    Args:
+        model: Name or path of a checkpoint ("default" is an embedded one that answers the task), or predictions: for
+            sentences a .json, a .json.gz or a folder that --export wrote, for scans a folder of the benchmark's
+            submission files (<scene>.txt). Predictions are scored without any model.
+        data: Folder written by `saymask prepare`.
+        task: What is measured: refer (sentences), semantic (the class of every point), instance (objects with classes).
+        protocol: The rules. refer, one object per sentence: less (IoU > t, fallback below 100 points; the default),
+            3dres (IoU > t), scanrefer (IoU >= t), scanrefer-box (the same with boxes); none, one or many: 3dgres
+            (IoU > t of the union, no target right or wrong), multi3drefer-f1 (F1 of the objects' boxes). semantic
+            (mIoU) and instance (AP, wall and floor left out): scannet200 (200 classes, also by head, common and tail;
+            the default), scannet (20 classes).
+        split: train or val.
+        source: refer only: whose sentences; without it those that the protocol is defined on.
+        export: Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
+            otherwise a folder for the benchmark's submission files.
+        allow_missing: Score predictions that lack some sentences or scans; they are left out and counted.
+        json_: Where to write the numbers.
+        processes: Scenes are shared out among this many processes; the result is the same.
+        limit: Use only this many annotations (refer) or scans, spread evenly.
+        baselines: Also measure the baselines that need no model.
+        device: auto, cpu, cuda, …
+    """
+    from saymask.atomic import check_writable
+
+    if json_ is not None:
+        check_writable(json_)
+    from saymask import hub
+    from saymask.evaluate import evaluate, print_table
+
+    chosen = model
+    if model == "default":
+        chosen = None if task == "refer" else hub.default_for(VERB_OF_TASK[task])
+    result = evaluate(
+        chosen,
+        data,
+        task=task,
+        protocol=protocol,
+        split=split,
+        source=source,
+        processes=processes,
+        limit=limit,
+        baselines=baselines,
+        device=device,
+        json_path=json_,
+        export=export,
+        allow_missing=allow_missing,
+    )
+    print_table(result)
+    return 0
+
+
+def convert(
+    system: Positional[Literal["less", "bqnet", "lground"]],
+    path: Positional[Path],
+    *,
+    out: Path,
+    preset: str | None = None,
+    projections: str | None = None,
+    anchors: Path | None = None,
+    text_encoder: str | None = None,
+) -> int:
+    """Turn an official checkpoint (.pth, .ckpt) into a saymask checkpoint, without running code from it.
+
+    Args:
+        system: Which system wrote it; bqnet takes SPFormer's sp_unet_backbone.pth too, a start for training.
+        path: The official file.
+        out: The .safetensors file to write.
+        preset: bqnet and lground: what it was trained for, such as bqnet.gres or lground.scannet200-focal. Without it
+            the file must say so: bqnet by its name (best_gres.pth), lground by its tensors.
+        projections: LESS only: "rebuild" (from seed 42) or a file with the word projections its trainer did not save.
+        anchors: lground only: the class names' features that a pre-trained network was pulled to, a file of `saymask
+            anchors` or the official pickle.
+        text_encoder: Local folder with the system's text encoder (LESS, bqnet: roberta-base; lground: clip-vit-b32,
+            which makes the anchors), where the hub cannot be reached.
+    """
+    from saymask.convert import convert
+
+    print(
+        convert(system, path, out, preset=preset, projections=projections, text_encoder=text_encoder, anchors=anchors)
+    )
+    return 0
+
+
+def models() -> int:
+    """List the checkpoints and presets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from saymask.hub import PRESETS, models
+
+    table = Table("checkpoint", "system", "answers", "trained on", "metric", "size")
+    for card in models():
+        metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
+        size = f"{card['bytes'] / 1e6:.1f} MB"
+        table.add_row(card["name"], card["system"], ", ".join(card["verbs"]), card["data"], metric, size)
+    console = Console()
+    console.print(table)
+    console.print("presets for `saymask train`: " + ", ".join(PRESETS))
+    return 0
+
+
+def doctor() -> int:
+    """Say what this machine has and what saymask will use."""
+    from saymask.doctor import report
+
+    for line in report():
+        print(line)
+    return 0

@@ -1,0 +1,65 @@
+"""Options that several commands share, and the checks that are made before any work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff
+
+from saymask.atomic import check_writable
+from saymask.errors import InputError
+
+Switch = Annotated[bool, FlagCreatePairsOff]
+VERB_OF_TASK = {"semantic": "semantic", "instance": "instances", "panoptic": "panoptic"}
+"""Task of `segment` and `evaluate` -> the verb that a model must answer."""
+
+
+@dataclass(frozen=True)
+class PromptOptions:
+    """The options of every command that asks a model about a scan; field by field a flag."""
+
+    model: str | None = None
+    """Name or path of a checkpoint; without it an embedded one that answers."""
+    out: Path | None = None
+    """Where to save the scan with mask columns: .ply, .npz, .las, .laz or .json."""
+    picture: Path | None = None
+    """Where to save a picture (PNG)."""
+    json_: Annotated[Switch, tyro.conf.arg(name="json")] = False
+    """Print one JSON object on standard output; everything else goes to standard error."""
+    unit: Literal["m", "cm", "mm", "in", "ft"] | None = None
+    """Length unit of the file; detected without it."""
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None
+    """Axis of the file that points up; detected without it."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+
+    def check(self) -> None:
+        """Raise InputError for outputs that could not be written after all the work."""
+        for target in (self.out, self.picture):
+            if target is not None:
+                check_writable(target)
+        if self.picture is not None and self.picture.suffix.lower() != ".png":
+            raise InputError(
+                f"cannot write {self.picture}: expected a picture's name ending in .png, got "
+                f"{self.picture.suffix or 'no suffix'}"
+            )
+        if self.out is not None:
+            from saymask.masks import check_format
+
+            check_format(self.out)
+
+
+# An empty name: the fields become flags of the command itself, without a prefix.
+Prompted = Annotated[PromptOptions, tyro.conf.arg(name="")]
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Note in `seconds` how long the block takes."""
+    start = perf_counter()
+    yield
+    seconds[stage] = perf_counter() - start

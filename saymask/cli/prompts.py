@@ -1,0 +1,230 @@
+"""The commands that ask a model about a scan: refer, find, segment differ in verb and output."""
+
+import difflib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, timed
+from saymask.errors import InputError
+
+if TYPE_CHECKING:
+    from saymask.masks import Masks
+    from saymask.scene import Scene
+
+Row = dict[str, Any]
+CLASS_LISTS = ("scannet200", "scannet20")
+_DEFAULTS = PromptOptions()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What one command asks of a scene, and how it tells the answer."""
+
+    verb: str
+    """One of `saymask.models.base.VERBS`."""
+    asked: dict[str, Any]
+    """The question in the JSON object."""
+    answer: Callable[["Scene"], "Masks"]
+    lines: Callable[["Masks", list[Row]], Iterable[str]]
+    """The answer for people; row i describes mask i."""
+    title: str = ""
+    """Caption of the picture; the scan's name without it."""
+
+
+def refer(scan: Positional[Path], sentence: Positional[str], *, options: Prompted = _DEFAULTS) -> int:
+    """Mark the points that a sentence means.
+
+    Args:
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
+        sentence: What to mark, e.g. "the grey chair beside the window".
+        options: Model, outputs, and how to read the file.
+    """
+    options.check()
+    from saymask.scene import check_sentence
+
+    check_sentence(sentence)
+
+    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
+        yield from (_line(i, row) for i, row in enumerate(rows))
+        if not rows:
+            yield masks.message
+
+    return ask(scan, Prompt("refer", {"sentence": sentence}, lambda s: s.refer(sentence), lines, sentence), options)
+
+
+def find(
+    scan: Positional[Path],
+    words: Annotated[
+        Positional[tuple[str, ...]], tyro.conf.arg(metavar="WORD [WORD ...]", help_behavior_hint="(required)")
+    ],
+    *,
+    threshold: float | None = None,
+    options: Prompted = _DEFAULTS,
+) -> int:
+    """Mark everything that a word means, any word: plant, "exit sign", "something to sit on".
+
+    Args:
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
+        words: One or more words or short phrases; quotes keep a phrase together.
+        threshold: Relevance (0 to 1) above which points are marked, a lower one marks more; the model's own without it.
+        options: Model, outputs, and how to read the file.
+    """
+    options.check()
+    from saymask.scene import check_names, check_threshold
+
+    # Before the scan is read, by the scene's own rules.
+    asked = check_names(words, "words")
+    check_threshold(threshold)
+
+    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
+        for word in asked:
+            yield from (_line(i, row, word) for i, row in enumerate(rows) if row["name"] == word)
+        if masks.message:  # words for which there is no mask
+            yield masks.message
+
+    question = {"words": asked, "threshold": threshold}
+    prompt = Prompt("find", question, lambda s: s.find(asked, threshold=threshold), lines, ", ".join(asked))
+    return ask(scan, prompt, options)
+
+
+def segment(
+    scan: Positional[Path],
+    *,
+    task: Literal["semantic", "instance", "panoptic"] = "semantic",
+    classes: str | None = None,
+    options: Prompted = _DEFAULTS,
+) -> int:
+    """Mark every class of a scan, or every object.
+
+    Args:
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
+        task: semantic: one mask per class. instance: one mask per object. panoptic: both at once, without overlap.
+        classes: For semantic: scannet200, scannet20, or names with commas between them ("chair,desk lamp,wall"), of
+            which a model that knows text takes the nearest for every point; the model's own classes without it.
+        options: Model, outputs, and how to read the file.
+    """
+    options.check()
+    chosen = None if classes is None else _checked_classes(classes)
+    if chosen is not None and task != "semantic":
+        raise InputError(f"--classes: expected only with --task semantic, got --task {task}; leave it out")
+
+    def answer(scene: "Scene") -> "Masks":
+        return scene.semantic(chosen) if task == "semantic" else getattr(scene, VERB_OF_TASK[task])()
+
+    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
+        largest = sorted(enumerate(rows), key=lambda pair: -pair[1]["points"])
+        if task == "semantic":
+            cells = [(str(row["label"]), row["name"], f"{row['points']:,}") for _, row in largest]
+            yield from _table(("label", "class", "points"), cells)
+        else:
+            yield from _table(("mask", "class", "score", "points", "box"), [_cells(i, row) for i, row in largest])
+        if not rows:
+            yield masks.message
+
+    return ask(scan, Prompt(VERB_OF_TASK[task], {"task": task, "classes": chosen}, answer, lines), options)
+
+
+def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
+    """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
+    seconds: dict[str, float] = {}
+    model = options.model
+    if model is None and prompt.verb != "refer":  # `refer` is what the embedded default answers
+        from saymask import hub
+
+        model = hub.default_for(prompt.verb)
+    with timed(seconds, "model"):
+        from saymask.hub import load_model
+
+        segmenter = load_model(model, device=options.device)
+    from saymask.scene import require
+
+    require(segmenter, prompt.verb)  # before the scan is read
+    with timed(seconds, "load"):
+        from saymask.scan import load_scan
+
+        scan = load_scan(path, unit=options.unit, up=options.up)
+    scene = segmenter.encode(scan)
+    masks = prompt.answer(scene)
+    seconds.update(scene.seconds)
+    if options.out is not None:
+        with timed(seconds, "save"):
+            masks.save(options.out)
+    if options.picture is not None:
+        with timed(seconds, "picture"):
+            from saymask.picture import render
+
+            render(scan, masks, options.picture, title=prompt.title)
+    rows = [_row(masks, i, named=prompt.verb != "refer") for i in range(len(masks))]
+    seconds = {stage: round(value, 4) for stage, value in seconds.items()}
+    if options.json_:
+        name = segmenter.card.get("name", segmenter.system)
+        report: Row = {"scan": str(path), **prompt.asked, "model": name, "points": scan.n_original, "masks": rows}
+        if prompt.verb != "refer":
+            report["message"] = masks.message
+        print(json.dumps({**report, "seconds": seconds}))
+        return 0
+    for line in prompt.lines(masks, rows):
+        print(line)
+    print("seconds  " + "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items()), file=sys.stderr)
+    return 0
+
+
+def _row(masks: "Masks", i: int, *, named: bool) -> Row:
+    """Return what is said about mask i; a sentence's masks need no name, a class or a word does."""
+    low, high = masks.box(i)
+    row: Row = {"name": masks.names[i]} if named else {}
+    if named and masks.labels is not None:
+        row["label"] = int(masks.labels[i])
+    return row | {
+        "score": round(float(masks.scores[i]), 4),
+        "points": int(masks.original(i).sum()),
+        "box_min": [round(float(v), 3) for v in low],
+        "box_max": [round(float(v), 3) for v in high],
+    }
+
+
+def _line(i: int, row: Row, word: str = "") -> str:
+    name = f"{word}  " if word else ""
+    return f"mask {i}  {name}score {row['score']:.2f}  {row['points']:,} points  box {_box(row)}"
+
+
+def _box(row: Row) -> str:
+    low, high = ("({:.2f}, {:.2f}, {:.2f})".format(*row[key]) for key in ("box_min", "box_max"))
+    return f"{low} to {high} m"
+
+
+def _cells(i: int, row: Row) -> tuple[str, ...]:
+    return str(i), row["name"], f"{row['score']:.2f}", f"{row['points']:,}", _box(row)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, none for no rows: names and boxes flush left, numbers flush right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    left = [title in ("class", "box") for title in header]
+    for row in (header, *rows) if rows else ():
+        cells = (c.ljust(w) if at_left else c.rjust(w) for c, w, at_left in zip(row, widths, left, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _checked_classes(text: str) -> str | list[str]:
+    """Return the name of a class list, or the names that commas separate."""
+    if text in CLASS_LISTS:
+        return text
+    names = text.split(",")
+    if len(names) < 2:
+        near = difflib.get_close_matches(text, CLASS_LISTS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(
+            f"--classes: expected {', '.join(CLASS_LISTS)}, or two and more names with commas between them, "
+            f"got {text!r}{hint}"
+        )
+    from saymask.scene import check_names
+
+    return check_names(names, "--classes")

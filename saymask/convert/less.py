@@ -1,0 +1,53 @@
+"""Official checkpoints of LESS, with the word projections that they lack."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from saymask.hub import save_checkpoint
+from saymask.io.pickles import read_foreign, state_dict_of
+from saymask.models.less import Less, compat, scanrefer
+from saymask.models.less.official import load_official, projections_in, rebuild_projections
+
+
+def convert_less(
+    state: dict[str, Tensor],
+    path: Path,
+    out: Path,
+    projections: str,
+    text_encoder: str | None,
+    report: Callable[[str], None],
+) -> Path:
+    """Write the checkpoint `out` of an official state dict; choices and errors as `saymask.convert.convert` says."""
+    config = compat(scanrefer().model, dropout=False)
+    if text_encoder is not None:
+        config = replace(config, text_encoder=text_encoder)
+    if projections == "rebuild":
+        chosen = rebuild_projections()
+        report(
+            "word projections drawn again under seed 42 of this version of torch; whether the trainer drew the same "
+            "numbers cannot be known: check the metrics of the converted model"
+        )
+    else:
+        chosen = _read_projections(Path(projections))
+    model = Less(config)
+    result = load_official(model, state, projections=chosen)
+    report(f"{len(result.used)} tensors loaded, {len(result.unused)} without effect left out")
+    card = {
+        "name": f"less.{path.stem}",
+        "preset": "less.scanrefer",
+        "system": "less",
+        "source": f"official checkpoint {path.name}",
+        "projections": "rebuilt from seed 42" if projections == "rebuild" else Path(projections).name,
+    }
+    return save_checkpoint(model, out, card)
+
+
+def _read_projections(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors" and path.is_file():
+        return projections_in(load_file(path))
+    return projections_in(state_dict_of(read_foreign(path)[0]))

@@ -1,0 +1,216 @@
+"""Pickles and PyTorch files of others, read without running their code: tensors, numbers, text and containers.
+
+Three formats are told apart by what is in the file: PyTorch's zip archive, its format before that (several pickles, the
+first of which is a magic number), and a bare pickle. One allow-list holds for all of them.
+"""
+
+import contextlib
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.errors import CheckpointError, InputError
+
+_PLAIN = {"list", "dict", "set", "frozenset", "tuple", "int", "float"}
+_ALLOWED = {
+    "builtins": _PLAIN,
+    "__builtin__": _PLAIN,
+    "collections": {"OrderedDict", "defaultdict"},
+    "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"},
+    "torch": {"Size", "device"},
+    "numpy": {"dtype"},
+}
+"""What a file may name besides data types, storages and the stand-ins below."""
+_SCALARS = ("numpy.core.multiarray", "numpy._core.multiarray")
+_SUFFIXES = {".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin"}
+_ZIP = b"PK\x03\x04"
+_MAGIC = 0x1950A86A20F9469CFC6C
+"""First number in a PyTorch file of the format before zip archives."""
+_LARGEST = 8 * 2**30
+
+
+class Ignored:
+    """Stands for an object of a class that is not allowed: takes whatever the file says about it and does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        """Take a list item and do nothing with it."""
+
+    def extend(self, values: Any) -> None:
+        """Take list items and do nothing with them."""
+
+
+def read_pickle(path: str | Path) -> Any:
+    """Return the content of a pickle or PyTorch file: tensors (on the CPU), numbers, text and containers of them.
+
+    Raises InputError for a file that is missing, damaged, or names any other class or function.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; check the path")
+    if path.stat().st_size > _LARGEST:
+        raise InputError(f"{path}: expected a file of features or weights, got {path.stat().st_size / 2**30:.0f} GiB")
+    try:
+        return _content(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # a damaged pickle can raise nearly anything while it is read
+        raise InputError(
+            f"{path}: expected a pickle of tensors and numbers ({_reason(error)}); download it again"
+        ) from error
+
+
+def read_foreign(path: str | Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the content of a `.pth`, `.pt` or `.ckpt` file and the classes in it that were not allowed.
+
+    Only tensors, numbers and containers come to life; an object of any other class becomes an `Ignored`, no code of the
+    file runs. Raises CheckpointError for a file that is missing, cut off, or no dictionary.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"{path} is empty; expected a .pth, .pt or .ckpt file")
+    refused: set[str] = set()
+    try:
+        content = _content(path, refused)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
+    except Exception as error:  # a damaged file can raise nearly anything while it is read
+        raise CheckpointError(
+            f"{path} cannot be read as a PyTorch checkpoint ({_reason(error)}); download it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: expected a dictionary of tensors, got {type(content).__name__}")
+    return content, tuple(sorted(refused))
+
+
+def state_dict_of(content: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint: its entry with a usual name, else itself; without `module.`."""
+    for name in ("model_state_dict", "state_dict", "model", "net"):
+        if isinstance(content.get(name), dict):
+            content = content[name]
+            break
+    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    if not state:
+        raise CheckpointError(f"no tensors in the checkpoint; its entries are {', '.join(map(str, list(content)[:8]))}")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def is_pickle(path: str | Path) -> bool:
+    """Say whether a file is (or is named like) a pickle or PyTorch's zip of pickles, by its first bytes."""
+    path = Path(path)
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head == _ZIP or (head[:1] == b"\x80" and head[1:2] <= b"\x05") or path.suffix in _SUFFIXES
+
+
+def refuse_pickle(path: str | Path) -> None:
+    """Raise CheckpointError, naming `saymask convert`, when `path` is a pickle."""
+    if is_pickle(path):
+        raise CheckpointError(
+            f"{path} is a pickle, which can run any code when it is loaded, so it is refused; turn an official "
+            "checkpoint into a safe one with `saymask convert`"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _content(path: Path, ignored: set[str] | None = None) -> Any:
+    """Return what is in a file of any of the three formats.
+
+    Without `ignored` InputError is raised for a name that is not allowed; else the names are added to it and their
+    objects become `Ignored`.
+    """
+    reader = _reader(ignored)
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:
+            file.seek(0)
+            content = reader.load(file)
+            if type(content) is not int or content != _MAGIC:
+                return content
+    if tarfile.is_tarfile(path):  # PyTorch would unpack it, as it did in its first year
+        raise CheckpointError("is a tar archive, not a checkpoint; expected a saved state dict")
+    return _torch_file(path, reader)
+
+
+def _reader(ignored: set[str] | None) -> SimpleNamespace:
+    """Return what torch.load takes as `pickle_module`: an unpickler that knows the allow-list and nothing else."""
+
+    def refuse(what: str, message: str) -> type[Ignored]:
+        if ignored is None:
+            raise InputError(message)
+        ignored.add(what)
+        return type(what.rpartition(".")[2], (Ignored,), {})
+
+    def storage(data: bytes) -> Any:
+        """Stands for torch.storage._load_from_bytes, which would load the inner file without an allow-list."""
+        return _torch_file(io.BytesIO(data), reader)
+
+    def scalar(dtype: Any, data: Any = None) -> Any:
+        """Stands for NumPy's maker of scalars, for numbers only."""
+        number = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and isinstance(data, bytes)
+        if not number or len(data) != dtype.itemsize:
+            return refuse("numpy.scalar", f"expected a number, got a NumPy scalar of type {dtype}")()
+        return np.frombuffer(data, dtype)[0]
+
+    def encode(text: str, encoding: str) -> Any:
+        """Stands for _codecs.encode, which old pickles use to write bytes."""
+        if encoding != "latin1":
+            return refuse("_codecs.encode", f"expected bytes written as latin1, got {encoding!r}")()
+        return text.encode("latin1")
+
+    stand_ins = {("torch.storage", "_load_from_bytes"): storage, ("_codecs", "encode"): encode}
+    stand_ins |= {(module, "scalar"): scalar for module in _SCALARS}
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str, /) -> Any:
+            if (module, name) in stand_ins:
+                return stand_ins[module, name]
+            if name in _ALLOWED.get(module, ()) or (module == "torch" and _is_dtype(name)):
+                return super().find_class(module, name)
+            full = f"{module}.{name}"
+            return refuse(
+                full, f"expected tensors, numbers and containers, got {full}, which could run any code and is refused"
+            )
+
+    def load(file: Any, **options: Any) -> Any:
+        return Unpickler(file, **options).load()
+
+    reader = SimpleNamespace(Unpickler=Unpickler, load=load, __name__=__name__)
+    return reader
+
+
+def _torch_file(file: Path | io.BytesIO, reader: SimpleNamespace) -> Any:
+    """Return the content of a file that torch.save wrote, in either of its formats."""
+    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        zipped = opened.read(len(_ZIP)) == _ZIP
+    if zipped:
+        with zipfile.ZipFile(file) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise CheckpointError("is a TorchScript program, not a checkpoint; expected a saved state dict")
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    return torch.load(file, map_location="cpu", pickle_module=reader, weights_only=False)
+
+
+def _is_dtype(name: str) -> bool:
+    return isinstance(getattr(torch, name, None), torch.dtype)

@@ -1,0 +1,379 @@
+"""LGround: language-grounded semantic and instance segmentation of 200 classes (arXiv 2204.07761, ECCV 2022).
+
+Voxels → Res16UNet → features. Stage 1 pulls the features to the text anchors of their classes, stage 2 puts a
+classifier (and for instances an offset head) on them, stage 3 trains the classifier alone. Which heads there are and
+which losses they get is data (`LGroundConfig`); a model with a text head finds things by any words.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from saymask.data.annotations import Annotation
+from saymask.data.labels import LabelClass
+from saymask.errors import InputError
+from saymask.models.base import Classes, Model, Objects
+from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
+from saymask.models.lground.batch import Batch, Sample, collate, make_sample
+from saymask.models.lground.classify import class_splits, classification_loss, reduce_losses
+from saymask.models.lground.config import LGroundConfig
+from saymask.models.lground.contrast import (
+    anchor_cross_entropy,
+    anchor_mse,
+    contrastive,
+    norm_penalty,
+    voxel_contrast,
+)
+from saymask.models.lground.frequency import (
+    CLASSES,
+    class_weights,
+    count_classes,
+    read_class_weights,
+    read_sampling_weights,
+)
+from saymask.models.lground.insert import TailBank, build_bank
+from saymask.models.lground.offsets import offset_losses, offset_targets
+from saymask.models.lground.support import (
+    TEMPERATURE,
+    Support,
+    group_found,
+    group_objects,
+    likeliest,
+    make_support,
+    relevance,
+)
+from saymask.nn.res16unet import LEVELS, Res16Output, Res16UNet
+from saymask.scan import Scan
+from saymask.sparse import SitePyramid, build_sites
+from saymask.text import CachedText, load_text_encoder
+
+LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
+"""Label of a prepared scene → what a user calls its classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What the network says about B scans: everything before the prompt."""
+
+    scans: tuple[Support, ...]
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+
+class LGround(Model):
+    """Language-grounded segmentation; see `LGroundConfig`. Answers `semantic`, and with the heads for it the others."""
+
+    system = "lground"
+    anchors: Tensor
+    """float32 [C, D], NaN until they are known; only with text."""
+    encoder_print: Tensor
+    """uint8 [32]: sha256 of the fingerprint of the text encoder whose anchors these are; zeros = not known."""
+    weights: Tensor
+    """float32 [C] of the focal loss."""
+
+    def __init__(self, config: LGroundConfig | None = None, *, text_encoder: Any = None) -> None:
+        """Build with random weights; `text_encoder` (texts → TextFeatures) replaces the one that the config names."""
+        super().__init__()
+        config = LGroundConfig() if config is None else config
+        self.config: LGroundConfig = config
+        self.card = {}
+        self.classes: tuple[LabelClass, ...] = CLASSES[config.view.labels]()
+        count, width = len(self.classes), config.text_width
+        self.network = Res16UNet(
+            config.network,
+            count if config.classifier else 0,
+            offsets=config.offsets,
+            projection=width if config.text == "anchors" else 0,
+        )
+        self.lift = nn.Linear(config.network.features, width) if config.text == "lifted" else None
+        if config.text != "none":
+            self.register_buffer("anchors", torch.full((count, width), torch.nan))
+            self.register_buffer("encoder_print", torch.zeros(32, dtype=torch.uint8))
+        self.register_buffer("weights", torch.ones(count), persistent=False)
+        self._text: CachedText | None = None if text_encoder is None else CachedText(text_encoder)
+        self._bank: TailBank | None = None
+        if config.trainable == "classifier":
+            self.requires_grad_(False)
+            assert self.network.classifier is not None
+            self.network.classifier.requires_grad_(True)
+        self.train(self.training)
+
+    @classmethod
+    def answers(cls, config: LGroundConfig) -> tuple[str, ...]:
+        """Return `semantic`, `instances` with an offset head, `find` with text."""
+        found = ("find",) if config.text != "none" else ()
+        return (*found, "semantic", *(("instances",) if config.offsets else ()))
+
+    @property
+    def uses_superpoints(self) -> bool:
+        """Whether answers are pooled over superpoints."""
+        return self.config.superpoints
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the network below the classifier stays as it is, statistics included."""
+        return self.config.trainable == "classifier" and not self.config.train_statistics
+
+    def train(self, mode: bool = True) -> "LGround":
+        """Switch BatchNorm; in stage 3 the running statistics stay as they are, unless asked for as published."""
+        super().train(mode)
+        if self.frozen:
+            self.network.train(False)
+        return self
+
+    # ---- scans to batches
+
+    def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
+        """Make or read the anchors, count the classes for the focal loss, and list what can be inserted."""
+        config, view = self.config, self.config.view
+        if config.text != "none" and not bool(self.anchors.isfinite().all()):
+            self.set_anchors(self._made_anchors())
+            say(f"{len(self.anchors)} text anchors of {config.anchors or config.encoder}")
+        frequencies = count_classes(data, scenes, labels=view.labels)
+        if frequencies.left_out:
+            say(
+                f"{len(frequencies.left_out)} scans have no {view.labels} labels: {', '.join(frequencies.left_out[:3])}"
+            )
+        if absent := frequencies.absent():
+            say(f"{len(absent)} of {len(self.classes)} classes have no example, such as {', '.join(absent[:3])}")
+        if config.loss == "focal" and config.classifier:
+            if config.class_weights:
+                weights = read_class_weights(config.class_weights, compat=config.compat)
+            else:
+                # Only annotated points are known.
+                points = tuple(round(n * view.annotated) for n in frequencies.points)
+                weights = class_weights(replace(frequencies, points=points))
+            if len(weights) != len(self.classes):
+                raise InputError(f"class weights: expected {len(self.classes)}, got {len(weights)}; for other labels?")
+            self.weights.copy_(weights)
+        if view.insertion is not None:
+            weights = read_sampling_weights(config.sampling_weights).numpy() if config.sampling_weights else None
+            self._bank = build_bank(
+                data, scenes, labels=view.labels, weights=weights, aligned=view.align, share=view.annotated
+            )
+            if len(self._bank):  # an empty one has warned already
+                say(self._bank.describe())
+
+    def _made_anchors(self) -> Anchors:
+        names = tuple(c.name for c in self.classes)
+        if self.config.anchors:
+            return load_anchors(self.config.anchors, names)
+        return make_anchors(names, self.text_encoder())
+
+    def set_anchors(self, anchors: Anchors) -> None:
+        """Take anchors of this model's classes; raise InputError when their number or width is another."""
+        if self.config.text == "none":
+            raise InputError("this model has no text head: anchors are of no use to it")
+        plain = anchors.plain
+        if plain.shape != self.anchors.shape:
+            raise InputError(f"anchors: expected {list(self.anchors.shape)}, got {list(plain.shape)}")
+        self.anchors.copy_(plain)
+        self.encoder_print.copy_(torch.tensor(list(_print(anchors.fingerprint)), dtype=torch.uint8))
+
+    def text_encoder(self) -> CachedText:
+        """Return the text encoder, loaded at the first use; InputError when it is not that of the anchors."""
+        if self._text is None:
+            self._text = CachedText(load_text_encoder(self.config.encoder))
+        known = bytes(self.encoder_print.cpu().tolist())
+        if any(known) and known != _print(self._text.fingerprint):
+            raise InputError(
+                f"text encoder {self.config.encoder!r} ({self._text.fingerprint[:12]}…) is not the one whose anchors "
+                "this model learned; install the same encoder weights"
+            )
+        return self._text
+
+    def prepare(
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
+    ) -> Sample:
+        """Return the voxels of a scan; with `rng` augmented, with their truth. Sentences are not used."""
+        sample = make_sample(scan, self.config.view, rng, bank=self._bank)
+        if rng is not None or not self.config.superpoints:
+            return sample
+        if scan.superpoints is None:
+            raise InputError(f"scan {scan.name}: expected superpoints; call superpoints_of(scan) first")
+        return replace(sample, superpoints=scan.superpoints.astype(np.int64))
+
+    def collate(self, samples: list[Sample]) -> Batch:
+        """Return the batch of `samples`, in training mixed, shifted and limited as the configuration says."""
+        return collate(samples, self.config.view)
+
+    # ---- the network
+
+    def sites(self, batch: Batch) -> SitePyramid:
+        """Return the sites of a batch on all levels."""
+        return build_sites(batch.coords, LEVELS)
+
+    def text_features(self, features: Tensor) -> Tensor:
+        """Return features [V, P] as they are compared with text, [V, D]."""
+        return features if self.lift is None else self.lift(features)
+
+    def text_side(self, texts: Tensor) -> Tensor:
+        """Return text features [T, D] as voxel features are compared with them."""
+        return self.network.project(texts) if self.config.text == "anchors" else texts
+
+    @torch.no_grad()
+    def encode_batch(self, batch: Batch) -> Encoded:
+        """Return features, logits and offsets of all scans."""
+        pyramid = self.sites(batch)
+        out = self.network(batch.features[pyramid.order], pyramid)
+        back = pyramid.inverse
+        features = self.text_features(out.features) if self.config.text != "none" else None
+        parts: dict[str, Tensor | None] = {"features": features, "logits": out.logits, "offsets": out.offsets}
+        rows = {name: None if part is None else part[back].float() for name, part in parts.items()}
+        return Encoded(
+            tuple(
+                make_support(
+                    batch.coords[batch.rows(b), 1:],
+                    batch.index[b],
+                    batch.superpoints[b],
+                    **{name: None if part is None else part[batch.rows(b)] for name, part in rows.items()},
+                    voxel_size=self.config.view.voxel_size,
+                )
+                for b in range(len(batch))
+            )
+        )
+
+    # ---- answers
+
+    @torch.no_grad()
+    def semantic(self, encoded: Encoded, classes: str | Sequence[str] | None = None) -> Classes:
+        """Return the class of every support row: of the model's own classes, or with text of those that are named.
+
+        Raises InputError for another label set than the model's, and for names without a text head.
+        """
+        scan, own = _only(encoded), LABEL_SETS[self.config.view.labels]
+        if classes is not None and not isinstance(classes, str):
+            if self.config.text == "none":
+                raise InputError(f"this model knows the classes of {own} only; for other names use one with text")
+            similarity = self._similarity(scan, self._encode(classes))
+            return likeliest(scan, similarity / TEMPERATURE, tuple(classes), tuple(range(1, len(classes) + 1)))
+        if classes not in (None, own):
+            raise InputError(f"classes: expected {own} or a list of names, got {classes!r}")
+        names, ids = tuple(c.name for c in self.classes), tuple(c.id for c in self.classes)
+        return likeliest(scan, self._class_logits(scan), names, ids)
+
+    @torch.no_grad()
+    def instances(self, encoded: Encoded) -> Objects:
+        """Return the objects: groups of rows of one class whose predicted centres are close (§6.5)."""
+        scan = _only(encoded)
+        return group_objects(scan, self._class_logits(scan), self.classes, self.config.clustering)
+
+    @torch.no_grad()
+    def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
+        """Return connected parts whose relevance for a name is at least `threshold` (the config's without it)."""
+        scan, texts = _only(encoded), self._encode(names)
+        fits = relevance(self._similarity(scan, texts), self._vocabulary(texts))
+        level = self.config.find_threshold if threshold is None else threshold
+        return group_found(scan, fits, tuple(names), level, self.config.clustering)
+
+    def _class_logits(self, scan: Support) -> Tensor:
+        if scan.logits is not None:
+            return scan.logits
+        return self._similarity(scan, self._anchors()) / TEMPERATURE
+
+    def _similarity(self, scan: Support, texts: Tensor) -> Tensor:
+        """Return the cosine of every row and text, float [S, T]."""
+        assert scan.features is not None
+        return F.normalize(scan.features, dim=1) @ F.normalize(self.text_side(texts), dim=1).T
+
+    def _vocabulary(self, texts: Tensor) -> Tensor:
+        """Return the cosine of every class anchor and text, float [C, T]."""
+        anchors = self._anchors()
+        return F.normalize(self.text_side(anchors), dim=1) @ F.normalize(self.text_side(texts), dim=1).T
+
+    def _encode(self, names: Sequence[str]) -> Tensor:
+        return self.text_encoder()(list(names)).sentence.to(self.device).float()
+
+    def _anchors(self) -> Tensor:
+        if not bool(self.anchors.isfinite().all()):
+            raise InputError(
+                "this model has no text anchors yet: convert it with --anchors, or call set_anchors (saymask anchors "
+                "makes them)"
+            )
+        return self.anchors
+
+    # ---- training
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted terms of the heads: `contrast`, `norm`, `semantic`, `offset`, `direction`."""
+        if batch.labels is None or batch.instances is None or batch.centers is None:
+            raise InputError("expected samples with labels: prepare(scan, rng=...) of scans that have them")
+        pyramid = self.sites(batch)
+        order, config = pyramid.order, self.config
+        labels, out = batch.labels[order], self._trained(batch.features[order], pyramid)
+        assert out.features is not None
+        terms: dict[str, Tensor] = {}
+        splits = class_splits(self.classes)
+        divisor = "all" if config.compat else "kept"
+        if config.text != "none" and config.contrast_weight > 0 and config.trainable == "all":
+            rows = _drawn(labels, config.contrasted)
+            features, own = self.text_features(out.features[rows]), labels[rows]
+            reduced = reduce_losses(self._contrast(features, own), own, splits, divisor=divisor)
+            terms["contrast"] = config.contrast_weight * reduced.loss
+            if config.norm_penalty:
+                terms["norm"] = norm_penalty(features)
+        if out.logits is not None:
+            terms["semantic"] = classification_loss(
+                out.logits, labels, splits, kind=config.loss, weights=self.weights, gamma=config.gamma,
+                balanced=config.balanced, head=config.keep_head, common=config.keep_common, compat=config.compat,
+            ).loss  # fmt: skip
+        if out.offsets is not None and config.trainable == "all":
+            targets = offset_targets(batch.coords[order], batch.centers[order], config.view.voxel_size)
+            terms["offset"], terms["direction"] = offset_losses(out.offsets, targets, batch.instances[order])
+        return terms
+
+    def _trained(self, features: Tensor, pyramid: SitePyramid) -> Res16Output:
+        if not self.frozen:
+            return self.network(features, pyramid)
+        with torch.no_grad():
+            out = self.network(features, pyramid)
+        assert out.features is not None
+        assert self.network.classifier is not None
+        return Res16Output(out.features, self.network.classifier(out.features))
+
+    def _contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+        config = self.config
+        if config.contrast == "voxels":
+            return voxel_contrast(
+                features, labels, len(self.classes), count=config.negatives, distance=config.distance,
+                positive_margin=config.positive_margin, negative_margin=config.negative_margin,
+                negative_weight=config.negative_weight,
+            ).loss  # fmt: skip
+        anchors = self.text_side(self._anchors())
+        if config.contrast == "anchors-ce":
+            return anchor_cross_entropy(features, anchors, labels, config.contrast_temperature)
+        if config.contrast == "anchors-mse":
+            return anchor_mse(features, anchors, labels)
+        return contrastive(
+            features, anchors, labels, count=config.negatives, present=config.negatives_present,
+            distance=config.distance, positive_margin=config.positive_margin, negative_margin=config.negative_margin,
+            negative_weight=config.negative_weight,
+        ).loss  # fmt: skip
+
+
+def _print(fingerprint: str) -> bytes:
+    return hashlib.sha256(fingerprint.encode()).digest() if fingerprint else bytes(32)
+
+
+def _drawn(labels: Tensor, count: int) -> Tensor | slice:
+    """Return the rows of `count` random labelled voxels, or of all voxels (0, or where there are no more)."""
+    if count == 0:
+        return slice(None)
+    valid = torch.nonzero(labels >= 0)[:, 0]
+    if len(valid) <= count:
+        return valid
+    return valid[torch.randint(len(valid), (count,)).to(valid.device)]
+
+
+def _only(encoded: Encoded) -> Any:
+    if len(encoded) != 1:
+        raise InputError(f"expected one scan to ask about, got a batch of {len(encoded)}")
+    return encoded.scans[0]

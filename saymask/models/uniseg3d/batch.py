@@ -1,0 +1,210 @@
+"""UniSeg3D's view of a scan with its prompts, and batches of scans (specification of UniSeg3D §2.5, 2.7, 2.10, 3.2)."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.data.annotations import Annotation
+from saymask.errors import InputError
+from saymask.geometry.superpoints import superpoints_of
+from saymask.models.uniseg3d.clicks import training_clicks
+from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.outputs import Truth
+from saymask.models.uniseg3d.transform import (
+    SuperpointTruth,
+    coord_cells,
+    draw_similarity,
+    elastic_coords,
+    labels_of,
+    near_origin,
+    novel_masks,
+    point_cells,
+    point_features,
+    superpoint_truth,
+    unit_colors,
+)
+from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, moved, superpoint_scan
+from saymask.scan import Scan
+from saymask.text import check_sentence
+
+NOVEL = "novel"
+"""Optional label of a scan's points: number of the pseudo mask of an object that has no annotation, -1 = none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One scan and its prompts."""
+
+    scan: SuperpointScan
+    queries: np.ndarray  # int64 [Q] superpoint of each superpoint query
+    clicks: np.ndarray  # int64 [P] superpoint of each click
+    texts: tuple[str, ...] = ()  # T
+    truth: Truth | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B scans with their prompts; what is not in `scans` is listed per scan."""
+
+    scans: SuperpointBatch
+    queries: tuple[Tensor, ...]  # per scan int64 [Q]
+    clicks: tuple[Tensor, ...]  # per scan int64 [P]
+    texts: tuple[tuple[str, ...], ...]  # per scan T sentences
+    truth: tuple[Truth, ...] | None = None  # None = some sample has no truth
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
+        """Return the batch with its tensors on `device`."""
+        truth = self.truth
+        return replace(
+            self,
+            scans=self.scans.to(device, non_blocking),
+            queries=tuple(q.to(device, non_blocking=non_blocking) for q in self.queries),
+            clicks=tuple(c.to(device, non_blocking=non_blocking) for c in self.clicks),
+            truth=None if truth is None else tuple(replace(t, **moved(t, device, non_blocking)) for t in truth),
+        )
+
+
+def caption(annotation: Annotation) -> str:
+    """Return what the text encoder reads for an annotation: the sentence as it was written (§2.3)."""
+    return check_sentence(annotation.description)
+
+
+def make_sample(
+    scan: Scan,
+    annotations: Sequence[Annotation] = (),
+    config: UniSeg3DConfig | None = None,
+    rng: np.random.RandomState | None = None,
+    *,
+    novel: np.ndarray | None = None,
+) -> Sample:
+    """Return voxels, superpoints, queries and prompts of a scan.
+
+    Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
+    truth. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
+    superpoints as queries, a click on each thing, a sentence for each thing that has one (`sentence_each`), and the
+    truth about all of them. Sentences about no, several or other objects are left out.
+
+    novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
+    they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan's label `novel`, if any.
+    Raises InputError for annotations of another scan, missing labels or a misshapen `novel`.
+    """
+    config = UniSeg3DConfig() if config is None else config
+    for annotation in annotations:
+        if annotation.scene_id != scan.name:
+            raise InputError(
+                f"expected annotations of scan {scan.name!r}, got one of {annotation.scene_id!r}; "
+                "give each scan its own sentences"
+            )
+    points, superpoints = near_origin(scan.points), superpoints_of(scan)
+    if rng is None:
+        prepared = _superpoints(point_cells(points, config.voxel_size), points, scan, superpoints)
+        everything = np.arange(len(prepared.positions))
+        return Sample(prepared, everything, np.zeros(0, np.int64), tuple(caption(a) for a in annotations))
+    semantic, instance = labels_of(scan)
+    positions = draw_similarity(rng, config.augment).apply(points)
+    index = np.unique(superpoints, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    size = int(index.max()) + 1
+    truth = superpoint_truth(semantic, instance, index, size, _novel(scan, novel, semantic, superpoints, index, size))
+    # The published order: the clicks are drawn before the elastic distortion.
+    clicks, clicked = training_clicks(positions, truth.instance, rng)
+    if config.augment == "official":
+        cells = coord_cells(elastic_coords(positions, rng, voxel_size=config.voxel_size))
+    else:
+        cells = point_cells(positions, config.voxel_size)
+    known = {int(i) for i in truth.objects}
+    about = [a for a in annotations if len(a.object_ids) == 1 and a.object_ids[0] in known]
+    chosen = sentence_each(about, random.Random(int.from_bytes(rng.bytes(8), "little")))
+    queries = query_rows(size, config, rng)
+    return Sample(
+        scan=_superpoints(cells, positions, scan, superpoints),
+        queries=queries,
+        clicks=index[clicks],
+        texts=tuple(caption(a) for a in chosen),
+        truth=_truth(truth, queries, clicked, [a.object_ids[0] for a in chosen]),
+    )
+
+
+def _superpoints(cells: np.ndarray, positions: np.ndarray, scan: Scan, superpoints: np.ndarray) -> SuperpointScan:
+    return superpoint_scan(cells, point_features(positions, unit_colors(scan.colors)), positions, superpoints)
+
+
+def sentence_each(annotations: Sequence[Annotation], rng: random.Random) -> list[Annotation]:
+    """Return one annotation of each object, objects shuffled (§2.7a); `annotations` are about one object each.
+
+    The draws are the published ones: a sample of all objects, in the order in which they first occur, then the number
+    of a sentence for each.
+    """
+    groups: dict[int, list[Annotation]] = {}
+    for annotation in annotations:
+        groups.setdefault(annotation.object_ids[0], []).append(annotation)
+    shuffled = rng.sample(list(groups), len(groups))
+    return [groups[i][rng.sample(range(len(groups[i])), 1)[0]] for i in shuffled]
+
+
+def query_rows(superpoints: int, config: UniSeg3DConfig, rng: np.random.RandomState) -> np.ndarray:
+    """Return int64 [Q], the superpoints that are queries in a training step: a random share of them, shuffled (§3.2).
+
+    The share is drawn from U(query_share, 1); at least one superpoint, at most `config.most_queries`.
+    """
+    share = config.query_share + (1 - config.query_share) * rng.rand()
+    count = min(max(1, int(share * superpoints)), config.most_queries)
+    return rng.permutation(superpoints)[:count].astype(np.int64)
+
+
+def _novel(
+    scan: Scan, novel: np.ndarray | None, semantic: np.ndarray, superpoints: np.ndarray, index: np.ndarray, size: int
+) -> np.ndarray | None:
+    """Return the pseudo masks over the `size` superpoints that have points, or None without any."""
+    if novel is None and NOVEL in scan.labels:
+        numbers = scan.labels[NOVEL]
+        novel = numbers == np.unique(numbers[numbers >= 0])[:, None]
+    if novel is None:
+        return None
+    ids = int(superpoints.max()) + 1
+    if novel.ndim != 2 or novel.dtype != np.bool_ or novel.shape[1] not in (len(scan), ids):
+        raise InputError(
+            f"scan {scan.name}: expected pseudo masks bool [J, {ids} superpoints] or [J, {len(scan)} points], got "
+            f"{novel.dtype} {list(novel.shape)}; were they made for other superpoints?"
+        )
+    if novel.shape[1] == ids:
+        return novel[:, np.unique(superpoints)]
+    return novel_masks(novel, semantic, index, size)
+
+
+def _truth(truth: SuperpointTruth, queries: np.ndarray, clicked: np.ndarray, objects: Sequence[int]) -> Truth:
+    """Return what the losses compare with; `objects` are the objectIds of the sentences."""
+    meant = np.searchsorted(truth.objects, np.asarray(objects, dtype=np.int64))
+    masks, labels = torch.from_numpy(truth.masks), torch.from_numpy(truth.labels)
+    text_objects = torch.from_numpy(meant)
+    return Truth(
+        masks=masks,
+        labels=labels,
+        semantic=torch.from_numpy(truth.semantic),
+        queries=torch.from_numpy(queries),
+        click_objects=torch.from_numpy(clicked),
+        text_objects=text_objects,
+        text_masks=masks[text_objects],
+        text_labels=labels[text_objects],
+    )
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Return the batch of `samples`; the truth is kept only when every sample has it. InputError for no samples."""
+    if not samples:
+        raise InputError("batch: expected at least one sample, got none")
+    truth = tuple(s.truth for s in samples if s.truth is not None)
+    return Batch(
+        scans=collate_scans([s.scan for s in samples]),
+        queries=tuple(torch.from_numpy(s.queries) for s in samples),
+        clicks=tuple(torch.from_numpy(s.clicks) for s in samples),
+        texts=tuple(s.texts for s in samples),
+        truth=truth if len(truth) == len(samples) else None,
+    )

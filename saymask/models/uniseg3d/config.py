@@ -1,0 +1,71 @@
+"""The settings of UniSeg3D."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+THINGS = 18
+"""Instance classes of ScanNet20: class k is semantic class k + 2 (§2.4)."""
+STUFF = 2
+"""Wall and floor."""
+CLASSES = THINGS + STUFF
+
+
+@dataclass(frozen=True)
+class UniSeg3DConfig:
+    """Architecture, preprocessing, losses and post-processing; the defaults are the published model (§3.6)."""
+
+    voxel_size: float = 0.02
+    """Edge of a voxel, metres."""
+    widths: tuple[int, ...] = (32, 64, 96, 128, 160)
+    """Feature widths of the U-Net's levels, finest first."""
+    block_reps: int = 2
+    """Residual blocks per level and side."""
+    odd_extents: bool = False
+    """Official behaviour: on odd extents the last plane of voxels is dropped (Q2)."""
+    text_encoder: str = "clip-convnext-large-d-320"
+    """Name or local folder of the frozen text encoder (sentences and class names)."""
+    text_width: int = 768
+    """Channels of its sentence features."""
+    width: int = 256
+    heads: int = 8
+    layers: int = 6
+    ffn_width: int = 1024
+    class_prompts: tuple[str, ...] = ()
+    """Texts with one {} for a class name, averaged to a class embedding; () = the 14 of the lineage (§2.9)."""
+    logit_scale: float = 4.6052
+    """Class logits are cosines times exp of this."""
+
+    query_share: float = 0.5
+    """Smallest share of superpoints that are queries in training (§3.2)."""
+    most_queries: int = 3500
+    augment: Literal["official", "rotate", "none"] = "official"
+
+    class_weight: float = 0.5
+    mask_weight: float = 1.0
+    dice_weight: float = 1.0
+    background_weight: float = 0.1
+    """Weight of "no object" in the class loss."""
+    novel_weight: float = 0.1
+    iou_weight: float = 0.1
+    semantic_weight: float = 0.2
+    prompt_weight: float = 0.1
+    """Of the click and of the text criterion."""
+    contrast_weight: float = 0.1
+    rank_weight: float = 0.1
+    distill_weight: float = 0.1
+    """Of both distillations: clicks to superpoint queries, clicks to sentences."""
+    exponential_scale: bool = False
+    """Use the exponential of the trained contrastive scale, as CLIP does; the published code does not (Q5)."""
+    compat: bool = False
+    """Official scalings: dice times 4, and once more divided by the batch in auxiliary stages (Q6)."""
+
+    top_masks: int = 600
+    """(query, class) pairs that are looked at (§6.1)."""
+    mask_threshold: float = 0.4
+    """Probability above which a superpoint belongs to a mask."""
+    panoptic_threshold: float = 0.5
+    """Score that a thing needs in the panoptic answer."""
+    fewest_points: int = 100
+    """Masks with this many points or fewer are dropped."""
+    agnostic_threshold: float = 0.6
+    """Confidence of class-agnostic masks (§6.5)."""

@@ -1,0 +1,218 @@
+"""The decoder of UniSeg3D: superpoints, clicks and sentences become queries, queries become masks over superpoints.
+
+Source: specification of UniSeg3D §3.2-§3.4 (released code).
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from saymask.errors import InputError
+from saymask.models.uniseg3d.config import CLASSES, UniSeg3DConfig
+from saymask.models.uniseg3d.heads import Heads, blocked_by, inside
+from saymask.models.uniseg3d.outputs import Outputs, Stage
+from saymask.nn.attention import Attention
+from saymask.nn.blocks import FeedForward, forbidding, mlp
+from saymask.nn.folded import narrowed
+
+TEXT, CLICK, OBJECT = range(3)
+"""Rows of `Decoder.kinds`."""
+Stages = Literal["all", "last"]
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """A scene as its queries see it; computed once, whatever is asked afterwards."""
+
+    features: Tensor  # float [S, C] of the backbone; superpoint and click queries start as rows of it
+    scan: Tensor  # float [1, S, D], keys and values of the cross-attention
+    masks: Tensor  # float [S, D], what the masks are read from
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+class Attended(nn.Module):
+    """LayerNorm(x + attention(x → memory))."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attn = Attention(width, heads)
+        self.norm = nn.LayerNorm(width)
+
+
+class CrossAttention(Attended):
+    """Queries look at superpoints."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__(width, heads)
+        nn.init.xavier_uniform_(self.attn.out_proj.weight)
+
+    def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
+        """Return [1, Q, D] for queries [1, Q, D], memory [1, S, D] and what is added to the scores, [1, Q, S]."""
+        return self.norm(self.attn(x, memory, bias, residual=True))
+
+
+class SelfAttention(Attended):
+    """The first queries look at each other, each of the others at itself alone."""
+
+    def forward(self, x: Tensor, together: int) -> Tensor:
+        """Return [1, Q, D] for queries [1, Q, D], the first `together` of which see each other.
+
+        Of a query that sees nothing but itself the softmax is 1: its value is all that counts.
+        """
+        among, alone = x[:, :together], x[:, together:]
+        parts = [self.attn(among, among)] if together else []
+        if alone.shape[1]:
+            start = 2 * self.attn.width
+            values = F.linear(alone, self.attn.in_proj_weight[start:], self.attn.in_proj_bias[start:])
+            parts.append(self.attn.out_proj(values))
+        return self.norm(x + torch.cat(parts, dim=1))
+
+
+class DecoderLayer(nn.Module):
+    """Cross-attention, self-attention, feed-forward network; each with its norm after the sum."""
+
+    def __init__(self, config: UniSeg3DConfig) -> None:
+        super().__init__()
+        self.cross = CrossAttention(config.width, config.heads)
+        self.among = SelfAttention(config.width, config.heads)
+        self.ffn = FeedForward(config.width, config.ffn_width)
+
+    def forward(self, x: Tensor, memory: Tensor, bias: Tensor, together: int) -> Tensor:
+        """Return the updated queries [1, Q, D]."""
+        return self.ffn(self.among(self.cross(x, memory, bias), together))
+
+
+class Decoder(nn.Module):
+    """Queries of one scene → masks, classes, IoU, semantics.
+
+    Superpoint queries never see prompts and prompts never see each other (§3.2). So `forward` (all of them, for
+    training) gives the numbers of `objects` (once per scene) and of `prompts` (any number, whenever one comes).
+    """
+
+    def __init__(self, config: UniSeg3DConfig, channels: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.channels = channels = config.widths[0] if channels is None else channels
+        width, text_width = config.width, config.text_width
+        self.kinds = nn.Embedding(3, channels)
+        self.sentence = nn.Sequential(nn.Linear(text_width, text_width), nn.GELU(), nn.Linear(text_width, channels))
+        self.scan_input = nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width), nn.ReLU())
+        self.mask_features = mlp(channels, width, width)
+        self.query_input = mlp(channels, width, width)
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
+        self.heads = Heads(config)
+        # Used by the contrastive loss alone; it is here since it is trained and stored with these weights.
+        self.contrast_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def memory(self, features: Tensor) -> Memory:
+        """Return what all queries of a scene look at, for superpoint features [S, C].
+
+        Raises InputError for a scene without superpoints or features of another width.
+        """
+        if features.ndim != 2 or features.shape[1] != self.channels or not len(features):
+            raise InputError(
+                f"decoder: expected superpoint features [S, {self.channels}] of one scene with S > 0, "
+                f"got {list(features.shape)}"
+            )
+        return Memory(features, narrowed(self.scan_input(features))[None], self.mask_features(features))
+
+    def forward(
+        self,
+        features: Tensor,  # float [S, C] superpoint features of the backbone, one scene
+        objects: Tensor,  # int64 [Q] superpoints that are queries
+        clicks: Tensor,  # int64 [P] superpoint of each click
+        texts: Tensor,  # float [T, Dt] sentence features of the text encoder
+        class_embeddings: Tensor,  # float [20, K, Dt] K texts per class, rows of length 1
+        *,
+        stages: Stages = "all",
+    ) -> Outputs:
+        """Return the answers to superpoint queries and prompts, of all stages or of the last one.
+
+        Raises InputError for arrays that do not fit each other.
+        """
+        return self._answers(self.memory(features), objects, clicks, texts, class_embeddings, stages)
+
+    def objects(self, memory: Memory, queries: Tensor, class_embeddings: Tensor, *, stages: Stages = "last") -> Outputs:
+        """Return the answers to superpoint queries int64 [Q] alone; those to clicks and texts have no rows."""
+        return self._answers(memory, queries, None, None, class_embeddings, stages)
+
+    def prompts(
+        self,
+        memory: Memory,
+        clicks: Tensor | None,  # int64 [P]
+        texts: Tensor | None,  # float [T, Dt]
+        class_embeddings: Tensor,
+        *,
+        stages: Stages = "last",
+    ) -> Outputs:
+        """Return the answers to prompts alone; those to superpoint queries, `semantic` included, have no rows."""
+        return self._answers(memory, None, clicks, texts, class_embeddings, stages)
+
+    def starts(self, memory: Memory, objects: Tensor, clicks: Tensor, texts: Tensor) -> Tensor:
+        """Return what the queries start from, [Q + P + T, C]: superpoint or sentence features and their kind's row."""
+        kind = self.kinds.weight
+        rows = [memory.features[objects] + kind[OBJECT], memory.features[clicks] + kind[CLICK]]
+        # The encoder may run in another precision than this decoder.
+        rows.append(self.sentence(texts.to(self.kinds.weight.dtype)) + kind[TEXT])
+        return torch.cat(rows)
+
+    def _answers(
+        self,
+        memory: Memory,
+        objects: Tensor | None,
+        clicks: Tensor | None,
+        texts: Tensor | None,
+        prototypes: Tensor,
+        stages: Stages,
+    ) -> Outputs:
+        nothing = memory.features.new_zeros(0, dtype=torch.int64)
+        objects, clicks = (nothing if x is None else x for x in (objects, clicks))
+        texts = memory.features.new_zeros(0, self.config.text_width) if texts is None else texts
+        self._check(objects, clicks, texts, prototypes)
+        sizes = [len(objects), len(clicks), len(texts)]
+        together = sizes[0]
+
+        x = self.query_input(self.starts(memory, objects, clicks, texts))[None]
+        found: list[tuple[Stage, ...]] = []
+        for index in range(len(self.layers) + 1):
+            last = index == len(self.layers)
+            normed = self.heads.norm(x[0])
+            masks = self.heads.masks(normed, memory.masks)
+            if last or stages == "all":
+                pooled = inside(masks, memory.masks)
+                stage = self.heads.stage(normed, masks, pooled, prototypes)
+                found.append(self._split(stage, normed, sizes))
+                if last:
+                    semantic = self.heads.semantics(normed[:together], pooled[:together], prototypes)
+                    superpoints, clicked, described = zip(*found)
+                    return Outputs(superpoints, clicked, described, semantic)
+            if x.shape[1]:
+                x = self.layers[index](x, memory.scan, forbidding(blocked_by(masks))[None], together)
+        raise AssertionError("the last stage returns")
+
+    def _split(self, stage: Stage, normed: Tensor, sizes: list[int]) -> tuple[Stage, ...]:
+        """Return the stage of superpoint queries, of clicks and of texts."""
+        parts = zip(*(value.split(sizes) for value in (stage.classes, stage.masks, stage.embeddings)))
+        objects, clicks, texts = (Stage(*part) for part in parts)
+        return replace(objects, iou=self.heads.overlap(normed[: sizes[0]])), clicks, texts
+
+    def _check(self, objects: Tensor, clicks: Tensor, texts: Tensor, prototypes: Tensor) -> None:
+        wide = self.config.text_width
+        for name, value, expected, dims in (
+            ("objects", objects, "int64 [Q]", 1),
+            ("clicks", clicks, "int64 [P]", 1),
+            ("texts", texts, f"float [T, {wide}]", 2),
+            ("class_embeddings", prototypes, f"float [{CLASSES}, K, {wide}] with K > 0", 3),
+        ):
+            fits = value.ndim == dims and value.is_floating_point() == (dims > 1)
+            fits = fits and (dims == 1 or value.shape[-1] == wide)
+            if dims == 3:
+                fits = fits and value.shape[0] == CLASSES and value.shape[1] > 0
+            if not fits:
+                raise InputError(f"decoder: expected {name} {expected}, got {value.dtype} {list(value.shape)}")

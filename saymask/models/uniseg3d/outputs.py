@@ -1,0 +1,45 @@
+"""What passes between UniSeg3D's decoder, its losses and its post-processing; everything is per scene."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """The head's outputs for a kind of queries after a layer (stage 0: before the first)."""
+
+    classes: Tensor  # float [Q, 19] logits of the thing classes, "no object" last
+    masks: Tensor  # float [Q, S] logits
+    embeddings: Tensor  # float [Q, D]
+    iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """All stages of one scene, for its three kinds of queries."""
+
+    objects: tuple[Stage, ...]
+    """Superpoint queries, stages 0..layers."""
+    clicks: tuple[Stage, ...]
+    texts: tuple[Stage, ...]
+    semantic: Tensor  # float [Q, 21] of the superpoint queries, last stage; "none" last
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is true of one scene with S superpoints."""
+
+    masks: Tensor  # bool [I + J, S] instances, then novel objects
+    labels: Tensor  # int64 [I] thing classes 0..17
+    semantic: Tensor  # int64 [S] 0..19, 20 = none
+    queries: Tensor  # int64 [Q]: superpoint of each superpoint query
+    click_objects: Tensor  # int64 [P]: instance (row of `masks`) of each click
+    text_objects: Tensor  # int64 [T]: instance of each sentence; -1 = not an instance of `masks`
+    text_masks: Tensor  # bool [T, S]
+    text_labels: Tensor  # int64 [T] thing classes
+
+    @property
+    def instances(self) -> int:
+        """Number of annotated instances."""
+        return len(self.labels)

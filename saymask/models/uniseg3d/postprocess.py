@@ -1,0 +1,206 @@
+"""From the decoder's last stage to the answers of all tasks (UniSeg3D §6.1-6.5).
+
+Everything stays at superpoints. Masks are constant on them, so thresholds on points need the number of points of each
+superpoint only, and a point's answer is that of its superpoint: exactly what point arrays would give.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from saymask.errors import InputError
+from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.matching import wide
+
+FIRST_ID = 2
+"""Instance id of the lowest scored thing in a panoptic answer; the smaller ones are the stuff classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """K masks over S superpoints, the best first."""
+
+    masks: Tensor  # bool [K, S]
+    scores: Tensor  # float [K]
+    queries: Tensor  # int64 [K]: superpoint query (so: superpoint) that the mask comes from; may repeat
+    labels: Tensor | None = None  # int64 [K] thing classes 0..17; None = unnamed
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def take(self, rows: Tensor) -> "Found":
+        """Return the masks of `rows`, bool [K] or int64 [k]."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Found(self.masks[rows], self.scores[rows], self.queries[rows], labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Panoptic:
+    """The panoptic answer at S superpoints."""
+
+    semantic: Tensor  # int64 [S]: 0 wall, 1 floor, 2..19 things
+    instance: Tensor  # int64 [S]: 0 or 1 on stuff (its class), from 2 on things, larger = higher score
+
+
+def matrix_nms(
+    masks: Tensor,  # float [M, S] probabilities
+    labels: Tensor,  # int64 [M]
+    scores: Tensor,  # float [M]
+    *,
+    kernel: Literal["linear", "gaussian"] = "linear",
+    sigma: float = 2.0,
+    filter_thr: float | None = None,
+    nms_pre: int | None = None,
+    max_num: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return (scores float [K] lowered by overlaps, rows int64 [K] of the input), the highest score first (§6.1).
+
+    Mask j is lowered by every better mask i of its label: linear by (1 - IoU_ij) / (1 - comp_i), gaussian by
+    exp(-σ·IoU_ij²) / exp(-σ·comp_i²), where comp_i is the largest IoU of i with a better mask; the smallest counts.
+    IoUs are of the soft masks. Nothing is removed, except by the options: `nms_pre` looks at that many masks only,
+    `filter_thr` drops lowered scores below it, `max_num` keeps that many. Of equal scores the first row wins.
+
+    A mask identical to a better one gets score 0. When that one had a twin, too, the published code has 0 / 0 = NaN
+    instead, which passes no threshold either. IoUs that rounding pushes above 1 count as 1, and the IoU of two masks
+    that are 0 everywhere is 0: there a single pair would turn every score of the published code negative or NaN.
+    """
+    if kernel not in ("linear", "gaussian"):
+        raise InputError(f"expected the kernel 'linear' or 'gaussian', got {kernel!r}; pass one of the two")
+    order = scores.argsort(descending=True, stable=True)[:nms_pre]
+    soft, label, score = wide(masks)[order], labels[order], wide(scores)[order]
+    if len(order):
+        area = soft.sum(1)
+        both = soft @ soft.T
+        overlap = (both / (area[:, None] + area - both)).nan_to_num(0).clamp(max=1)
+        overlap = (overlap * (label[:, None] == label)).triu(1)
+        covered = overlap.amax(0)[:, None]
+        if kernel == "linear":
+            decay = torch.where(overlap == 1, 0, (1 - overlap) / (1 - covered))
+        else:
+            decay = torch.exp(-sigma * (overlap.square() - covered.square()))
+        score = score * decay.amin(0)
+    if filter_thr is not None:
+        kept = score >= filter_thr
+        order, score = order[kept], score[kept]
+    score, again = score.sort(descending=True, stable=True)
+    return score[:max_num], order[again[:max_num]]
+
+
+def mask_scores(masks: Tensor) -> Tensor:
+    """Return the mean probability of each mask's superpoints with positive logits, float [Q]; masks [Q, S] logits.
+
+    0 for masks without such a superpoint.
+    """
+    masks = wide(masks)
+    positive = masks > 0
+    return (masks.sigmoid() * positive).sum(1) / (positive.sum(1).to(masks.dtype) + 1e-6)
+
+
+def instances(
+    classes: Tensor,  # float [Q, 19] logits, "no object" last
+    masks: Tensor,  # float [Q, S] logits
+    counts: Tensor,  # int64 [S] points of each superpoint
+    config: UniSeg3DConfig,
+    *,
+    iou: Tensor | None = None,  # float [Q] predicted IoU, a factor of the scores
+    threshold: float = 0.0,
+) -> Found:
+    """Return the scored things of a scene (§6.1), best first; a query may give several, with different classes.
+
+    Scores are the class probability (times `iou`) times `mask_scores`, lowered by `matrix_nms`; only those above
+    `threshold` stay. Of Q·18 candidates the best `config.top_masks` are looked at, all of them when there are fewer
+    (the published code fails, Q10).
+    """
+    _check_counts(masks, counts)
+    masks = wide(masks)
+    share = wide(classes).softmax(1)[:, :THINGS]
+    if iou is not None:
+        share = share * wide(iou)[:, None]
+    score, flat = share.flatten().topk(min(config.top_masks, share.numel()))
+    query, label = flat // THINGS, flat % THINGS
+    chosen = query.unique()  # the sigmoid of a query is taken once, however many classes it has
+    place = torch.searchsorted(chosen, query)
+    probability = masks[chosen].sigmoid()
+    score, rows = matrix_nms(probability[place], label, score * mask_scores(masks[chosen])[place])
+    place, query, label = place[rows], query[rows], label[rows]
+    inside = probability > config.mask_threshold
+    large = points(inside, counts) > config.fewest_points
+    kept = (score > threshold) & large[place]
+    return Found(inside[place[kept]], score[kept], query[kept], label[kept])
+
+
+def points(masks: Tensor, counts: Tensor) -> Tensor:
+    """Return the number of points of each mask, int64 [K]; masks bool [K, S], counts int64 [S]."""
+    return (masks * counts).sum(1)
+
+
+def semantic(logits: Tensor) -> Tensor:
+    """Return the class of each superpoint, int64 [S] 0..19, from logits [S, 21]; "none" is no answer (§6.2)."""
+    return logits[:, :CLASSES].argmax(1)
+
+
+def panoptic(
+    classes: Tensor,  # float [Q, 19] logits
+    masks: Tensor,  # float [Q, S] logits
+    iou: Tensor,  # float [Q] predicted IoU
+    semantics: Tensor,  # float [S, 21] logits
+    counts: Tensor,  # int64 [S]
+    config: UniSeg3DConfig,
+) -> Panoptic:
+    """Return the panoptic answer of a scene: things whose scores pass `config.panoptic_threshold`, else stuff (§6.3).
+
+    The things' scores contain the predicted IoU, those of `instances` do not (Q12).
+    """
+    things = instances(classes, masks, counts, config, iou=iou, threshold=config.panoptic_threshold)
+    return stitch(things, semantics, counts, config)
+
+
+def stitch(things: Found, semantics: Tensor, counts: Tensor, config: UniSeg3DConfig) -> Panoptic:
+    """Lay `things` (the best first, with labels) over stuff: a superpoint goes to the best thing that covers it (§6.3).
+
+    Things that keep `config.fewest_points` points or fewer vanish, what they covered is stuff. `semantics` float
+    [S, 21] logits, of which wall and floor are used; `counts` int64 [S].
+    """
+    if len(semantics) != len(counts):
+        raise InputError(
+            f"expected semantic logits of every superpoint ({len(counts)}), got {len(semantics)}; "
+            "in prediction every superpoint is a query"
+        )
+    stuff = semantics[:, :STUFF].argmax(1)
+    if not len(things):
+        return Panoptic(stuff, stuff)
+    if things.labels is None:
+        raise InputError("expected things with labels, got unnamed masks; use `instances`")
+    covered, best = things.masks.max(0)  # of several True the first, which has the highest score
+    kept = counts.new_zeros(len(things)).index_add_(0, best, counts * covered)
+    thing = covered & (kept > config.fewest_points)[best]
+    return Panoptic(
+        semantic=torch.where(thing, things.labels[best] + STUFF, stuff),
+        instance=torch.where(thing, len(things) - 1 - best + FIRST_ID, stuff),
+    )
+
+
+def prompt_masks(masks: Tensor, config: UniSeg3DConfig) -> Tensor:
+    """Return the masks of clicks or sentences, bool [P, S], from their logits [P, S]: probability above 0.4 (§6.4)."""
+    return wide(masks).sigmoid() > config.mask_threshold
+
+
+def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
+    """Return the unnamed masks of a scene with confidence above `config.agnostic_threshold`, in query order (§6.5).
+
+    `masks` float [Q, S] logits, `iou` float [Q]; confidence is `mask_scores` times `iou`. Overlaps stay.
+    """
+    masks = wide(masks)
+    confidence = mask_scores(masks) * wide(iou)
+    query = (confidence > config.agnostic_threshold).nonzero()[:, 0]
+    return Found(prompt_masks(masks[query], config), confidence[query], query)
+
+
+def _check_counts(masks: Tensor, counts: Tensor) -> None:
+    if counts.shape != masks.shape[1:] or counts.is_floating_point():
+        raise InputError(
+            f"expected the number of points of each of {masks.shape[1]} superpoints as integers, "
+            f"got {counts.dtype} {tuple(counts.shape)}; count them with torch.bincount(superpoint, minlength=S)"
+        )

@@ -1,0 +1,229 @@
+"""How UniSeg3D sees a scan: augmented positions, voxel cells, point features, and truth over superpoints (§2.5-2.7c).
+
+The random numbers of the official augmentation are drawn from a legacy NumPy generator in the published order; between
+the similarity and the elastic distortion the published code draws the clicks (`saymask.models.uniseg3d.clicks`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from saymask.data.labels import packaged_label_table
+from saymask.errors import InputError
+from saymask.geometry.elastic import elastic_distortion
+from saymask.models.uniseg3d.config import CLASSES, STUFF
+from saymask.scan import Scan
+
+Augmentation = Literal["official", "rotate", "none"]
+LARGEST_ANGLE = 3.14
+"""Radians about z; not quite a half turn, as published."""
+SCALES = (0.8, 1.2)
+SHIFT = 0.1
+"""Standard deviation of the translation, metres; it only moves the scan within the elastic noise."""
+PUBLISHED_VOXEL = 0.02
+"""Voxel, metres, in which the strengths of the elastic distortion are published."""
+ELASTIC = ((6, 40), (20, 160))
+"""Granularity and magnitude of the two elastic distortions, in published voxels."""
+ELASTIC_SHARE = 0.5
+"""Probability of the elastic distortion."""
+FAR = 50.0
+"""Metres from the origin beyond which a scan is moved to it, since the elastic noise fills what is between."""
+NO_CLASS = CLASSES
+"""Semantic class of a superpoint that has none of the 20."""
+
+
+def near_origin(points: np.ndarray) -> np.ndarray:
+    """Return float32 [N, 3]: the points (metres) as they are, or, where one is far away, with their minimum at 0.
+
+    Raises InputError for no points and for points that are not finite.
+    """
+    if len(points) == 0:
+        raise InputError("expected a scan with points, got none; is the file complete?")
+    if not np.isfinite(points).all():
+        raise InputError("points: expected finite coordinates, got NaN or infinity; drop those points first")
+    if np.abs(points).max() <= FAR:
+        return points.astype(np.float32)
+    exact = points.astype(np.float64)
+    return (exact - exact.min(axis=0)).astype(np.float32)
+
+
+class Similarity(NamedTuple):
+    """A rotation about z, a scale and a translation, in this order."""
+
+    angle: float = 0.0
+    """Radians, counterclockwise seen from above."""
+    scale: float = 1.0
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Metres."""
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Return float32 [N, 3] for points [N, 3], computed in float32 as published."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], dtype=np.float32)
+        turned = points.astype(np.float32) @ turn
+        return turned * np.float32(self.scale) + np.asarray(self.shift, dtype=np.float32)
+
+
+def draw_similarity(rng: np.random.RandomState, augment: Augmentation = "official") -> Similarity:
+    """Return a random similarity; there are no flips, since sentences speak of left and right (§2.5, step 2).
+
+    `official` draws an angle, a scale and three normal numbers; `rotate` an angle and a scale; `none` nothing. Raises
+    InputError for another `augment`.
+    """
+    if augment not in get_args(Augmentation):
+        raise InputError(f"augment: expected {', '.join(get_args(Augmentation))}, got {augment!r}")
+    if augment == "none":
+        return Similarity()
+    angle, scale = rng.uniform(-LARGEST_ANGLE, LARGEST_ANGLE), rng.uniform(*SCALES)
+    if augment == "rotate":
+        return Similarity(angle, scale)
+    x, y, z = rng.normal(scale=[SHIFT] * 3, size=3)
+    return Similarity(angle, scale, (x, y, z))
+
+
+def elastic_coords(
+    positions: np.ndarray,  # float32 [N, 3], metres
+    rng: np.random.RandomState,
+    *,
+    voxel_size: float = PUBLISHED_VOXEL,
+    share: float = ELASTIC_SHARE,
+) -> np.ndarray:
+    """Return voxel positions [N, 3], with probability `share` distorted twice (§2.7c): float64 then, else float32.
+
+    One uniform number decides. Other voxel sizes than the published one are bent by as many metres.
+    """
+    coords = positions.astype(np.float32) / np.float32(voxel_size)
+    if rng.rand() >= share:
+        return coords
+    voxels = PUBLISHED_VOXEL / voxel_size
+    for granularity, magnitude in ELASTIC:
+        coords = elastic_distortion(coords, granularity * voxels, magnitude * voxels, rng)
+    return coords
+
+
+def point_cells(positions: np.ndarray, voxel_size: float = PUBLISHED_VOXEL) -> np.ndarray:
+    """Return int64 [N, 3], the voxels of undistorted positions [N, 3] in metres: 0 upwards on each axis (§2.10)."""
+    positions = positions.astype(np.float32)
+    return np.floor((positions - positions.min(axis=0)) / np.float32(voxel_size)).astype(np.int64)
+
+
+def coord_cells(coords: np.ndarray) -> np.ndarray:
+    """Return int64 [N, 3], the voxels of voxel positions float [N, 3]: 0 upwards on each axis (§2.10)."""
+    return np.floor(coords - coords.min(axis=0)).astype(np.int64)
+
+
+def unit_colors(colors: np.ndarray) -> np.ndarray:
+    """Return float32 [N, 3] in -1..1 of colours 0..255 (§2.5, step 3)."""
+    return (colors.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
+
+
+def point_features(positions: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Return float32 [N, 6]: colours [N, 3] in -1..1, then positions [N, 3] minus their mean, metres (§2.10)."""
+    centred = positions - positions.mean(axis=0, dtype=np.float64)
+    return np.concatenate([colors, centred], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SuperpointTruth:
+    """What the labels of N points say about S superpoints (§2.6)."""
+
+    masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then novel objects
+    labels: np.ndarray  # int64 [I]: thing class 0..17
+    objects: np.ndarray  # int64 [I]: objectId
+    semantic: np.ndarray  # int64 [S]: class 0..19, NO_CLASS
+    instance: np.ndarray  # int64 [N]: row of `masks` of each point, -1 = no thing
+
+
+def superpoint_truth(
+    semantic: np.ndarray,  # int [N] class 0..19, -1 = none
+    instance: np.ndarray,  # int [N] objectId, -1 = none
+    index: np.ndarray,  # int64 [N] superpoint 0..S-1
+    size: int,  # S
+    novel: np.ndarray | None = None,  # bool [J, S]
+) -> SuperpointTruth:
+    """Return the truth over superpoints; a superpoint belongs to what more than half of its points belong to (§2.6).
+
+    Only things have instances. An instance without a superpoint keeps its row, of False. Its class is that of its
+    first point (Q20).
+    """
+    kept = np.where(semantic >= STUFF, instance, -1).astype(np.int64)
+    objects, first, row = np.unique(kept, return_index=True, return_inverse=True)
+    row = row.reshape(-1).astype(np.int64)
+    if len(objects) and objects[0] < 0:  # the points of no thing come first
+        objects, first, row = objects[1:], first[1:], row - 1
+    masks = one_hot(majority(row, index, size), len(objects))
+    if novel is not None:
+        masks = np.concatenate([masks, novel])
+    classes = majority(semantic, index, size)
+    return SuperpointTruth(
+        masks=masks,
+        labels=semantic[first].astype(np.int64) - STUFF,
+        objects=objects,
+        semantic=np.where(classes < 0, NO_CLASS, classes),
+        instance=row,
+    )
+
+
+def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """Return int64 [size], the label int [N] from 0 of more than half of a superpoint's points, -1 where none has it.
+
+    index: int64 [N], the superpoint of each point. Labels below 0 are none, but their points count.
+    """
+    winner = np.full(size, -1, np.int64)
+    labelled = labels >= 0
+    if not labelled.any():
+        return winner
+    width = int(labels.max()) + 1
+    pairs, points = np.unique(index[labelled] * width + labels[labelled].astype(np.int64), return_counts=True)
+    most = 2 * points > np.bincount(index, minlength=size)[pairs // width]
+    winner[pairs[most] // width] = pairs[most] % width
+    return winner
+
+
+def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return bool [count, S] of labels int [S]; labels outside 0..count-1 are in no row."""
+    return labels == np.arange(count)[:, None]
+
+
+def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """Return bool [J, size] of masks bool [J, N]: superpoints with more than half of their points in a mask (§2.6)."""
+    points = np.bincount(index, minlength=size)
+    voted = np.zeros((len(masks), size), bool)
+    for row, mask in zip(voted, masks):
+        row[:] = 2 * np.bincount(index[mask], minlength=size) > points
+    return voted
+
+
+def novel_masks(masks: np.ndarray, semantic: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """Return bool [J', size], the superpoints of those masks bool [J, N] that show something new (§2.3).
+
+    A mask with more than half of its points on one of the 20 classes (semantic int [N], -1 = none) is left out, and so
+    is one that no superpoint belongs to: it could teach nothing but empty masks.
+    """
+    known = 2 * (masks & (semantic >= 0)).sum(axis=1) > masks.sum(axis=1)
+    voted = vote(masks[~known], index, size)
+    return voted[voted.any(axis=1)]
+
+
+def labels_of(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
+    """Return (class int [N] 0..19 or -1, objectId int [N] or -1) of a scan; InputError when it has no such labels."""
+    labels = scan.labels
+    if "instance" not in labels or not ({"semantic20", "nyu40"} & set(labels)):
+        raise InputError(
+            f"scan {scan.name}: expected labels semantic20 (or nyu40) and instance, got {', '.join(labels) or 'none'}; "
+            "prepare it with its label and aggregation files"
+        )
+    semantic = labels["semantic20"] if "semantic20" in labels else packaged_label_table().semantic20(labels["nyu40"])
+    return semantic, labels["instance"]
+
+
+def evaluation_labels(semantic: np.ndarray, truth: SuperpointTruth) -> tuple[np.ndarray, np.ndarray]:
+    """Return (instance, class) int64 [N] as the published evaluation takes them (§2.6, last item).
+
+    Things are instance 2 and up, walls 0, floors 1, the rest -1; points of no class have class NO_CLASS. semantic: int
+    [N] class 0..19, -1 = none.
+    """
+    semantic = semantic.astype(np.int64)
+    stuff = np.where((semantic >= 0) & (semantic < STUFF), semantic, -1)
+    return np.where(truth.instance >= 0, truth.instance + STUFF, stuff), np.where(semantic < 0, NO_CLASS, semantic)

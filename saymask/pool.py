@@ -1,0 +1,131 @@
+"""A model that is measured scene by scene, in this process or by several that each load it."""
+
+import multiprocessing
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saymask import hub
+from saymask.errors import InputError
+from saymask.models.base import Model
+from saymask.threads import environment_for, limit_threads
+
+
+class Loaded:
+    """A model to measure: in this process, or as a checkpoint that other processes load."""
+
+    def __init__(
+        self, name: str, verbs: tuple[str, ...], model: Model | None, path: str, device: str, processes: int
+    ) -> None:
+        self.name, self.verbs, self.model, self.path = name, verbs, model, path
+        self.device, self.processes = device, processes
+
+    def each_scene(
+        self, scenes: Iterable[str], make: Callable[..., Callable[[str], Any]], arguments: tuple[Any, ...]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (scene, job(scene)) with job = make(model, *arguments), made once per process.
+
+        Several processes finish scenes in any order. `make` is a function of a module, since other processes import it;
+        arguments and results are sent to them and back.
+        """
+        if self.model is not None:
+            job = make(self.model, *arguments)
+            yield from ((scene, job(scene)) for scene in scenes)
+            return
+        # Spawned, not forked: a process that has run OpenMP or CUDA cannot be forked safely.
+        context = multiprocessing.get_context("spawn")
+        registered = dict(hub.SYSTEMS), dict(hub.PRESETS)
+        start = (context.Value("i", 0), self.path, self.device, self.processes, make, arguments, registered)
+        with ProcessPoolExecutor(self.processes, context, initializer=_start_worker, initargs=start) as pool:
+            with environment_for(self.processes):
+                futures = {pool.submit(_run_job, scene): scene for scene in scenes}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def loaded(model: Model | str | Path | None, device: str, processes: int) -> Iterator[Loaded]:
+    """Yield a Model, a checkpoint or the embedded default (None), ready to be measured; its mode is put back after.
+
+    Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
+    """
+    if isinstance(model, Model):
+        card = getattr(model, "card", {})
+        name = str(card.get("name", model.system))
+        if processes > 1 and "preset" not in card:
+            raise InputError(
+                f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
+                f"{processes}; make it with saymask.hub.build or load_model"
+            )
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        try:
+            if processes == 1:
+                yield Loaded(name, model.verbs, model, "", device, 1)
+            else:
+                with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
+                    path = hub.save_checkpoint(model, Path(folder) / "model.safetensors")
+                    yield Loaded(name, model.verbs, None, str(path), device, processes)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        return
+    # Also with several processes: what is wrong with the checkpoint is said here, once.
+    own = hub.load_model(model, device=device if processes == 1 else "cpu")
+    name = str(own.card.get("name", own.system))
+    yield Loaded(name, own.verbs, own if processes == 1 else None, str(own.card["path"]), device, processes)
+
+
+_job: Callable[[str], Any] | None = None
+
+
+def _start_worker(
+    counter: Any,
+    path: str,
+    device: str,
+    processes: int,
+    make: Callable[..., Callable[[str], Any]],
+    arguments: tuple[Any, ...],
+    registered: tuple[dict[str, str], dict[str, str]],
+) -> None:
+    global _job
+    with counter.get_lock():
+        number, counter.value = counter.value, counter.value + 1
+    hub.SYSTEMS.update(registered[0])
+    hub.PRESETS.update(registered[1])
+    limit_threads(processes)
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        device = f"cuda:{number % torch.cuda.device_count()}"
+    _job = make(hub.load_model(path, device=device), *arguments)
+
+
+def _run_job(scene: str) -> Any:
+    assert _job is not None
+    return _job(scene)
+
+
+@contextmanager
+def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, where that is a terminal; yield the function that moves it on by a count."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(file=sys.stderr, quiet=quiet)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+
+        yield advance

@@ -1,0 +1,192 @@
+import doctest
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saymask.errors import InputError
+from saymask.metrics import interactive
+from saymask.metrics.interactive import (
+    CLICK_PROTOCOLS,
+    THRESHOLDS,
+    InteractiveMetric,
+    SentenceMetric,
+    all_point_ap,
+    mask_iou,
+)
+from saymask.metrics.records import flatten
+
+POINTS = 24
+DISTANCE = st.one_of(st.just(float("nan")), st.floats(0, 1))
+CLICK = st.tuples(st.integers(0, POINTS), st.integers(0, POINTS), st.integers(0, 4), DISTANCE)
+SCENES = st.lists(st.lists(CLICK, max_size=8), max_size=4)
+
+
+def rows(clicks):
+    """Return masks, truths (runs of points), scores and distances of clicks."""
+    table = np.array(clicks, np.float64).reshape(-1, 4)
+    line = np.arange(POINTS)
+    return line < table[:, :1], line < table[:, 1:2], table[:, 2] / 4, table[:, 3]
+
+
+def filled(scenes, protocol="uniseg3d"):
+    metric = InteractiveMetric(protocol)
+    for number, clicks in enumerate(scenes):
+        masks, truth, scores, distances = rows(clicks)
+        metric.update(masks, truth, scores, f"scene{number}", distances=distances)
+    return metric
+
+
+def plain_ap(iou, scores, threshold):
+    """Return the area under the envelope of precision, as the voc2010 rule does it."""
+    order = sorted(range(len(iou)), key=lambda i: -scores[i])
+    tp, recall, precision = 0, [0.0], [0.0]
+    for rank, i in enumerate(order, start=1):
+        tp += iou[i] > threshold
+        recall.append(tp / len(iou))
+        precision.append(tp / rank)
+    recall.append(1.0)
+    precision.append(0.0)
+    for i in range(len(precision) - 2, -1, -1):
+        precision[i] = max(precision[i], precision[i + 1])
+    return sum((recall[i] - recall[i - 1]) * precision[i] for i in range(1, len(recall)))
+
+
+def test_doctest():
+    assert doctest.testmod(interactive).failed == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCENES, st.sampled_from(sorted(CLICK_PROTOCOLS)))
+def test_equals_the_loop_over_clicks(scenes, protocol):
+    clicks = [click for scene in scenes for click in scene]
+    epsilon = {"uniseg3d": 1e-8, "clicks": 0.0}[protocol]
+    iou = [min(m, t) / (max(m, t) + epsilon) if max(m, t) else 0.0 for m, t, _, _ in clicks]
+    scores = [s for _, _, s, _ in clicks]
+    result = filled(scenes, protocol).compute()
+    assert result["protocol"] == protocol
+    assert result["overall"]["n"] == len(clicks)
+    if clicks:
+        areas = [plain_ap(iou, scores, t) for t in (*np.arange(0.5, 1.0, 0.05), 0.25)]
+        assert result["overall"]["ap"] == pytest.approx(np.mean(areas[:-1]), abs=1e-12)
+        assert result["overall"]["ap50"] == pytest.approx(areas[0], abs=1e-12)
+        assert result["overall"]["ap25"] == pytest.approx(areas[-1], abs=1e-12)
+        assert result["overall"]["miou"] == pytest.approx(np.mean(iou), abs=1e-12)
+        assert result["overall"]["ap"] <= result["overall"]["ap50"] <= result["overall"]["ap25"] <= 1
+    else:
+        assert result["overall"] == {"n": 0, "ap": 0.0, "ap50": 0.0, "ap25": 0.0, "miou": 0.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCENES)
+def test_each_distance_is_a_metric_of_its_own(scenes):
+    result = filled(scenes).compute()
+    seen = 0
+    for tenth in range(1, 11):
+        chosen = [[c for c in s if abs(c[3] - tenth / 10) < 0.049 or (tenth == 1 and c[3] < 0.1)] for s in scenes]
+        near = [[c for c in s if 0.049 <= abs(c[3] - tenth / 10) <= 0.051] for s in scenes]
+        group = result.get(f"distance_{tenth / 10}")
+        seen += group["n"] if group else 0
+        if not any(near):  # what lies on the border of two groups is in one of them
+            assert group == (filled(chosen).compute()["overall"] if any(chosen) else None)
+    assert seen == sum(not np.isnan(c[3]) for s in scenes for c in s)
+
+
+def test_nearest_distance():
+    distances = [0.0, 0.04, 0.1, 0.149, 0.15, 0.2, 0.3, 0.7, 0.94, 0.95, 1.0, np.nan]
+    bits = np.ones((len(distances), 3), bool)
+    metric = InteractiveMetric("clicks")
+    metric.update(bits, bits, np.ones(len(bits)), "s", distances=distances)
+    result = metric.compute()
+    counts = {k.removeprefix("distance_"): v["n"] for k, v in result.items() if k.startswith("distance_")}
+    assert counts == {"0.1": 4, "0.2": 2, "0.3": 1, "0.7": 1, "0.9": 1, "1.0": 2}
+    assert result["overall"]["n"] == 12
+    assert flatten(result)["distance_0.7/ap"] == 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCENES, st.integers(1, 3), st.randoms(use_true_random=False))
+def test_any_number_of_processes_counts_each_scene_once(scenes, world, random):
+    whole = filled(scenes)
+    parts = [InteractiveMetric() for _ in range(world)]
+    for scene_id, record in whole.state().items():
+        for part in random.sample(parts, random.randint(1, world)):
+            part.records[scene_id] = record
+    random.shuffle(parts)
+    merged = InteractiveMetric().merge(*(pickle.loads(pickle.dumps(p.state())) for p in parts))
+    assert merged.compute() == whole.compute()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 3))
+def test_masks_of_superpoints_are_those_of_their_points(seed, superpoints, count):
+    rng = np.random.default_rng(seed)
+    index = rng.integers(-1, superpoints, 30)
+    masks, truth = rng.random((count, superpoints)) < 0.5, rng.random((count, 30)) < 0.5
+    points = np.stack([[s >= 0 and row[s] for s in index] for row in masks]) if count else np.zeros((0, 30), bool)
+    expected = mask_iou(points, truth, "s")
+    np.testing.assert_array_equal(mask_iou(masks, truth, "s", index=index), expected)
+    a, b = SentenceMetric(), SentenceMetric()
+    a.update(masks, truth, "s", index=index)
+    b.update(points, truth, "s")
+    assert a.compute() == b.compute()
+
+
+def test_thresholds():
+    assert THRESHOLDS[0] == 0.5  # strict: exactly one half is no hit
+    assert THRESHOLDS[-1] == pytest.approx(0.95)
+    assert len(THRESHOLDS) == 10
+    truth = np.ones((2, 4), bool)
+    masks = np.arange(4) < np.array([[2], [1]])
+    clicks, sentences = InteractiveMetric("clicks"), SentenceMetric()
+    clicks.update(masks, truth, np.array([0.3, 0.7]), "s")
+    sentences.update(masks, truth, "s")
+    assert clicks.compute()["overall"] == {"n": 2, "ap": 0.0, "ap50": 0.0, "ap25": 0.25, "miou": 0.375}
+    # The published division makes a quarter a little less than it.
+    assert sentences.compute()["overall"] == {
+        "n": 2, "miou": pytest.approx(0.375, abs=1e-8), "acc25": 0.5, "acc50": 0.0,
+    }  # fmt: skip
+
+
+def test_a_sure_mistake_costs_more_than_an_unsure_one():
+    right = np.array([[True], [False]])
+    assert all_point_ap(right) == [0.5]
+    assert all_point_ap(right[::-1]) == [0.25]
+    np.testing.assert_array_equal(all_point_ap(np.zeros((0, 3), bool)), np.zeros(3))
+
+
+def test_protocols_say_what_they_want():
+    assert [(r.voted, r.oracle) for r in CLICK_PROTOCOLS.values()] == [(True, True), (False, False)]
+    assert SentenceMetric().compute() == {
+        "protocol": "uniseg3d",
+        "overall": {"n": 0, "miou": 0.0, "acc25": 0.0, "acc50": 0.0},
+    }
+    with pytest.raises(InputError, match="uniseg3d, clicks"):
+        InteractiveMetric("scannet")
+    with pytest.raises(InputError, match="expected one of uniseg3d, got 'clicks'"):
+        SentenceMetric("clicks")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"masks": np.zeros((2, 4))}, "masks as bits"),
+        ({"truth": np.zeros(5, bool)}, "truth as bits"),
+        ({"masks": np.zeros((3, 5), bool)}, "a mask like each truth"),
+        ({"masks": np.zeros((2, 4), bool)}, "a mask like each truth"),
+        ({"scores": np.zeros(3)}, "2 scores"),
+        ({"scores": np.array([0.0, np.inf])}, "finite scores, got inf"),
+        ({"distances": [0.1]}, "2 distances"),
+        ({"distances": [0.1, 1.5]}, "shares 0..1 of an object, got 1.5"),
+        ({"index": np.zeros(4, int)}, r"an index int \[5\]"),
+        ({"index": np.full(5, 5)}, r"-1\.\.4, got 5\.\.5"),
+    ],
+)
+def test_bad_input(wrong, message):
+    given_ = {"masks": np.zeros((2, 5), bool), "truth": np.zeros((2, 5), bool), "scores": np.zeros(2)} | wrong
+    metric = InteractiveMetric()
+    with pytest.raises(InputError, match=message):
+        metric.update(scene_id="s", **given_)
+    assert metric.state() == {}

@@ -1,0 +1,181 @@
+"""Clicks on objects: training, benchmark, off the centre, by a user."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saymask.errors import InputError
+from saymask.models.uniseg3d.clicks import (
+    DISTANCES,
+    agile_clicks,
+    members_of,
+    nearest_points,
+    random_clicks,
+    relative_clicks,
+    training_clicks,
+)
+
+SEEDS = st.integers(0, 10_000)
+
+
+def scene(seed, n=400, objects=4):
+    """Points of a box and dense instances in slabs along x, -1 in between."""
+    rng = np.random.RandomState(seed)
+    points = (rng.rand(n, 3) * [2, 1, 1]).astype(np.float32)
+    slab = (points[:, 0] / 2 * (objects + 1)).astype(int)
+    instance = np.where(rng.rand(n) < 0.1, -1, slab - 1)
+    return points, np.unique(np.append(instance, -1), return_inverse=True)[1][:-1].reshape(-1) - 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_members(seed):
+    instance = scene(seed)[1]
+    members = members_of(instance)
+    assert len(members) == instance.max() + 1
+    for i, own in enumerate(members):
+        np.testing.assert_array_equal(own, np.flatnonzero(instance == i))
+    assert members_of(np.full(5, -1)) == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.sampled_from([300, 5000]))
+def test_training_clicks_equal_the_plain_rule(seed, n):
+    points, instance = scene(seed, n)
+    rng, twin = np.random.RandomState(seed), np.random.RandomState(seed)
+    clicks, clicked = training_clicks(points, instance, rng)
+    order = np.unique(instance[instance >= 0])
+    twin.shuffle(order)
+    assert clicked.tolist() == order.tolist()
+    for click, i in zip(clicks, order):
+        own = np.flatnonzero(instance == i)
+        size = len(own) if len(own) <= 500 else int(len(own) * (500 / len(own)))
+        drawn = own[twin.choice(len(own), size, replace=False)]
+        away = np.linalg.norm(points[drawn] - points[drawn].mean(0), axis=1)
+        assert click in drawn
+        assert np.linalg.norm(points[click] - points[drawn].mean(0)) == pytest.approx(away.min(), abs=1e-6)
+    assert rng.rand() == twin.rand()
+
+
+def test_the_share_of_a_large_object_may_round_down():
+    n = next(n for n in range(501, 3000) if int(n * (500 / n)) == 499)
+    points, rng = np.random.RandomState(0).rand(n, 3).astype(np.float32), np.random.RandomState(1)
+    sizes = []
+    choice = rng.choice
+
+    class Counting(np.random.RandomState):
+        def choice(self, count, size, replace):
+            sizes.append((count, size))
+            return choice(count, size, replace=replace)
+
+    training_clicks(points, np.zeros(n, np.int64), Counting(1))
+    assert sizes == [(n, 499)]
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_benchmark_clicks_equal_brute_force(seed):
+    points, instance = scene(seed)
+    clicks, clicked = agile_clicks(points, instance)
+    cells = np.floor(points / np.float32(0.05))
+    first, seen = [], set()
+    for row, cell in enumerate(map(tuple, cells.tolist())):
+        if cell not in seen:
+            seen.add(cell)
+            first.append(row)
+    first = np.array(first)
+    expected = {}
+    for i in range(instance.max() + 1):
+        own, others = first[instance[first] == i], first[instance[first] != i]
+        if len(own):
+            depth = np.linalg.norm(points[own, None].astype(float) - points[None, others], axis=2).min(1)
+            expected[i] = own[depth.argmax()]
+    assert clicked.tolist() == list(expected)
+    assert clicks.tolist() == list(expected.values())
+
+
+def test_benchmark_ties_and_covered_instances():
+    # A row of cells: 0 0 0 | outside | 1 in the same cell as the outside, so nothing stands for it.
+    points = np.array([[0.01, 0, 0], [0.11, 0, 0], [0.21, 0, 0], [0.31, 0, 0], [0.32, 0, 0]], np.float32)
+    clicks, clicked = agile_clicks(points, np.array([0, 0, 0, -1, 1]))
+    assert clicks.tolist() == [0]
+    assert clicked.tolist() == [0]
+    # Two points as far from the only point outside: the first one of them.
+    around = np.array([[0.5, 0, 0], [1, 0, 0], [0, 0, 0]], np.float32)
+    assert agile_clicks(around, np.array([-1, 0, 0]))[0].tolist() == [1]
+    # Nothing outside at all.
+    assert agile_clicks(around, np.array([0, 0, 0]))[0].tolist() == [0]
+    assert agile_clicks(around, np.array([-1, -1, -1]))[0].shape == (0,)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_relative_clicks(seed):
+    points, instance = scene(seed)
+    last = np.full(instance.max() + 1, -1.0)
+    for r in (0.0, *DISTANCES):
+        clicks, clicked = relative_clicks(points, instance, r)
+        assert instance[clicks].tolist() == clicked.tolist() == list(range(instance.max() + 1))
+        for i, click in enumerate(clicks):
+            own = points[instance == i].astype(np.float64)
+            away = np.linalg.norm(own - own.mean(0), axis=1)
+            reached = np.linalg.norm(points[click] - own.mean(0))
+            assert abs(reached - r * away.max()) <= np.abs(away - r * away.max()).min() + 1e-9
+            assert reached >= last[i]
+            last[i] = reached
+    far = relative_clicks(points, instance, 1.0)[0]
+    assert points[far].shape == (len(far), 3)
+    for r in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InputError, match="0 to 1"):
+            relative_clicks(points, instance, r)
+
+
+def test_an_object_of_one_point():
+    points = np.array([[0, 0, 0], [1, 1, 1]], np.float32)
+    instance = np.array([0, -1])
+    for clicks in (
+        training_clicks(points, instance, np.random.RandomState(0)),
+        agile_clicks(points, instance),
+        relative_clicks(points, instance, 0.3),
+        random_clicks(instance, np.random.RandomState(0)),
+    ):
+        assert [c.tolist() for c in clicks] == [[0], [0]]
+
+
+def test_random_clicks_reach_every_point():
+    instance = np.array([0, 1, 0, -1, 1, 1])
+    rng, seen = np.random.RandomState(0), set()
+    for _ in range(60):
+        clicks, clicked = random_clicks(instance, rng)
+        assert instance[clicks].tolist() == clicked.tolist() == [0, 1]
+        seen |= set(clicks.tolist())
+    assert seen == {0, 1, 2, 4, 5}
+
+
+def test_user_clicks():
+    points = scene(0)[0]
+    chosen = np.array([5, 17, 5])
+    assert nearest_points(points, points[chosen]).tolist() == chosen.tolist()
+    near = points[chosen] + np.float32(1e-4)
+    assert nearest_points(points, near.tolist()).tolist() == chosen.tolist()
+    assert nearest_points(points, points[7]).tolist() == [7]
+    twice = np.repeat(points, 2, axis=0)
+    assert nearest_points(twice, points[[3]]).tolist() == [6]
+    for nothing in ([], np.zeros((0, 3))):
+        assert nearest_points(points, nothing).shape == (0,)
+
+
+def test_user_clicks_that_miss():
+    points = np.zeros((2, 3), np.float32)
+    assert nearest_points(points, [[0.5, 0, 0]]).tolist() == [0]
+    with pytest.raises(InputError, match=r"click \(0.00, 3.00, 4.00\).* 5.00 m away"):
+        nearest_points(points, [[0, 0, 0.1], [0, 3, 4]])
+    for bad in ([1, 2], [[1, 2, 3], [1, 2]], [[1, 2, np.nan]], "here", [[[0, 0, 0]]], 3.0, [[]]):
+        if bad == [[]]:
+            assert nearest_points(points, bad).shape == (0,)
+            continue
+        with pytest.raises(InputError, match="expected positions"):
+            nearest_points(points, bad)
+    with pytest.raises(InputError, match="scan with points"):
+        nearest_points(points[:0], [[0, 0, 0]])

@@ -1,0 +1,335 @@
+"""`saymask find` and `saymask segment`: what they print, write and refuse, with a model that sees only colour."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from saymask import hub
+from saymask.cli.prompts import _table
+from saymask.errors import InputError
+from saymask.io.ply import read_ply, write_ply
+from saymask.models.base import Classes, Model, Objects, Preset
+from tests import toy_model
+from tests.test_cli import refused, run
+
+PAINTS = {"floor": (120, 120, 120), "red": (200, 30, 30), "green": (30, 170, 40), "blue": (40, 60, 200)}
+IDS = (2, 7, 11, 40)
+COUNTS = {"floor": 300, "red": 40, "green": 90, "blue": 60}
+"""Points of each colour in the scan of these tests."""
+
+
+@dataclass(frozen=True)
+class PainterConfig:
+    find_threshold: float = 0.5
+
+
+class Painter(Model):
+    """Knows the colours of `PAINTS` as classes and as words; one object per colour but the floor's."""
+
+    system = "painter"
+
+    def __init__(self, config: PainterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.card = {}
+        self.paints = nn.Parameter(torch.tensor(list(PAINTS.values()), dtype=torch.float32))
+
+    def prepare(self, scan, annotations=(), *, rng=None) -> Tensor:
+        return torch.from_numpy(scan.colors.astype(np.float32))
+
+    def collate(self, samples: list[Tensor]) -> Tensor:
+        return torch.stack(samples)
+
+    def encode_batch(self, batch: Tensor) -> Tensor:
+        """Return [S, C]: how near each point is to each colour, 1 = the same."""
+        return 1 - torch.cdist(batch[0], self.paints) / 442
+
+    def losses(self, batch) -> dict[str, Tensor]:
+        return {"nothing": self.paints.sum() * 0}
+
+    def semantic(self, encoded: Tensor, classes=None) -> Classes:
+        if isinstance(classes, str):
+            raise InputError(f"painter has its own classes, not {classes}")
+        names, ids = tuple(PAINTS), IDS
+        if classes is not None:
+            rows = [names.index(name) for name in classes]
+            encoded, names, ids = encoded[:, rows], tuple(classes), tuple(range(1, len(classes) + 1))
+        values, own = encoded.max(1)
+        return Classes(own.numpy(), values.numpy(), np.arange(len(own)), names, ids)
+
+    def instances(self, encoded: Tensor) -> Objects:
+        own = encoded.argmax(1)
+        masks = torch.stack([own == c for c in (1, 2, 3)]).numpy()
+        scores = np.array([0.9, 0.8, 0.7], np.float32)
+        return Objects(masks, scores, np.array([1, 2, 3]), np.arange(len(own)), tuple(PAINTS), IDS)
+
+    def find(self, encoded: Tensor, names, *, threshold=None) -> Objects:
+        least = self.config.find_threshold if threshold is None else threshold
+        known = tuple(PAINTS)
+        rows = [encoded[:, known.index(n)] if n in known else torch.full((len(encoded),), 0.1) for n in names]
+        masks = torch.stack([row >= least for row in rows]).numpy()
+        best = tuple(float(row.max()) for row in rows)
+        hit = np.flatnonzero(masks.any(1))
+        scores = np.array([best[i] for i in hit], np.float32)
+        ids = tuple(range(1, len(names) + 1))
+        return Objects(masks[hit], scores, hit, np.arange(len(encoded)), tuple(names), ids, best)
+
+
+def tiny() -> Preset:
+    return Preset("painter.tiny", "painter", PainterConfig())
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    toy_model.register(monkeypatch)
+    monkeypatch.setitem(hub.SYSTEMS, "painter", f"{__name__}:Painter")
+    monkeypatch.setitem(hub.PRESETS, "painter.tiny", f"{__name__}:tiny")
+
+
+@pytest.fixture
+def weights(monkeypatch, tmp_path):
+    """The embedded checkpoints: a painter, and nothing else."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    hub.save_checkpoint(hub.build("painter.tiny"), folder / "painter.tiny.safetensors")
+    monkeypatch.setattr(hub, "WEIGHTS", folder)
+    return folder
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A room with a grey floor and three coloured boxes, as a PLY file."""
+    rng = np.random.default_rng(0)
+    points = np.concatenate(
+        [rng.random((n, 3)) * [0.4, 0.4, 0.5] + [i * 0.8, 0.3, 0] for i, n in enumerate(COUNTS.values())]
+    )
+    points[: COUNTS["floor"]] = rng.random((COUNTS["floor"], 3)) * [3, 2, 0.01]
+    colors = np.repeat(np.array(list(PAINTS.values()), "u1"), list(COUNTS.values()), axis=0)
+    columns = {axis: points[:, i].astype("<f4") for i, axis in enumerate("xyz")}
+    columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
+    write_ply(tmp_path / "room.ply", columns)
+    return tmp_path / "room.ply"
+
+
+def ask(capsys, command, scan, *arguments):
+    code, out, err = run(capsys, command, scan, *arguments, "--unit", "m", "--up", "z")
+    assert code == 0
+    assert "Traceback" not in err
+    return out
+
+
+def test_find_prints_the_masks_of_each_word(capsys, scan, weights):
+    lines = ask(capsys, "find", scan, "blue", "red", "exit sign", "--threshold", "0.9").splitlines()
+    assert len(lines) == 3
+    # Both fit fully: masks are numbered by the model, lines are ordered by the words.
+    assert lines[0] == "mask 0  blue  score 1.00  60 points  box (2.40, 0.30, 0.01) to (2.80, 0.70, 0.50) m"
+    assert lines[1].startswith("mask 1  red  score 1.00  40 points  box (")
+    assert "exit sign" in lines[2]
+    assert "0.10" in lines[2]
+    assert "blue" not in lines[2]
+
+
+def test_find_orders_lines_by_word_and_numbers_masks_by_score(capsys, scan, weights, monkeypatch):
+    find = Painter.find
+
+    def unsure(self, encoded, names, *, threshold=None):
+        found = find(self, encoded, names, threshold=threshold)
+        return Objects(**{**vars(found), "scores": np.array([0.6, 0.8], np.float32)})
+
+    monkeypatch.setattr(Painter, "find", unsure)
+    lines = ask(capsys, "find", scan, "red", "green", "--threshold", "0.9").splitlines()
+    assert [line.split("  ")[:3] for line in lines] == [
+        ["mask 1", "red", "score 0.60"],
+        ["mask 0", "green", "score 0.80"],
+    ]
+
+
+def test_find_json(capsys, scan, weights):
+    report = json.loads(ask(capsys, "find", scan, "green", " exit   sign ", "--threshold", "0.9", "--json"))
+    assert set(report) == {"scan", "words", "threshold", "model", "points", "masks", "message", "seconds"}
+    assert report["scan"] == str(scan)
+    assert report["words"] == ["green", "exit sign"]
+    assert report["threshold"] == 0.9
+    assert report["model"] == "painter.tiny"
+    assert report["points"] == sum(COUNTS.values())
+    assert "exit sign" in report["message"]
+    (mask,) = report["masks"]
+    assert set(mask) == {"name", "label", "score", "points", "box_min", "box_max"}
+    assert (mask["name"], mask["label"], mask["score"], mask["points"]) == ("green", 1, 1.0, COUNTS["green"])
+    assert {"load", "model", "encode", "find"} <= set(report["seconds"])
+
+
+def test_find_uses_the_models_threshold_unless_told(capsys, scan, weights):
+    own = json.loads(ask(capsys, "find", scan, "floor", "--json"))
+    asked = json.loads(ask(capsys, "find", scan, "floor", "--threshold", "0.5", "--json"))
+    strict = json.loads(ask(capsys, "find", scan, "floor", "--threshold", "1", "--json"))
+    assert own["threshold"] is None
+    assert own["masks"] == asked["masks"]
+    assert strict["masks"][0]["points"] == COUNTS["floor"] < own["masks"][0]["points"]
+
+
+def test_find_nothing_is_an_answer(capsys, scan, weights, tmp_path):
+    picture = tmp_path / "none.png"
+    out = ask(capsys, "find", scan, "exit sign", "--picture", picture, "--out", tmp_path / "none.ply")
+    assert "exit sign" in out
+    assert "mask" not in out
+    assert picture.read_bytes()[1:4] == b"PNG"
+
+
+def test_segment_prints_classes_largest_first(capsys, scan, weights):
+    lines = ask(capsys, "segment", scan).splitlines()
+    assert lines[0].split() == ["label", "class", "points"]
+    assert [line.split() for line in lines[1:]] == [
+        ["2", "floor", "300"],
+        ["11", "green", "90"],
+        ["40", "blue", "60"],
+        ["7", "red", "40"],
+    ]
+
+
+def test_segment_by_a_list_of_names(capsys, scan, weights):
+    lines = ask(capsys, "segment", scan, "--classes", " red , floor ").splitlines()
+    assert {tuple(line.split()[:2]) for line in lines[1:]} == {("1", "red"), ("2", "floor")}
+    assert sum(int(line.split()[2]) for line in lines[1:]) == sum(COUNTS.values())
+
+
+def test_segment_json(capsys, scan, weights):
+    report = json.loads(ask(capsys, "segment", scan, "--classes", "red,green", "--json"))
+    assert set(report) == {"scan", "task", "classes", "model", "points", "masks", "message", "seconds"}
+    assert (report["task"], report["classes"]) == ("semantic", ["red", "green"])
+    assert sum(mask["points"] for mask in report["masks"]) == report["points"]
+    assert json.loads(ask(capsys, "segment", scan, "--json"))["classes"] is None
+
+
+def test_segment_instances(capsys, scan, weights):
+    lines = ask(capsys, "segment", scan, "--task", "instance").splitlines()
+    assert lines[0].split() == ["mask", "class", "score", "points", "box"]
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["1", "green", "0.80", "90"],
+        ["2", "blue", "0.70", "60"],
+        ["0", "red", "0.90", "40"],
+    ]
+    assert lines[2].endswith(" m")
+    report = json.loads(ask(capsys, "segment", scan, "--task", "instance", "--json"))
+    # In JSON place i is mask i, as in the saved file.
+    assert [mask["name"] for mask in report["masks"]] == ["red", "green", "blue"]
+    assert "instances" in report["seconds"]
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_segment_saves_what_it_reports(capsys, scan, weights, tmp_path, task):
+    out, picture = tmp_path / "new" / "x.ply", tmp_path / "new" / "x.png"
+    printed = ask(capsys, "segment", scan, "--task", task, "--out", out, "--picture", picture, "--json")
+    report = json.loads(printed)
+    column = read_ply(out).columns["mask_id"]
+    counts = [int((column == i).sum()) for i in range(len(report["masks"]))]
+    assert counts == [mask["points"] for mask in report["masks"]]
+    assert picture.read_bytes()[1:4] == b"PNG"
+    assert {"save", "picture"} <= set(report["seconds"])
+
+
+def test_segment_without_an_object(capsys, scan, weights, monkeypatch):
+    nothing = Objects(np.zeros((0, 490), bool), np.zeros(0), np.zeros(0, np.int64), np.arange(490), tuple(PAINTS), IDS)
+    monkeypatch.setattr(Painter, "instances", lambda *_: nothing)
+    assert ask(capsys, "segment", scan, "--task", "instance").strip() == "no object was found"
+
+
+def test_the_named_model_is_used(capsys, scan, weights, tmp_path):
+    path = hub.save_checkpoint(hub.build("painter.tiny"), tmp_path / "mine.safetensors", {"name": "mine"})
+    assert json.loads(ask(capsys, "segment", scan, "--model", path, "--json"))["model"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["find"], "words"),
+        (["find", ""], "empty"),
+        (["find", "lamp", "  "], "empty"),
+        (["find", "lamp", "Lamp"], "twice"),
+        (["find", "lamp", "--threshold", "1.5"], "1.5"),
+        (["find", "lamp", "--threshold", "nan"], "nan"),
+        (["find", "lamp", "--out", "x.xyz"], ".xyz"),
+        (["find", "lamp", "--picture", "x.jpg"], ".jpg"),
+        (["segment", "--classes", ""], "scannet200, scannet20"),
+        (["segment", "--classes", "scannet2000"], "did you mean 'scannet200'"),
+        (["segment", "--classes", "chair"], "'chair'"),
+        (["segment", "--classes", "chair,,lamp"], "empty"),
+        (["segment", "--classes", "chair,chair"], "twice"),
+        (["segment", "--task", "instance", "--classes", "scannet200"], "--task semantic"),
+        (["segment", "--picture", "x"], "no suffix"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_refused_before_the_scan_is_read(capsys, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(capsys, arguments[0], "no-scan.ply", *arguments[1:])
+
+
+def test_unknown_task_is_refused(capsys, scan):
+    code, _, err = run(capsys, "segment", scan, "--task", "parts")
+    assert code == 2
+    assert "panoptic" in err
+
+
+@pytest.mark.parametrize("command", [["find", "SCAN", "red"], ["segment", "SCAN"]])
+def test_output_that_cannot_be_written_is_refused(capsys, scan, weights, tmp_path, command):
+    (tmp_path / "file").touch()
+    arguments = [scan if a == "SCAN" else a for a in command]
+    for flag, name in (("--out", "x.ply"), ("--picture", "x.png")):
+        assert "cannot write" in refused(capsys, *arguments, flag, tmp_path / "file" / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        (["find", "SCAN", "red"], "find"),
+        (["segment", "SCAN"], "semantic"),
+        (["segment", "SCAN", "--task", "instance"], "instances"),
+        (["segment", "SCAN", "--task", "panoptic"], "panoptic"),
+    ],
+)
+def test_a_model_that_cannot_answer_is_named(capsys, scan, monkeypatch, tmp_path, arguments, verb):
+    arguments = [scan if a == "SCAN" else a for a in arguments]
+    path = hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "toy.tiny.safetensors")
+    said = refused(capsys, *arguments, "--model", path)
+    assert f"toy.tiny answers refer, not {verb}" in said
+    # Nor is there an embedded one that does.
+    monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
+    assert verb in refused(capsys, *arguments)
+    monkeypatch.setattr(hub, "WEIGHTS", tmp_path / "nowhere")
+    said = refused(capsys, *arguments)
+    assert verb in said
+    assert "--model" in said
+
+
+def test_a_class_list_that_the_model_lacks_is_refused(capsys, scan, weights):
+    assert "painter has its own classes, not scannet20" in refused(capsys, "segment", scan, "--classes", "scannet20")
+
+
+def test_panoptic_is_refused_by_the_scene(capsys, scan, weights):
+    path = weights / "painter.tiny.safetensors"
+    said = refused(capsys, "segment", scan, "--task", "panoptic", "--model", path)
+    assert "painter.tiny answers find, semantic, instances, not panoptic" in said
+
+
+cells = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=12)
+
+
+@given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=6))
+def test_table_keeps_every_cell_in_its_column(rows):
+    lines = list(_table(("label", "class", "points"), rows))
+    assert [tuple(line.split()) for line in lines[1:]] == rows
+    assert len({len(line) for line in lines}) == 1  # the last column is flush right
+    start = lines[0].index("class")
+    for line, row in zip(lines[1:], rows):
+        assert line[start:].startswith(row[1])
+
+
+def test_table_without_rows_is_nothing():
+    assert list(_table(("class", "points"), [])) == []
