@@ -111,4 +111,5 @@ def _legend(figure: Any, drawn: Sequence[tuple[str, str]]) -> None:
         Line2D([], [], marker=marker, linestyle="", color="#666666", markersize=5, label=f"{split} of ScanNet200")
         for split, marker in MARKERS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
+    columns = len(handles) if figure.get_figwidth() > 10 else 3  # a single panel has no room for one row
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

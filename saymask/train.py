@@ -22,7 +22,7 @@ from saymask.data.annotations import SOURCES
 from saymask.data.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
 from saymask.data.refer import ReferDataset, annotation_path, sources_of
 from saymask.data.scans import ScanDataset, chosen_scenes
-from saymask.data.scenes import read_manifest
+from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.runlog import CsvLog, ProgressLine
@@ -124,7 +124,8 @@ def run(job: Job) -> None:
     torch.manual_seed(config.seed)
     model = hub.build(job.preset)
     items = _training_data(job, model, line)
-    samples = TrainingItems(items, config.sentences)
+    scans = [] if config.sentences else chosen_scenes(job.data, "train", config.scenes)
+    samples = TrainingItems(items, config.sentences, (s for s in scans if scene_path(job.data, s).is_file()))
     order = BatchOrder(
         len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
         max_steps=job.max_steps,
@@ -180,11 +181,11 @@ def _check(job: Job) -> None:
         raise InputError(f"expected devices >= 1, max_steps >= 0 and max_minutes >= 0, got {job.devices}, "
                          f"{job.max_steps} and {job.max_minutes}")  # fmt: skip
     config = job.preset.train
-    least = min(config.epochs, config.batch_size, config.sentences, config.evaluate_every)
+    least = min(config.epochs, config.batch_size, config.sentences + 1, config.evaluate_every)
     if least < 1 or config.workers < 0 or config.max_val < 0:
         raise InputError(
-            "expected train.epochs, batch_size, sentences, evaluate_every > 0, workers, max_val >= 0: got "
-            f"{config.epochs}, {config.batch_size}, {config.sentences}, {config.evaluate_every}, {config.workers}, "
+            "expected train.epochs, batch_size, evaluate_every > 0, sentences, workers, max_val >= 0: got "
+            f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
             f"{config.max_val}"
         )
     check_task(job.preset)

@@ -16,7 +16,8 @@ from tests.io.rooms import furnished_room
 from tests.text.tiny import tiny_clip
 
 COMMANDS = (
-    "refer", "find", "segment", "rooms", "prepare", "anchors", "train", "evaluate", "convert", "models", "doctor",
+    "refer", "find", "click", "segment", "rooms", "prepare", "anchors", "train", "evaluate", "convert", "models",
+    "doctor",
 )  # fmt: skip
 
 

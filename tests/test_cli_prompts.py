@@ -1,20 +1,22 @@
-"""`saymask find` and `saymask segment`: what they print, write and refuse, with a model that sees only colour."""
+"""`saymask find`, `click` and `segment`: what they print, write and refuse, with a model that sees only colour."""
 
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from saymask import hub
+from saymask.cli.places import arranged, read_place
 from saymask.cli.prompts import _table
 from saymask.errors import InputError
 from saymask.io.ply import read_ply, write_ply
-from saymask.models.base import Classes, Model, Objects, Preset
+from saymask.models.base import Classes, Model, Objects, Prediction, Preset
 from tests import toy_model
 from tests.test_cli import refused, run
 
@@ -85,11 +87,35 @@ def tiny() -> Preset:
     return Preset("painter.tiny", "painter", PainterConfig())
 
 
+class Clicker(Painter):
+    """Also answers clicks: what has nearly the colour of the place."""
+
+    system = "clicker"
+
+    def encode_batch(self, batch: Tensor) -> Tensor:  # type: ignore[override]
+        return batch[0]
+
+    def click(self, encoded: Tensor, points: np.ndarray) -> Prediction:
+        logits = 1 - torch.cdist(encoded[torch.from_numpy(points)], encoded) / 100
+        return Prediction(logits, torch.linspace(0.9, 0.5, len(points)), np.arange(len(encoded)))
+
+    def panoptic(self, encoded: Tensor) -> Objects:
+        own = torch.cdist(encoded, self.paints).argmin(1)
+        masks = torch.stack([own == c for c in range(4)]).numpy()
+        return Objects(masks, np.float32([0.6, 0.9, 0.8, 0.7]), np.arange(4), np.arange(len(own)), tuple(PAINTS), IDS)
+
+
+def tiny_clicker() -> Preset:
+    return Preset("clicker.tiny", "clicker", PainterConfig())
+
+
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     toy_model.register(monkeypatch)
     monkeypatch.setitem(hub.SYSTEMS, "painter", f"{__name__}:Painter")
     monkeypatch.setitem(hub.PRESETS, "painter.tiny", f"{__name__}:tiny")
+    monkeypatch.setitem(hub.SYSTEMS, "clicker", f"{__name__}:Clicker")
+    monkeypatch.setitem(hub.PRESETS, "clicker.tiny", f"{__name__}:tiny_clicker")
 
 
 @pytest.fixture
@@ -100,6 +126,12 @@ def weights(monkeypatch, tmp_path):
     hub.save_checkpoint(hub.build("painter.tiny"), folder / "painter.tiny.safetensors")
     monkeypatch.setattr(hub, "WEIGHTS", folder)
     return folder
+
+
+@pytest.fixture
+def clicker(weights):
+    """One more embedded checkpoint, which answers clicks."""
+    return hub.save_checkpoint(hub.build("clicker.tiny"), weights / "clicker.tiny.safetensors")
 
 
 @pytest.fixture
@@ -245,9 +277,115 @@ def test_the_named_model_is_used(capsys, scan, weights, tmp_path):
     assert json.loads(ask(capsys, "segment", scan, "--model", path, "--json"))["model"] == "mine"
 
 
+RED, GREEN, BLUE = "0.9,0.5,0.25", "1.8,0.5,0.25", "2.6,0.5,0.25"
+"""Places inside the three boxes."""
+
+
+def test_click_marks_one_object(capsys, scan, clicker):
+    (line,) = ask(capsys, "click", scan, GREEN).splitlines()
+    assert line.startswith(f"mask 0  score 0.90  {COUNTS['green']} points  box (1.6")
+    assert line.endswith(" m")
+    (line,) = ask(capsys, "click", scan, GREEN, RED).splitlines()
+    assert f"  {COUNTS['green'] + COUNTS['red']} points  " in line
+
+
+def test_click_separate_objects(capsys, scan, clicker):
+    lines = ask(capsys, "click", scan, BLUE, RED, "--separate").splitlines()
+    assert [line.split("  ")[:4] for line in lines] == [
+        ["mask 0", "object 0", "score 0.90", "60 points"],
+        ["mask 1", "object 1", "score 0.50", "40 points"],
+    ]
+
+
+def test_click_json_and_what_does_not_belong(capsys, scan, clicker, tmp_path):
+    out, picture = tmp_path / "hit.ply", tmp_path / "hit.png"
+    arguments = [GREEN, RED, "--not", BLUE, "--json", "--out", out, "--picture", picture]
+    report = json.loads(ask(capsys, "click", scan, *arguments))
+    assert set(report) == {"scan", "clicks", "not", "separate", "model", "points", "masks", "message", "seconds"}
+    assert report["clicks"] == [[1.8, 0.5, 0.25], [0.9, 0.5, 0.25]]
+    assert report["not"] == [[2.6, 0.5, 0.25]]
+    assert report["separate"] is False
+    assert report["model"] == "clicker.tiny"
+    (mask,) = report["masks"]
+    assert set(mask) == {"name", "score", "points", "box_min", "box_max"}
+    assert mask["points"] == COUNTS["green"] + COUNTS["red"]
+    assert int((read_ply(out).columns["mask_0"] == 1).sum()) == mask["points"]
+    assert picture.read_bytes()[1:4] == b"PNG"
+    assert {"load", "model", "encode", "click"} <= set(report["seconds"])
+
+
+@pytest.mark.parametrize("separate", [[], ["--separate"]], ids=["together", "separate"])
+def test_places_after_not_belong_to_no_object(capsys, scan, clicker, separate):
+    floor = "0.5,1.5,0.0"
+    for form in (["--not", floor, BLUE], ["--not", floor, "--not", BLUE], [f"--not={floor}", f"--not={BLUE}"]):
+        report = json.loads(ask(capsys, "click", *form, scan, GREEN, RED, "--json", *separate))
+        assert len(report["not"]) == 2
+        points = [mask["points"] for mask in report["masks"]]
+        assert points == ([COUNTS["green"], COUNTS["red"]] if separate else [COUNTS["green"] + COUNTS["red"]])
+
+
+def test_negative_coordinates(capsys, scan, clicker, tmp_path):
+    columns = read_ply(scan).columns
+    for axis, moved in (("x", 2.2), ("y", 1.0), ("z", 0.5)):
+        columns[axis] = columns[axis] - np.float32(moved)
+    write_ply(tmp_path / "moved.ply", columns)
+    red, blue, green = "-1.3,-0.5,-0.25", "0.4,-.5,-0.25", "-0.4,-0.5,-2.5e-1"
+    report = json.loads(ask(capsys, "click", tmp_path / "moved.ply", red, "--not", green, "--json"))
+    assert report["clicks"] == [[-1.3, -0.5, -0.25]]
+    assert report["not"] == [[-0.4, -0.5, -0.25]]
+    assert report["masks"][0]["points"] == COUNTS["red"]
+    lines = ask(capsys, "click", tmp_path / "moved.ply", red, f" {blue}", f"({green})", "--separate").splitlines()
+    assert [line.split("  ")[3] for line in lines] == ["40 points", "60 points", "90 points"]
+
+
+def test_a_click_far_away_or_against_itself(capsys, scan, clicker):
+    said = refused(capsys, "click", scan, GREEN, "-9,0.5,0.25", "--unit", "m", "--up", "z")
+    assert "click (-9.00, 0.50, 0.25): expected a place on the scan" in said
+    said = refused(capsys, "click", scan, GREEN, "--not", GREEN, "--unit", "m", "--up", "z")
+    assert "a positive and a negative one (click 1 and click 2 of 2)" in said
+
+
+number = st.floats(-1e3, 1e3).map(lambda v: f"{v:.3f}")
+place = st.tuples(number, number, number).map(",".join)
+
+
+@settings(deadline=None)
+@given(st.lists(place, min_size=1, max_size=3), st.lists(st.lists(place, min_size=1, max_size=2), max_size=3))
+def test_places_keep_their_order_and_side(inside, outside):
+    line = ["scan.ply", *inside, *(word for group in outside for word in ("--not", *group)), "--json"]
+    rest = arranged(line)
+    if outside:
+        at = rest.index("--not")
+        assert [read_place(t) for t in rest[at + 1 :]] == [read_place(t) for group in outside for t in group]
+        rest = rest[:at]
+    assert (rest[0], rest[-1]) == ("scan.ply", "--json")
+    assert [read_place(t) for t in rest[1:-1]] == [read_place(t) for t in inside]
+    assert not any(re.match(r"-[\d.]", word) for word in rest)
+
+
+def test_what_is_no_place_stays():
+    line = ["a-b.ply", "-h", "--out", "x,y.ply", "1,2,3", "-0.5,1", "--unit", "m"]
+    assert arranged(line) == [*line[:5], "(-0.5,1)", *line[6:]]
+    assert arranged(["--not", "1,2,3", "room.ply", "4,5,6"]) == ["room.ply", "4,5,6", "--not", "1,2,3"]
+    assert arranged(["s", "--not", "(1,2,3)", "(4,5,6)"]) == ["s", "--not", "(1,2,3)", "(4,5,6)"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["click"], "at least one place"),
+        (["click", "1,2"], "'1,2'"),
+        (["click", "-1,2"], "'-1,2'"),
+        (["click", "1", "2", "3"], "'1'"),
+        (["click", "1,2,x"], "three numbers X,Y,Z in metres"),
+        (["click", "1,2,3,4"], "three numbers"),
+        (["click", "1,nan,3"], "got (1, nan, 3)"),
+        (["click", "1,2,3", "--not"], "--not: expected a place X,Y,Z after it"),
+        (["click", "1,2,3", "--not", "--json"], "--not: expected a place X,Y,Z after it"),
+        (["click", "1,2,3", "--not", "lamp"], "'lamp'"),
+        (["click", "1,2,3", "--not", "inf,0,0"], "got (inf, 0, 0)"),
+        (["click", "--not", "1,2,3"], "at least one place"),
+        (["click", "1,2,3", "--out", "x.xyz"], ".xyz"),
         (["find"], "words"),
         (["find", ""], "empty"),
         (["find", "lamp", "  "], "empty"),
@@ -289,6 +427,7 @@ def test_output_that_cannot_be_written_is_refused(capsys, scan, weights, tmp_pat
     ("arguments", "verb"),
     [
         (["find", "SCAN", "red"], "find"),
+        (["click", "SCAN", "-1,0,0"], "click"),
         (["segment", "SCAN"], "semantic"),
         (["segment", "SCAN", "--task", "instance"], "instances"),
         (["segment", "SCAN", "--task", "panoptic"], "panoptic"),
@@ -310,6 +449,25 @@ def test_a_model_that_cannot_answer_is_named(capsys, scan, monkeypatch, tmp_path
 
 def test_a_class_list_that_the_model_lacks_is_refused(capsys, scan, weights):
     assert "painter has its own classes, not scannet20" in refused(capsys, "segment", scan, "--classes", "scannet20")
+
+
+def test_segment_panoptic(capsys, scan, clicker, tmp_path):
+    out = tmp_path / "x.ply"
+    lines = ask(capsys, "segment", scan, "--task", "panoptic", "--out", out).splitlines()
+    assert lines[0].split() == ["mask", "class", "score", "points", "box"]
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["3", "floor", "0.60", "300"],
+        ["1", "green", "0.80", "90"],
+        ["2", "blue", "0.70", "60"],
+        ["0", "red", "0.90", "40"],
+    ]
+    # without overlap two columns say everything
+    columns = read_ply(out).columns
+    assert "mask_0" not in columns
+    assert sorted(set(columns["label"].tolist())) == sorted(IDS)
+    report = json.loads(ask(capsys, "segment", scan, "--task", "panoptic", "--json"))
+    assert report["task"] == "panoptic"
+    assert "panoptic" in report["seconds"]
 
 
 def test_panoptic_is_refused_by_the_scene(capsys, scan, weights):

@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.errors import InputError
 from saymask.models.base import Classes, Objects, Prediction
-from saymask.results import class_masks, found_masks, nothing_fits, object_masks, to_masks
+from saymask.results import (
+    class_masks,
+    click_masks,
+    combine_clicks,
+    found_masks,
+    nothing_fits,
+    object_masks,
+    to_masks,
+)
 from saymask.scan import Scan
 
 
@@ -31,6 +40,7 @@ def test_a_mask_only_over_rows_without_points_is_empty():
     assert masks.message == ""
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(1, 9), st.integers(0, 2**31 - 1))
 def test_masks_are_sorted_and_equal_to_the_logits(m, s, seed):
     rng = np.random.default_rng(seed)
@@ -45,6 +55,7 @@ def test_masks_are_sorted_and_equal_to_the_logits(m, s, seed):
     np.testing.assert_array_equal(masks.dense, dense[wanted] if wanted else np.zeros((0, 12), bool))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 30), st.integers(0, 2**31 - 1))
 def test_every_class_of_a_point_is_a_mask_with_its_mean_probability(c, s, n, seed):
     rng = np.random.default_rng(seed)
@@ -113,3 +124,56 @@ def test_what_fell_short_does_not_read_as_if_it_had_not():
     assert nothing_fits(["lamp"], [0.31], 0.5) == "nothing fits: lamp (best relevance 0.31, asked 0.50)"
     assert nothing_fits([], [], 0.5) == ""
     assert nothing_fits([str(i) for i in range(12)], [], 0.5).endswith(", 9 and 2 more")
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 2**31 - 1))
+def test_clicks_combine_as_the_rule_says(k, s, seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(k, s)).astype(np.float32).round(1)  # rounded: zeros and equal values occur
+    scores = rng.random(k).astype(np.float32)
+    index, points = rng.integers(0, s, 12), rng.integers(0, 12, k)
+    positive, objects = rng.random(k) < 0.6, rng.integers(0, 3, k)
+    positive |= ~np.isin(objects, objects[positive])  # every object has a positive click
+    prediction = Prediction(torch.from_numpy(logits), torch.from_numpy(scores), index)
+    own = index[points]
+    numbers = sorted(set(objects.tolist()))
+    clash = any(
+        own[i] == own[j] and objects[i] == objects[j] and positive[i] != positive[j] for i in range(k) for j in range(k)
+    )
+    if clash:
+        with pytest.raises(InputError, match="a positive and a negative one"):
+            combine_clicks(prediction, points, positive, objects)
+        return
+    masks = click_masks(combine_clicks(prediction, points, positive, objects), scan_of(12), numbers)
+    assert masks.names == tuple(f"object {n}" for n in numbers)
+    for mask, score, number in zip(masks.support, masks.scores, numbers, strict=True):
+        yes, no = (objects == number) & positive, (objects == number) & ~positive
+        assert score == scores[yes].max()
+        for r in range(s):
+            best, worst = logits[yes, r].max(), max(logits[no, r], default=-np.inf)
+            expected = best > 0 and worst <= best
+            if r in own[yes]:
+                expected = True
+            elif r in own[no]:
+                expected = False
+            assert mask[r] == expected
+    np.testing.assert_array_equal(prediction.logits.numpy(), logits)  # nothing was changed
+
+
+def test_a_single_click_keeps_its_logits():
+    logits = torch.tensor([[-2.0, 3.0, 0.0, -1.0]])
+    combined = combine_clicks(
+        Prediction(logits, torch.tensor([0.4]), np.arange(4)), np.array([1]), np.ones(1, bool), np.zeros(1, np.int64)
+    )
+    np.testing.assert_array_equal(combined.logits.numpy(), logits.numpy())
+    doubtful = combine_clicks(
+        Prediction(logits, torch.tensor([0.4]), np.arange(4)), np.array([2]), np.ones(1, bool), np.zeros(1, np.int64)
+    )
+    assert click_masks(doubtful, scan_of(4), [0]).support.tolist() == [[False, True, True, False]]
+
+
+def test_a_click_without_a_row_is_refused():
+    prediction = Prediction(torch.zeros(2, 3), torch.zeros(2), np.array([0, -1, 2]))
+    with pytest.raises(InputError, match="click 2 of 2"):
+        combine_clicks(prediction, np.array([0, 1]), np.ones(2, bool), np.zeros(2, np.int64))

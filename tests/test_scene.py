@@ -53,6 +53,10 @@ def test_bad_sentences(scene):
 def test_other_verbs_say_who_answers(scene):
     with pytest.raises(InputError, match=r"toy\.tiny answers refer, not click; no model of this version answers click"):
         scene.click([(0, 0, 0)])
+    with pytest.raises(InputError, match=r"answers refer, not click; no model"):
+        scene.clicks()
+    with pytest.raises(InputError, match=r"answers refer, not panoptic; no model"):
+        scene.panoptic()
     for verb, arguments in (("find", [["plant"]]), ("semantic", []), ("instances", [])):
         with pytest.raises(InputError, match=rf"answers refer, not {verb}; for {verb} use .*toy\.seer"):
             getattr(scene, verb)(*arguments)
@@ -201,6 +205,7 @@ def test_bad_classes_and_thresholds(seen):
 
 def test_verbs_run_without_gradients(seen, monkeypatch):
     modes = []
+    seen.forget()
     for verb in ("semantic", "instances", "find"):
         real = getattr(Seer, verb)
         spy = lambda *a, _real=real, **k: modes.append(torch.is_inference_mode_enabled()) or _real(*a, **k)  # noqa: E731
@@ -211,6 +216,89 @@ def test_verbs_run_without_gradients(seen, monkeypatch):
     assert modes == [True] * 3
 
 
+def calls_of(scene: Scene, verb: str, monkeypatch) -> list:
+    """What the model is asked from now on, the arguments of one call per entry."""
+    asked: list = []
+    real = getattr(type(scene.model), verb)
+    spy = lambda self, encoded, *a, **k: asked.append((*a, *k.values())) or real(self, encoded, *a, **k)  # noqa: E731
+    monkeypatch.setattr(type(scene.model), verb, spy)
+    return asked
+
+
+def test_only_new_sentences_reach_the_model(scene, monkeypatch):
+    asked = calls_of(scene, "refer", monkeypatch)
+    first = scene.refer("the red chair")
+    again = scene.refer(["the blue lamp", " the red chair ", "the lamp", "the lamp"])
+    assert asked == [(["the red chair"],), (["the blue lamp", "the lamp"],)]
+    answered = [m.names[0] if len(m) else m.message.removeprefix("no object fits: ") for m in again]
+    assert answered == ["the blue lamp", "the red chair", "the lamp", "the lamp"]
+    np.testing.assert_array_equal(again[1].dense, first.dense)
+    scene.forget()
+    scene.refer("the lamp")
+    assert asked[2:] == [(["the lamp"],)]
+
+
+def test_other_verbs_are_asked_once_per_question(seen, monkeypatch):
+    seen.forget()
+    found, told, objects = (calls_of(seen, verb, monkeypatch) for verb in ("find", "semantic", "instances"))
+    for _ in range(2):
+        seen.find(["red", "blue"])
+        seen.find(["red", "blue"], threshold=0.3)
+        seen.find(["blue"])
+        seen.semantic()
+        seen.semantic(["red"])
+        seen.instances()
+    assert found == [(["red", "blue"], None), (["red", "blue"], 0.3), (["blue"], None)]
+    assert told == [(None,), (["red"],)]
+    assert objects == [()]
+
+
+def test_answers_belong_to_the_caller(scene, seen):
+    for ask in (lambda: scene.refer("the red chair"), seen.semantic, seen.instances, lambda: seen.find("red")):
+        first = ask()
+        support, scores, labels = first.support.copy(), first.scores.copy(), first.labels
+        labels = None if labels is None else labels.copy()
+        first.support[:] = ~first.support
+        first.scores[:] = 0
+        if first.labels is not None:
+            first.labels[:] = -7
+        again = ask()
+        np.testing.assert_array_equal(again.support, support)
+        np.testing.assert_array_equal(again.scores, scores)
+        assert (again.labels is None) == (labels is None)
+        if labels is not None:
+            np.testing.assert_array_equal(again.labels, labels)
+        with pytest.raises(ValueError, match="read-only"):
+            first.index[:] = 0
+
+
+def test_an_error_is_not_kept(seen, monkeypatch):
+    seen.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(Seer, "instances", lambda *_: (_ for _ in ()).throw(InputError("not now")))
+        with pytest.raises(InputError, match="not now"):
+            seen.instances()
+    assert len(seen.instances())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_sentences_of_eight_threads(scene, kept):
+    sentences = [f"the {color} {thing}" for color in COLORS for thing in ("chair", "table", "lamp")]
+    alone = [scene.refer(s) for s in sentences]
+    assert any(0 < masks.union().mean() < 1 for masks in alone)
+    if not kept:
+        scene.forget()
+    # every thread asks for all of them, in an order of its own
+    orders = [np.random.default_rng(i).permutation(len(sentences)) for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda order: scene.refer([sentences[i] for i in order]), orders))
+    for order, answers in zip(orders, together, strict=True):
+        for i, masks in zip(order, answers, strict=True):
+            np.testing.assert_array_equal(masks.dense, alone[i].dense)
+            np.testing.assert_allclose(masks.scores, alone[i].scores, rtol=1e-5)
+            assert (masks.names, masks.message) == (alone[i].names, alone[i].message)
+
+
 def test_threads_get_what_they_would_get_alone(scene, seen):
     jobs = [
         *[lambda s=s: scene.refer(f"the {s} chair") for s in COLORS],
@@ -219,6 +307,8 @@ def test_threads_get_what_they_would_get_alone(scene, seen):
         seen.instances,
     ] * 6
     alone = [job() for job in jobs]
+    scene.forget()
+    seen.forget()
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda job: job(), jobs))
     for a, b in zip(alone, together, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tyro
 
-from saymask.cli import data, models, prompts
+from saymask.cli import data, models, places, prompts
 from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.
@@ -14,6 +14,7 @@ from saymask.errors import InputError
 _COMMANDS: dict[str, Callable[..., int]] = {
     "refer": prompts.refer,
     "find": prompts.find,
+    "click": prompts.click,
     "segment": prompts.segment,
     "rooms": data.rooms,
     "prepare": data.prepare,
@@ -48,6 +49,8 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"expected a command ({', '.join(_COMMANDS)}), got {name!r}")
     if name == "train":
         return models.train(rest)
+    if name == "click":
+        rest = places.arranged(rest)
     return tyro.cli(_COMMANDS[name], args=rest, prog=f"saymask {name}")
 
 

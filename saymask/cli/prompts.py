@@ -1,4 +1,4 @@
-"""The commands that ask a model about a scan: refer, find, segment differ in verb and output."""
+"""The commands that ask a model about a scan: refer, find, click, segment differ in verb and output."""
 
 import difflib
 import json
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
-from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, timed
+from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, Switch, timed
+from saymask.cli.places import read_place
 from saymask.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,6 +95,48 @@ def find(
     return ask(scan, prompt, options)
 
 
+def click(
+    scan: Positional[Path],
+    places: Annotated[
+        Positional[tuple[str, ...]], tyro.conf.arg(metavar="X,Y,Z [X,Y,Z ...]", help_behavior_hint="(required)")
+    ],
+    *,
+    not_: Annotated[
+        tuple[str, ...], tyro.conf.arg(name="not", metavar="X,Y,Z [X,Y,Z ...]", help_behavior_hint="(none)")
+    ] = (),
+    separate: Switch = False,
+    options: Prompted = _DEFAULTS,
+) -> int:
+    """Mark the object at a place, or at several: 1.2,0.45,0.7 (metres, z up, as in the boxes that are printed).
+
+    Args:
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
+        places: Where the object is: x, y and z with commas and no spaces, at most 0.5 m from the scan. Several places
+            are on one object.
+        not_: Places that do not belong to it: refine a mask that is too large.
+        separate: Every place is on an object of its own; places after --not belong to none of them.
+        options: Model, outputs, and how to read the file.
+    """
+    options.check()
+    from saymask.clicks import check_clicks, check_places
+
+    # Before the scan is read, by the scene's own rules.
+    inside = [read_place(text) for text in places]
+    outside = [read_place(text) for text in not_]
+    check_places(inside)
+    asked = [(place, True, number if separate else 0) for number, place in enumerate(inside)]
+    asked += [(p, False, number) for p in outside for number in range(len(inside) if separate else 1)]
+    points, positive, objects = (list(column) for column in zip(*asked, strict=True))
+    check_clicks(points, positive, objects)
+
+    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
+        yield from (_line(i, row, row["name"] if separate else "") for i, row in enumerate(rows))
+
+    question = {"clicks": inside, "not": outside, "separate": separate}
+    prompt = Prompt("click", question, lambda s: s.click(points, positive=positive, objects=objects), lines)
+    return ask(scan, prompt, options)
+
+
 def segment(
     scan: Positional[Path],
     *,
@@ -116,7 +159,9 @@ def segment(
         raise InputError(f"--classes: expected only with --task semantic, got --task {task}; leave it out")
 
     def answer(scene: "Scene") -> "Masks":
-        return scene.semantic(chosen) if task == "semantic" else getattr(scene, VERB_OF_TASK[task])()
+        if task == "semantic":
+            return scene.semantic(chosen)
+        return scene.instances() if task == "instance" else scene.panoptic()
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
         largest = sorted(enumerate(rows), key=lambda pair: -pair[1]["points"])

@@ -68,11 +68,15 @@ class TrainingItems(Dataset):
     workers can fetch the next epoch's first items while the last ones of this epoch are still in use.
     """
 
-    def __init__(self, data: ReferDataset | ScanDataset, sentences: int = 1) -> None:
+    def __init__(self, data: ReferDataset | ScanDataset, sentences: int = 1, scans: Iterable[str] = ()) -> None:
+        """`sentences` 0 = one sample per scan with all of its sentences; `scans` are then samples even without any."""
         self.data = data
         self.chunks: list[tuple[str, list[Annotation]]]
         if isinstance(data, ScanDataset):
             self.chunks = [(name, []) for name in data.names]
+        elif sentences == 0:
+            rows = by_scene(data)
+            self.chunks = [(s, [data.annotations[i] for i in rows.get(s, ())]) for s in sorted({*rows, *scans})]
         else:
             self.chunks = [
                 (scene, [data.annotations[row] for row in rows[first : first + sentences]])

@@ -5,7 +5,7 @@ compared with, and how sure of it the model is taken to be:
 
 | name | true mask | confidence of a click |
 |---|---|---|
-| `uniseg3d` | the superpoints of which more than half of the points belong to the object | probability of its true class |
+| `uniseg3d` | the superpoints of which more than half belongs to the object | probability of its true class |
 | `clicks` | the points of the object | the score that the model gives its mask |
 
 The first is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the

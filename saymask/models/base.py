@@ -64,7 +64,8 @@ class TrainConfig:
     scenes: str = ""
     """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1
-    """Sentences of one scan that make a sample (the last of a scan may have fewer)."""
+    """Sentences of one scan that make a sample (the last of a scan may have fewer); 0 = all of a scan, and a scan
+    without any is a sample too."""
     init: str = ""
     """Checkpoint whose tensors of equal name and shape are the initial weights, e.g. of a pre-trained backbone."""
     batch_size: int = 4

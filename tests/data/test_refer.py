@@ -74,6 +74,17 @@ def test_chunks_hold_sentences_of_one_scan(data):
     assert len(TrainingItems(items)) == len(items)
 
 
+def test_a_scan_with_all_its_sentences_or_none_is_a_sample(data):
+    items = ReferDataset(data, "train", source="both", prepare=lambda scan, annotations, rng: (scan.name, annotations))
+    scans = sorted({a.scene_id for a in items.annotations})
+    items.annotations = [a for a in items.annotations if a.scene_id != scans[0]]
+    found = dict(TrainingItems(items, 0, scans)[1, i] for i in range(len(scans)))
+    assert sorted(found) == scans
+    assert found[scans[0]] == []
+    assert sum(len(annotations) for annotations in found.values()) == len(items.annotations)
+    assert len(TrainingItems(items, 0)) == len(scans) - 1
+
+
 def test_workers_see_the_epoch_that_is_set(data):
     items = ReferDataset(data, "train", prepare=item, training=True, max_items=4)
     expected = []

@@ -58,7 +58,7 @@ def test_doctest():
     assert doctest.testmod(interactive).failed == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCENES, st.sampled_from(sorted(CLICK_PROTOCOLS)))
 def test_equals_the_loop_over_clicks(scenes, protocol):
     clicks = [click for scene in scenes for click in scene]
@@ -79,7 +79,7 @@ def test_equals_the_loop_over_clicks(scenes, protocol):
         assert result["overall"] == {"n": 0, "ap": 0.0, "ap50": 0.0, "ap25": 0.0, "miou": 0.0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SCENES)
 def test_each_distance_is_a_metric_of_its_own(scenes):
     result = filled(scenes).compute()
@@ -106,7 +106,7 @@ def test_nearest_distance():
     assert flatten(result)["distance_0.7/ap"] == 1.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SCENES, st.integers(1, 3), st.randoms(use_true_random=False))
 def test_any_number_of_processes_counts_each_scene_once(scenes, world, random):
     whole = filled(scenes)
@@ -119,7 +119,7 @@ def test_any_number_of_processes_counts_each_scene_once(scenes, world, random):
     assert merged.compute() == whole.compute()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 3))
 def test_masks_of_superpoints_are_those_of_their_points(seed, superpoints, count):
     rng = np.random.default_rng(seed)

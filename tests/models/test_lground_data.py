@@ -622,3 +622,17 @@ def test_mixing_in_a_batch():
 def test_the_view_knows_stuff():
     assert [c.name for c, stuff in zip(scannet200(), ViewConfig().stuff) if stuff] == ["wall", "floor"]
     assert ViewConfig(labels="semantic20").stuff.sum() == 2
+
+
+def test_a_turned_sight_is_that_of_the_turned_scan_and_leaves_training_alone():
+    scan, angle = room(), 0.3
+    c, s = np.cos(angle), np.sin(angle)
+    turned = replace(scan, points=(scan.points @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])).astype(np.float32))
+    seen = make_sample(scan, ViewConfig(voxel_size=0.05, turn=angle)).voxels
+    expected = make_sample(turned, ViewConfig(voxel_size=0.05)).voxels
+    assert (seen.cells[seen.index] == expected.cells[expected.index]).all(1).mean() > 0.999  # but for rounding
+    assert not np.array_equal(seen.cells, make_sample(scan, ViewConfig(voxel_size=0.05)).voxels.cells)
+    one, other = (
+        make_sample(scan, ViewConfig(voxel_size=0.05, turn=t), np.random.RandomState(0)).voxels for t in (0.0, angle)
+    )
+    np.testing.assert_array_equal(one.cells, other.cells)

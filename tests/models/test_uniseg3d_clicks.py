@@ -28,7 +28,7 @@ def scene(seed, n=400, objects=4):
     return points, np.unique(np.append(instance, -1), return_inverse=True)[1][:-1].reshape(-1) - 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(SEEDS)
 def test_members(seed):
     instance = scene(seed)[1]
@@ -39,7 +39,7 @@ def test_members(seed):
     assert members_of(np.full(5, -1)) == []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(SEEDS, st.sampled_from([300, 5000]))
 def test_training_clicks_equal_the_plain_rule(seed, n):
     points, instance = scene(seed, n)
@@ -60,20 +60,18 @@ def test_training_clicks_equal_the_plain_rule(seed, n):
 
 def test_the_share_of_a_large_object_may_round_down():
     n = next(n for n in range(501, 3000) if int(n * (500 / n)) == 499)
-    points, rng = np.random.RandomState(0).rand(n, 3).astype(np.float32), np.random.RandomState(1)
-    sizes = []
-    choice = rng.choice
+    points, sizes = np.random.RandomState(0).rand(n, 3).astype(np.float32), []
 
     class Counting(np.random.RandomState):
         def choice(self, count, size, replace):
             sizes.append((count, size))
-            return choice(count, size, replace=replace)
+            return super().choice(count, size, replace=replace)
 
     training_clicks(points, np.zeros(n, np.int64), Counting(1))
     assert sizes == [(n, 499)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(SEEDS)
 def test_benchmark_clicks_equal_brute_force(seed):
     points, instance = scene(seed)
@@ -109,7 +107,7 @@ def test_benchmark_ties_and_covered_instances():
     assert agile_clicks(around, np.array([-1, -1, -1]))[0].shape == (0,)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(SEEDS)
 def test_relative_clicks(seed):
     points, instance = scene(seed)
@@ -162,7 +160,7 @@ def test_user_clicks():
     assert nearest_points(points, points[7]).tolist() == [7]
     twice = np.repeat(points, 2, axis=0)
     assert nearest_points(twice, points[[3]]).tolist() == [6]
-    for nothing in ([], np.zeros((0, 3))):
+    for nothing in ([], [[]], np.zeros((0, 3))):
         assert nearest_points(points, nothing).shape == (0,)
 
 
@@ -171,10 +169,7 @@ def test_user_clicks_that_miss():
     assert nearest_points(points, [[0.5, 0, 0]]).tolist() == [0]
     with pytest.raises(InputError, match=r"click \(0.00, 3.00, 4.00\).* 5.00 m away"):
         nearest_points(points, [[0, 0, 0.1], [0, 3, 4]])
-    for bad in ([1, 2], [[1, 2, 3], [1, 2]], [[1, 2, np.nan]], "here", [[[0, 0, 0]]], 3.0, [[]]):
-        if bad == [[]]:
-            assert nearest_points(points, bad).shape == (0,)
-            continue
+    for bad in ([1, 2], [[1, 2, 3], [1, 2]], [[1, 2, np.nan]], "here", [[[0, 0, 0]]], 3.0):
         with pytest.raises(InputError, match="expected positions"):
             nearest_points(points, bad)
     with pytest.raises(InputError, match="scan with points"):

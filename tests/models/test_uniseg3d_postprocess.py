@@ -125,11 +125,10 @@ def test_masks_that_vanish_and_rounding_spoil_no_other_score():
     score, _ = matrix_nms(torch.cat([nothing, torch.eye(3)]), torch.zeros(5), torch.full((5,), 0.5))
     assert score.tolist() == [0.5] * 5
     torch.manual_seed(1)
-    certain = (8 * torch.randn(1, 999)).sigmoid().round() - 1e-8 * torch.rand(1, 999)  # IoU 1 up to rounding
-    others = torch.rand(4, 999)
-    score, rows = matrix_nms(
-        torch.cat([certain, certain, certain, others]), torch.zeros(7), torch.linspace(0.9, 0.3, 7)
-    )
+    certain = 1.0001 * (torch.rand(1, 99) < 0.5)  # an IoU above 1, as products of reduced precision give it
+    others = torch.rand(4, 99)
+    masks = torch.cat([certain, certain, certain, others])
+    score, rows = matrix_nms(masks, torch.zeros(7), torch.linspace(0.9, 0.3, 7))
     assert (score >= 0).all()
     assert float(score[rows.tolist().index(0)]) == pytest.approx(0.9)
 
@@ -225,6 +224,14 @@ def test_unnamed_masks_are_those_of_a_plain_loop(seed, superpoints, most):
     assert found.labels is None
 
 
+def test_of_equal_queries_one_instance_is_left():
+    masks = torch.tensor([[99.0, 99, -999, -999]] * 3)
+    classes = torch.zeros(3, 19)
+    classes[:, 4] = torch.tensor([200.0, 300, 250])  # everything else has a probability of exactly 0
+    found = instances(classes, masks, torch.full((4,), 60), dataclasses.replace(CONFIG, top_masks=3))
+    assert (found.labels.tolist(), found.masks.tolist()) == ([4], [[True, True, False, False]])
+
+
 def test_none_is_no_semantic_answer():
     logits = torch.zeros(2, 21)
     logits[:, 20] = 9
@@ -267,6 +274,8 @@ def test_the_best_thing_keeps_shared_superpoints_and_remains_vanish():
     answer = stitch(found, semantics, counts, dataclasses.replace(config, fewest_points=4))
     assert answer.semantic.tolist() == [6, 6, 2, 19, 1]
     assert answer.instance.tolist() == [4, 4, 3, 2, 1]
+    small = stitch(things([[0, 0, 1, 0, 0]], [4], [0.9]), semantics, counts, config)  # what is free adds nothing to it
+    assert small.instance.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_without_things_there_is_stuff():

@@ -62,7 +62,7 @@ def test_a_quarter_turn_scale_and_shift_in_this_order():
     np.testing.assert_allclose(moved, [[1, 2, 11], [-3, 0, 12]], atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_draws_in_the_published_order(seed):
     rng, twin = np.random.RandomState(seed), np.random.RandomState(seed)
@@ -92,8 +92,8 @@ def test_cheaper_augmentations():
 
 
 def test_the_elastic_distortion_happens_half_of_the_time():
-    points, bent = cloud(0, 50), []
-    for seed in range(40):
+    points, bent = cloud(0, 20) / 10, []
+    for seed in range(16):
         rng, twin = np.random.RandomState(seed), np.random.RandomState(seed)
         coords = elastic_coords(points, rng)
         bent.append(coords.dtype == np.float64)
@@ -102,7 +102,7 @@ def test_the_elastic_distortion_happens_half_of_the_time():
             np.testing.assert_array_equal(coords, points / np.float32(0.02))
             np.testing.assert_array_equal(coord_cells(coords), coord_cells(points / np.float32(0.02)))
             assert rng.rand() == twin.rand()  # nothing else was drawn
-    assert 10 < sum(bent) < 30
+    assert 4 <= sum(bent) <= 12
 
 
 def test_other_voxels_are_bent_by_as_many_metres():
@@ -110,11 +110,11 @@ def test_other_voxels_are_bent_by_as_many_metres():
     fine, coarse = (
         elastic_coords(points, np.random.RandomState(5), voxel_size=size, share=1) * size for size in (0.02, 0.08)
     )
-    np.testing.assert_allclose(fine, coarse, atol=1e-4)
+    np.testing.assert_allclose(fine, coarse, rtol=1e-12)
     assert np.abs(fine - points).max() > 0.05
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.sampled_from([0.02, 0.05]))
 def test_cells_begin_at_zero(seed, size):
     points = cloud(seed) - 7
@@ -156,7 +156,7 @@ def test_far_scans_come_closer():
 # ---- truth
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_truth_equals_the_means(seed):
     semantic, instance, index = labels(seed)
@@ -175,8 +175,8 @@ def test_truth_equals_the_means(seed):
         assert found.semantic[s] == (int(np.argmax(share)) if max(share) > 0.5 else NO_CLASS)
     rows = np.array([objects.index(i) if i >= 0 else -1 for i in dense.tolist()])
     np.testing.assert_array_equal(found.instance, rows)
-    np.testing.assert_array_equal(vote(instance == np.array([[2], [7]]), index, 12),
-                                  [[(instance[index == s] == i).mean() > 0.5 for s in range(12)] for i in (2, 7)])  # fmt: skip
+    expected = [[(instance[index == s] == i).mean() > 0.5 for s in range(12)] for i in (2, 7)]
+    np.testing.assert_array_equal(vote(instance == np.array([[2], [7]]), index, 12), expected)
 
 
 def test_half_is_no_majority_and_empty_superpoints_have_none():

@@ -48,6 +48,9 @@ class ViewConfig:
     """Whether voxel coordinates begin at 0 on each axis."""
     conflicts: Literal["first", "ignore"] = "first"
     """Label of a voxel whose points differ: that of its first point, or none (§7.6, 7.7)."""
+    turn: float = 0.0
+    """Angle about the vertical axis under which scans are looked at when testing, radians. Generated rooms stand
+    square, with walls exactly on voxel borders: a sight that randomly turned training never has."""
     voxel_to_point: Literal["inverse", "nearest_corner", "nearest_centre"] = "inverse"
     """Voxel that answers for a point: its own, or as published the one with the nearest corner (semantic, §6.2) or
     centre (instances, §6.5)."""
@@ -121,6 +124,7 @@ def make_sample(
         draw = draws(rng)
     cloud, labelled = _cloud(scan, config, training=draw is not None)
     if draw is None:
+        cloud = replace(cloud, points=_turned(cloud.points, config.turn))
         space = similarity(config.voxel_size)
         voxels = voxelise(cloud, space.scale, conflicts=config.conflicts, compat=config.compat)
         voxels = replace(voxels, index=_voxel_of_points(cloud.points, voxels, config))
@@ -155,6 +159,15 @@ def _cloud(scan: Scan, config: ViewConfig, *, training: bool) -> tuple[Cloud, bo
     if not np.isfinite(points).all():
         raise InputError(f"scan {scan.name}: expected finite points, got NaN or infinity; drop those points first")
     return Cloud(points, scan.colors, labels, np.maximum(instances, NONE)), config.labels in scan.labels
+
+
+def _turned(points: np.ndarray, angle: float) -> np.ndarray:
+    if angle == 0:
+        return points
+    c, s = np.cos(angle), np.sin(angle)
+    turned = points.astype(np.float64)
+    turned[:, :2] = turned[:, :2] @ np.array([[c, s], [-s, c]])
+    return turned.astype(np.float32)
 
 
 def _limited(cloud: Cloud, config: ViewConfig, annotated: np.ndarray | None) -> Cloud:

@@ -7,7 +7,7 @@ Torch tensors, both of plain numbers. No code in it runs.
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,10 @@ class _Array:
 
     def __init__(self, *ignored: Any) -> None:
         self.values: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows; TypeError for an array without any, as NumPy's."""
+        return iter(np.asarray(self.values))
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state

@@ -63,8 +63,9 @@ def matrix_nms(
     `filter_thr` drops lowered scores below it, `max_num` keeps that many. Of equal scores the first row wins.
 
     A mask identical to a better one gets score 0. When that one had a twin, too, the published code has 0 / 0 = NaN
-    instead, which passes no threshold either. IoUs that rounding pushes above 1 count as 1, and the IoU of two masks
-    that are 0 everywhere is 0: there a single pair would turn every score of the published code negative or NaN.
+    instead, which passes no threshold either. IoUs that rounding (of products in reduced precision) pushes above 1
+    count as 1, and two masks that are 0 everywhere have the IoU 0: in the published code a single such pair turns every
+    score negative or NaN.
     """
     if kernel not in ("linear", "gaussian"):
         raise InputError(f"expected the kernel 'linear' or 'gaussian', got {kernel!r}; pass one of the two")

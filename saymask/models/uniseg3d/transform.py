@@ -93,13 +93,13 @@ def elastic_coords(
 
     One uniform number decides. Other voxel sizes than the published one are bent by as many metres.
     """
-    coords = positions.astype(np.float32) / np.float32(voxel_size)
+    positions = positions.astype(np.float32)
     if rng.rand() >= share:
-        return coords
-    voxels = PUBLISHED_VOXEL / voxel_size
+        return positions / np.float32(voxel_size)
+    coords = positions / np.float32(PUBLISHED_VOXEL)
     for granularity, magnitude in ELASTIC:
-        coords = elastic_distortion(coords, granularity * voxels, magnitude * voxels, rng)
-    return coords
+        coords = elastic_distortion(coords, granularity, magnitude, rng)
+    return coords if voxel_size == PUBLISHED_VOXEL else coords * (PUBLISHED_VOXEL / voxel_size)
 
 
 def point_cells(positions: np.ndarray, voxel_size: float = PUBLISHED_VOXEL) -> np.ndarray:
