@@ -21,7 +21,7 @@ MOST_CLICKS = 1000
 """Clicks in one question: each is a row of logits over the whole scan."""
 _FAR_OUTSIDE = 1e9  # metres; beyond it squared distances are of no use
 
-Places = np.ndarray | Sequence[float] | Sequence[Sequence[float]]
+Places = np.ndarray | Sequence[float] | Sequence[Sequence[float]] | Sequence[np.ndarray]
 """One place (x, y, z) or several [K, 3]: metres, z up, in the scan's own frame."""
 
 

@@ -102,7 +102,9 @@ class Clicker(Painter):
     def panoptic(self, encoded: Tensor) -> Objects:
         own = torch.cdist(encoded, self.paints).argmin(1)
         masks = torch.stack([own == c for c in range(4)]).numpy()
-        return Objects(masks, np.float32([0.6, 0.9, 0.8, 0.7]), np.arange(4), np.arange(len(own)), tuple(PAINTS), IDS)
+        return Objects(
+            masks, np.array([0.6, 0.9, 0.8, 0.7], np.float32), np.arange(4), np.arange(len(own)), tuple(PAINTS), IDS
+        )
 
 
 def tiny_clicker() -> Preset:

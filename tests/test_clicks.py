@@ -56,7 +56,7 @@ def test_one_place_without_a_list(scene):
     x, y, z = (float(v) for v in inside(scene, 0))
     masks = scene.click((x, y, z))
     assert len(masks) == 1
-    for same in ([(x, y, z)], np.float32([[x, y, z]]), torch.tensor([[x, y, z]])):
+    for same in ([(x, y, z)], np.array([[x, y, z]], np.float32), torch.tensor([[x, y, z]])):
         np.testing.assert_array_equal(scene.click(same).dense, masks.dense)  # type: ignore[arg-type]
     assert len(scene.model.asked) == 1  # type: ignore[arg-type]
 

@@ -7,9 +7,14 @@ from saymask.atomic import check_writable
 from saymask.errors import InputError
 from saymask.io.pickles import read_foreign, state_dict_of
 
-SYSTEMS = ("less", "bqnet", "lground")
+SYSTEMS = ("less", "bqnet", "lground", "uniseg3d")
 """Systems whose official checkpoints can be converted."""
-_CHOICES = {"preset": ("bqnet", "lground"), "projections": ("less",), "anchors": ("lground",)}
+_CHOICES = {
+    "preset": ("bqnet", "lground"),
+    "projections": ("less",),
+    "anchors": ("lground",),
+    "class_embeddings": ("uniseg3d",),
+}
 """Choice → systems that know it."""
 
 
@@ -21,6 +26,7 @@ def convert(
     preset: str | None = None,
     projections: str | Path | None = None,
     anchors: str | Path | None = None,
+    class_embeddings: str | Path | None = None,
     text_encoder: str | None = None,
     report: Callable[[str], None] = print,
 ) -> Path:
@@ -39,6 +45,10 @@ def convert(
     in no checkpoint: `anchors` is the official `clip_feats_scannet_200.pkl` or a file of `saymask anchors`, or
     `text_encoder` makes them; without either the network is a start for training.
 
+    UniSeg3D: the mmengine file `model_best.pth` or `model_best_2.pth`. The class embeddings are in no checkpoint:
+    `class_embeddings` is the official `scannet_cls_embedding.pth`, else the text encoder makes them where there is one.
+    The frozen text tower is not stored; it is compared with the text encoder here, and the result is reported.
+
     `text_encoder` is a local folder with the system's text encoder where the hub cannot be reached (for LESS the
     tokenizer and the configuration count, the weights come from the checkpoint). `report` gets one line per remark.
 
@@ -55,7 +65,8 @@ def convert(
             "an official LESS checkpoint lacks its five word projections: say projections='rebuild' (draw them again "
             "under the trainer's seed 42) or give a file that holds them"
         )
-    for name, value in (("preset", preset), ("projections", projections), ("anchors", anchors)):
+    choices = {"preset": preset, "projections": projections, "anchors": anchors, "class_embeddings": class_embeddings}
+    for name, value in choices.items():
         if value is not None and system not in _CHOICES[name]:
             raise InputError(f"{name} is a choice for {' and '.join(_CHOICES[name])}; leave it out for {system}")
     content, refused = read_foreign(path)
@@ -70,6 +81,10 @@ def convert(
         from saymask.convert.lground import convert_lground
 
         return convert_lground(state, content, path, out, preset, anchors, text_encoder, report)
+    if system == "uniseg3d":
+        from saymask.convert.uniseg3d import convert_uniseg3d
+
+        return convert_uniseg3d(state, content, path, out, class_embeddings, text_encoder, report)
     from saymask.convert.bqnet import convert_backbone, convert_bqnet, is_backbone
 
     if is_backbone(state):

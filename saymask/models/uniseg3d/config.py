@@ -32,6 +32,8 @@ class UniSeg3DConfig:
     ffn_width: int = 1024
     class_prompts: tuple[str, ...] = ()
     """Texts with one {} for a class name, averaged to a class embedding; () = the 14 of the lineage (§2.9)."""
+    class_prototypes: int = 1
+    """Texts per class in the class embeddings (`UniSeg3D.set_class_embeddings` sets it)."""
     logit_scale: float = 4.6052
     """Class logits are cosines times exp of this."""
 
@@ -63,9 +65,13 @@ class UniSeg3DConfig:
     """(query, class) pairs that are looked at (§6.1)."""
     mask_threshold: float = 0.4
     """Probability above which a superpoint belongs to a mask."""
+    instance_threshold: float = 0.0
+    """Score that an instance needs."""
     panoptic_threshold: float = 0.5
     """Score that a thing needs in the panoptic answer."""
     fewest_points: int = 100
     """Masks with this many points or fewer are dropped."""
     agnostic_threshold: float = 0.6
     """Confidence of class-agnostic masks (§6.5)."""
+    find_threshold: float = 0.4
+    """Relevance that an object needs to be found for a name: that the name fits, times the mask's confidence (ours)."""

@@ -1,0 +1,107 @@
+"""A scan that UniSeg3D has encoded, and what its superpoint queries say: four tasks read from one decoder pass."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.errors import InputError
+from saymask.models.uniseg3d.config import THINGS
+from saymask.models.uniseg3d.decoder import Decoder, Memory
+from saymask.models.uniseg3d.heads import inside
+from saymask.models.uniseg3d.matching import wide
+from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.postprocess import mask_scores
+
+LARGEST_PASS = 2**26
+"""Queries times superpoints of a decoder pass: up to 8,192 superpoints are queries together, as published."""
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """The last stage of the superpoint queries of one scan with S superpoints."""
+
+    stage: Stage
+    """Of the K queries that can become objects: all of them, unless the scan took several passes."""
+    semantic: Tensor  # float32 [S, 21] logits of all superpoints, "none" last
+    directions: Tensor  # float32 [S, W] of length 1: the semantics of each superpoint in the space of the texts
+
+
+class EncodedScan:
+    """One scan before the prompts; several threads may ask it."""
+
+    def __init__(self, memory: Memory, index: np.ndarray, decoder: Decoder, class_embeddings: Tensor) -> None:
+        """Keep what the prompts need; `index` int64 [N] is the superpoint of each point."""
+        self.memory, self.index = memory, index
+        counts = np.bincount(index, minlength=len(memory))
+        self.counts = torch.from_numpy(counts).to(memory.features.device)
+        """int64 [S]: points of each superpoint."""
+        self._decoder, self._class_embeddings = decoder, class_embeddings
+        self._lock = threading.Lock()
+        self._said: Said | None = None
+        self._kept: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @torch.no_grad()
+    def said(self) -> Said:
+        """Return what the superpoint queries say, computed when it is first asked for.
+
+        Raises InputError when the answers are not finite.
+        """
+        with self._lock:
+            if self._said is None:
+                self._said = ask_superpoints(self._decoder, self.memory, self._class_embeddings)
+            return self._said
+
+
+def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, *, largest: int = LARGEST_PASS) -> Said:
+    """Let every superpoint of a scan be a query (§3.2); of more than `largest` pairs in several passes.
+
+    A pass takes every n-th superpoint, so that its queries lie all over the scan, as the random share does that is
+    trained with. After several passes the masks of those queries are kept that could be among the best
+    `config.top_masks` of a task. Raises InputError when the answers are not finite.
+    """
+    size = len(memory)
+    passes = -(-size * size // largest)
+    passes = min(passes, size)
+    every = torch.arange(size, device=memory.features.device)
+    stages: list[Stage] = []
+    semantic = torch.empty(0)
+    directions = torch.empty(0)
+    for start in range(passes):
+        queries = every[start::passes]
+        outputs = decoder.objects(memory, queries, class_embeddings)
+        stage = outputs.objects[-1]
+        pooled = inside(stage.masks, memory.masks)
+        facing = decoder.heads.semantic(stage.embeddings, pooled)
+        if start == 0:
+            semantic = outputs.semantic.new_empty(size, outputs.semantic.shape[1])
+            directions = facing.new_empty(size, facing.shape[1])
+        semantic[queries], directions[queries] = outputs.semantic, facing
+        stages.append(stage if passes == 1 else best_queries(stage, decoder.config.top_masks))
+    stage = stages[0] if passes == 1 else best_queries(joined(stages), decoder.config.top_masks)
+    if not bool(semantic.isfinite().all()):
+        raise InputError("expected finite answers, got NaN or infinity; is the model trained?")
+    return Said(stage, semantic, directions)
+
+
+def best_queries(stage: Stage, count: int) -> Stage:
+    """Return the queries that are among the best `count` by class, by class and predicted IoU, or by mask and IoU."""
+    assert stage.iou is not None
+    likely = wide(stage.classes).softmax(1)[:, :THINGS].amax(1)
+    overlap = wide(stage.iou)
+    scores = torch.stack([likely, likely * overlap, mask_scores(stage.masks) * overlap])
+    rows = scores.topk(min(count, scores.shape[1]), dim=1).indices.unique()
+    return Stage(stage.classes[rows], stage.masks[rows], stage.embeddings[rows], stage.iou[rows])
+
+
+def joined(stages: list[Stage]) -> Stage:
+    """Return the queries of all `stages`, one after the other."""
+    columns = ([s.classes for s in stages], [s.masks for s in stages], [s.embeddings for s in stages])
+    overlaps = [s.iou for s in stages if s.iou is not None]
+    return Stage(*(torch.cat(column) for column in columns), torch.cat(overlaps))

@@ -1,0 +1,346 @@
+"""UniSeg3D: six segmentation tasks in one model (NeurIPS 2024, arXiv 2407.03263).
+
+Sparse U-Net → superpoints. Superpoints, clicks and sentences become queries of one decoder; superpoint queries answer
+`semantic`, `instances`, `panoptic` and `find`, clicks `click`, sentences `refer`. Prompts never influence anything
+else, so a scan is encoded once and every prompt is a decoder pass of its own. Source: specification of UniSeg3D
+(released code).
+"""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saymask.data.annotations import Annotation
+from saymask.data.labels import scannet20
+from saymask.errors import InputError
+from saymask.models.base import Classes, Model, Objects, Prediction
+from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
+from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
+from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.decoder import Decoder
+from saymask.models.uniseg3d.encoded import EncodedScan
+from saymask.models.uniseg3d.heads import class_logits
+from saymask.models.uniseg3d.losses import losses
+from saymask.models.uniseg3d.matching import wide
+from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
+from saymask.models.uniseg3d.outputs import Outputs, Stage
+from saymask.models.uniseg3d.postprocess import FIRST_ID, instances, stitch
+from saymask.nn.superpoints import SuperpointUNet
+from saymask.scan import Scan
+from saymask.text import CachedText, check_sentence, load_text_encoder
+
+PROMPTS_AT_ONCE = 64
+"""So many prompts are decoded together; more would only take memory."""
+SMALLEST_EXTENT = 128
+"""Smallest spatial extent of the official code, in voxels (§3.6)."""
+BENCHMARK = "scannet20"
+"""What a user calls the model's own classes."""
+_TEXT_LOCK = threading.Lock()
+"""The memory of `CachedText` is for one thread at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A batch of scans before the prompts."""
+
+    scans: tuple[EncodedScan, ...]
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def only(self) -> EncodedScan:
+        """Return the one scan; InputError for a batch of several."""
+        if len(self.scans) != 1:
+            raise InputError(f"expected one encoded scan, got {len(self.scans)}; ask each on its own")
+        return self.scans[0]
+
+
+class UniSeg3D(Model):
+    """UniSeg3D; see `UniSeg3DConfig`. Answers all six verbs."""
+
+    system = "uniseg3d"
+    uses_superpoints = True
+    class_embeddings: Tensor
+    """float32 [20, K, W], rows of length 1; NaN until they are known."""
+
+    def __init__(self, config: UniSeg3DConfig | None = None, *, text_encoder: nn.Module | None = None) -> None:
+        """Build with random weights; `text_encoder` (texts → TextFeatures) replaces the one that the config names."""
+        super().__init__()
+        config = UniSeg3DConfig() if config is None else config
+        self.config: UniSeg3DConfig = config
+        self.card = {}
+        self.backbone = SuperpointUNet(config.widths, config.block_reps)
+        self.decoder = Decoder(config)
+        self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
+        self.text_encoder.requires_grad_(False)
+        unknown = torch.full((CLASSES, config.class_prototypes, config.text_width), torch.nan)
+        self.register_buffer("class_embeddings", unknown)
+        self._cached_text: CachedText | None = None
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "UniSeg3D":
+        """Switch BatchNorm; the frozen text encoder stays in eval mode."""
+        super().train(mode)
+        self.text_encoder.train(False)
+        return self
+
+    # ---- classes and texts
+
+    def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
+        """Make the class embeddings with the text encoder, unless they are known."""
+        if bool(self.class_embeddings.isfinite().all()):
+            return
+        self.set_class_embeddings(self._named([c.name for c in scannet20()]))
+        say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
+
+    def set_class_embeddings(self, embeddings: Tensor) -> None:
+        """Take the class embeddings float [20, K, W], rows of length 1, any K > 0; InputError for anything else."""
+        width = self.config.text_width
+        fits = embeddings.ndim == 3 and embeddings.is_floating_point() and embeddings.shape[1] > 0
+        if not fits or embeddings.shape[0] != CLASSES or embeddings.shape[2] != width:
+            raise InputError(
+                f"class embeddings: expected float [{CLASSES}, K, {width}] with K > 0, got {embeddings.dtype} "
+                f"{list(embeddings.shape)}; were they made by another text encoder?"
+            )
+        if not bool(embeddings.isfinite().all()):
+            raise InputError("class embeddings: expected finite numbers, got NaN or infinity")
+        self.config = replace(self.config, class_prototypes=embeddings.shape[1])
+        self.class_embeddings = embeddings.detach().to(self.class_embeddings).clone()
+
+    def known_classes(self) -> Tensor:
+        """Return the class embeddings; InputError when they are not known."""
+        if not bool(self.class_embeddings.isfinite().all()):
+            raise InputError(
+                "this model has no class embeddings yet: train it, convert it with class embeddings, or call "
+                "set_class_embeddings (make_class_embeddings makes them)"
+            )
+        return self.class_embeddings
+
+    def text(self, texts: Sequence[str]) -> Tensor:
+        """Return the sentence features float32 [T, W] of texts, each encoded once."""
+        with _TEXT_LOCK:
+            return self._cache().to(self.device)(texts).sentence
+
+    def _named(self, names: Sequence[str]) -> Tensor:
+        """Return the embeddings float32 [C, K, W] of names."""
+        with _TEXT_LOCK:
+            made = make_class_embeddings(names, self._cache().to(self.device), self.config.class_prompts)
+        return made.to(self.device)
+
+    def _cache(self) -> CachedText:
+        if self._cached_text is None:
+            # The frozen encoder is a TextEncoder or behaves like one.
+            self._cached_text = CachedText(self.text_encoder)  # type: ignore[arg-type]
+        return self._cached_text
+
+    # ---- scans to batches
+
+    def prepare(
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
+    ) -> Sample:
+        """Return voxels, superpoints and queries; with `rng` augmented, with clicks, sentences and truth."""
+        return make_sample(scan, annotations, self.config, rng)
+
+    def collate(self, samples: list[Sample]) -> Batch:
+        """Return the batch of `samples`."""
+        return collate(samples)
+
+    # ---- the network
+
+    def features(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Return the superpoint features float [S, C] of each scan."""
+        shape = None
+        if self.config.odd_extents:
+            shape = (batch.scans.coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
+        pyramid = self.backbone.sites(batch.scans, shape)
+        return self.backbone(batch.scans, pyramid).split(batch.scans.sizes)
+
+    def forward(self, batch: Batch) -> list[Outputs]:
+        """Return all stages of all queries of each scan, as training needs them."""
+        classes = self.known_classes()
+        said = self.text([text for texts in batch.texts for text in texts]).split([len(t) for t in batch.texts])
+        return [
+            self.decoder(features, queries, clicks, texts, classes)
+            for features, queries, clicks, texts in zip(
+                self.features(batch), batch.queries, batch.clicks, said, strict=True
+            )
+        ]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted terms of a batch in the training view; `losses` names them."""
+        if batch.truth is None:
+            raise InputError("expected samples with truth: prepare(scan, annotations, rng=...) of scans with labels")
+        return losses(self(batch), batch.truth, self.config, self.decoder.contrast_scale)
+
+    @torch.no_grad()
+    def encode_batch(self, batch: Batch) -> Encoded:
+        """Return what all prompts of each scan share."""
+        classes = self.known_classes()
+        return Encoded(
+            tuple(
+                EncodedScan(self.decoder.memory(features), index, self.decoder, classes)
+                for features, index in zip(self.features(batch), batch.scans.index, strict=True)
+            )
+        )
+
+    # ---- prompts
+
+    @torch.no_grad()
+    def refer(
+        self, encoded: Encoded, sentences: Sequence[str], *, count: Literal["one", "any"] = "any"
+    ) -> list[Prediction]:
+        """Return one Prediction with one mask per sentence, as published whatever the `count`; it may be empty.
+
+        A batch of one scan takes any number of sentences, a batch of several exactly one per scan. The score is the
+        mean probability inside the mask times that of showing any class. Source: §6.4.
+        """
+        scans, several = encoded.scans, len(encoded) > 1
+        if several and len(sentences) != len(scans):
+            raise InputError(f"expected one sentence for each of {len(scans)} scans, got {len(sentences)}")
+        said = self.text([check_sentence(s) for s in sentences])
+        owners = [(scan, said[i : i + 1]) for i, scan in enumerate(scans)] if several else [(scans[0], said)]
+        predictions = []
+        for scan, texts in owners:
+            stages = [self._prompted(scan, None, part).texts[-1] for part in texts.split(PROMPTS_AT_ONCE) if len(part)]
+            for stage in stages:
+                logits, scores = self._masks(scan, stage)
+                predictions += [
+                    Prediction(row[None], score[None], scan.index, float(score)) for row, score in zip(logits, scores)
+                ]
+        return predictions
+
+    @torch.no_grad()
+    def click(self, encoded: Encoded, points: np.ndarray) -> Prediction:
+        """Return a mask for each point int64 [K]; scores as in `refer`. Clicks do not see each other (§3.2)."""
+        scan = encoded.only()
+        stage = self._clicked(scan, points)
+        logits, scores = self._masks(scan, stage)
+        return Prediction(logits, scores, scan.index)
+
+    @torch.no_grad()
+    def click_classes(self, encoded: Encoded, points: np.ndarray) -> np.ndarray:
+        """Return the probability of each thing class for each click, float32 [K, 18], as the protocol needs (§6.6)."""
+        stage = self._clicked(encoded.only(), points)
+        return wide(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
+
+    def _clicked(self, scan: EncodedScan, points: np.ndarray) -> Stage:
+        """Return the last stage of the clicks on points int64 [K]; those on one superpoint are the same click."""
+        superpoints, back = np.unique(scan.index[np.asarray(points, np.int64)], return_inverse=True)
+        clicks = torch.from_numpy(superpoints).to(self.device)
+        stages = [self._prompted(scan, part, None).clicks[-1] for part in clicks.split(PROMPTS_AT_ONCE)]
+        rows = torch.from_numpy(back.reshape(-1)).to(self.device)
+        classes, masks, embeddings = (
+            torch.cat([getattr(s, name) for s in stages])[rows] for name in ("classes", "masks", "embeddings")
+        )
+        return Stage(classes, masks, embeddings)
+
+    def _prompted(self, scan: EncodedScan, clicks: Tensor | None, texts: Tensor | None) -> Outputs:
+        return self.decoder.prompts(scan.memory, clicks, texts, self.known_classes())
+
+    def _masks(self, scan: EncodedScan, stage: Stage) -> tuple[Tensor, Tensor]:
+        """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""
+        threshold, masks = self.config.mask_threshold, wide(stage.masks)
+        logits = masks - math.log(threshold / (1 - threshold))
+        sure = weighted_mean(masks.sigmoid(), (logits > 0) * scan.counts)
+        something = 1 - wide(stage.classes).softmax(1)[:, THINGS]
+        return logits, (sure * something).clamp(0, 1)
+
+    # ---- whole scans
+
+    @torch.no_grad()
+    def semantic(self, encoded: Encoded, classes: str | Sequence[str] | None = None) -> Classes:
+        """Return the class of every superpoint: of ScanNet's 20 (§6.2), or of the names in `classes`.
+
+        The probability is among the classes that can be answered. InputError for another label set.
+        """
+        scan = encoded.only()
+        said = scan.said()
+        if classes is None or classes == BENCHMARK:
+            names, ids = _own_classes()
+            logits = said.semantic[:, :CLASSES]
+        elif isinstance(classes, str):
+            raise InputError(f"classes: expected {BENCHMARK} or a list of names, got {classes!r}")
+        else:
+            names, ids = tuple(classes), tuple(range(1, len(classes) + 1))
+            logits = class_logits(said.directions, self._named(names), self.decoder.heads.scale)[:, :-1]
+        best, chosen = logits.softmax(1).max(1)
+        return Classes(chosen.cpu().numpy(), best.float().cpu().numpy(), scan.index, names, ids)
+
+    @torch.no_grad()
+    def instances(self, encoded: Encoded) -> Objects:
+        """Return the things, best score first (§6.1)."""
+        scan, config = encoded.only(), self.config
+        stage = scan.said().stage
+        found = instances(stage.classes, stage.masks, scan.counts, config, threshold=config.instance_threshold)
+        assert found.labels is not None
+        return _objects(scan, found.masks, found.scores, found.labels + STUFF)
+
+    @torch.no_grad()
+    def panoptic(self, encoded: Encoded) -> Objects:
+        """Return disjoint masks: wall and floor where there are any, then things, best score first (§6.3).
+
+        The score of wall and floor is the mean probability of the class over the points of the mask.
+        """
+        scan, config = encoded.only(), self.config
+        said = scan.said()
+        stage = said.stage
+        things = instances(
+            stage.classes, stage.masks, scan.counts, config, iou=stage.iou, threshold=config.panoptic_threshold
+        )
+        assert things.labels is not None
+        laid = stitch(things, said.semantic, scan.counts, config)
+        stuff = torch.arange(STUFF, device=laid.instance.device)
+        # The best thing has the largest id.
+        ids = torch.cat([stuff, torch.arange(len(things) - 1, -1, -1, device=stuff.device) + FIRST_ID])
+        masks = laid.instance == ids[:, None]
+        sure = weighted_mean(said.semantic[:, :CLASSES].softmax(1)[:, :STUFF].T, masks[:STUFF] * scan.counts)
+        scores = torch.cat([sure, things.scores.to(sure.dtype)])
+        labels = torch.cat([stuff, things.labels + STUFF])
+        there = masks.any(1)
+        return _objects(scan, masks[there], scores[there], labels[there])
+
+    @torch.no_grad()
+    def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
+        """Return the masks whose relevance for a name is at least `threshold` (the config's without it), best first.
+
+        Names do not compete: a mask may be found for several. Source of the masks: §6.5; `naming` says how they are
+        named.
+        """
+        scan, config = encoded.only(), self.config
+        said, texts, known = scan.said(), self._named(names), self.known_classes()
+        level = config.find_threshold if threshold is None else threshold
+        with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
+            heads = self.decoder.heads
+            found = candidates(said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known, config)
+            fits = relevance(found, texts, known, heads.scale)
+        best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
+        mask, name = (fits >= level).nonzero(as_tuple=True)
+        order = fits[mask, name].argsort(descending=True, stable=True)
+        mask, name = mask[order], name[order]
+        return Objects(
+            found.masks[mask].cpu().numpy(),
+            fits[mask, name].float().cpu().numpy(),
+            name.cpu().numpy(),
+            scan.index,
+            tuple(names),
+            tuple(range(1, len(names) + 1)),
+            tuple(best.tolist()),
+        )
+
+
+def _own_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    table = scannet20()
+    return tuple(c.name for c in table), tuple(c.id for c in table)
+
+
+def _objects(scan: EncodedScan, masks: Tensor, scores: Tensor, classes: Tensor) -> Objects:
+    names, ids = _own_classes()
+    score = scores.clamp(0, 1).float().cpu().numpy()
+    return Objects(masks.cpu().numpy(), score, classes.cpu().numpy(), scan.index, names, ids)
