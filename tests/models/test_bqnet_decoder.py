@@ -112,7 +112,7 @@ def cut(outputs, u, sizes, lengths, scene):
 
 
 def by_superpoint(given_, outputs):
-    """Return the outputs with the superpoints of the chosen seeds: of two seeds on the same one, either may be taken."""
+    """Return the outputs with the superpoints of the chosen seeds: of two seeds on one, either may be taken."""
     return replace(outputs, chosen=given_.seeds[given_.scene].gather(1, outputs.chosen))
 
 

@@ -1,4 +1,4 @@
-"""Clicks on objects: training, benchmark, off the centre, by a user."""
+"""Clicks on objects: training, benchmark, off the centre."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from saymask.models.uniseg3d.clicks import (
     DISTANCES,
     agile_clicks,
     members_of,
-    nearest_points,
     random_clicks,
     relative_clicks,
     training_clicks,
@@ -149,28 +148,3 @@ def test_random_clicks_reach_every_point():
         assert instance[clicks].tolist() == clicked.tolist() == [0, 1]
         seen |= set(clicks.tolist())
     assert seen == {0, 1, 2, 4, 5}
-
-
-def test_user_clicks():
-    points = scene(0)[0]
-    chosen = np.array([5, 17, 5])
-    assert nearest_points(points, points[chosen]).tolist() == chosen.tolist()
-    near = points[chosen] + np.float32(1e-4)
-    assert nearest_points(points, near.tolist()).tolist() == chosen.tolist()
-    assert nearest_points(points, points[7]).tolist() == [7]
-    twice = np.repeat(points, 2, axis=0)
-    assert nearest_points(twice, points[[3]]).tolist() == [6]
-    for nothing in ([], [[]], np.zeros((0, 3))):
-        assert nearest_points(points, nothing).shape == (0,)
-
-
-def test_user_clicks_that_miss():
-    points = np.zeros((2, 3), np.float32)
-    assert nearest_points(points, [[0.5, 0, 0]]).tolist() == [0]
-    with pytest.raises(InputError, match=r"click \(0.00, 3.00, 4.00\).* 5.00 m away"):
-        nearest_points(points, [[0, 0, 0.1], [0, 3, 4]])
-    for bad in ([1, 2], [[1, 2, 3], [1, 2]], [[1, 2, np.nan]], "here", [[[0, 0, 0]]], 3.0):
-        with pytest.raises(InputError, match="expected positions"):
-            nearest_points(points, bad)
-    with pytest.raises(InputError, match="scan with points"):
-        nearest_points(points[:0], [[0, 0, 0]])

@@ -1,6 +1,5 @@
-"""Where people click on objects: as in training, as in the benchmark, off the centre, and as a user says (§2.7b)."""
+"""Where people click on objects: as in training, as in the benchmark, and off the centre (§2.7b)."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +11,6 @@ MOST_DRAWN = 500
 """Points of an object whose mean is taken for its centre in training."""
 AGILE_CELL = 0.05
 """Metres: one point per cell of this edge stands for the others in the benchmark."""
-FARTHEST = 0.5
-"""Metres from the scan within which a user's click is taken."""
 DISTANCES = tuple(r / 10 for r in range(1, 11))
 """Relative distances from the centre for which the paper reports results."""
 
@@ -85,38 +82,6 @@ def random_clicks(instance: np.ndarray, rng: np.random.RandomState) -> tuple[np.
     """Return (point, instance) int64 [I] of a click on any point of each instance, ids dense, -1 = none."""
     members = members_of(instance)
     return np.array([own[rng.randint(len(own))] for own in members], np.int64), np.arange(len(members))
-
-
-def nearest_points(points: np.ndarray, positions: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-    """Return int64 [K], for each position [K, 3] the nearest of the points float [N, 3]; metres.
-
-    Of equally near points the first. One position may come without the outer list. Raises InputError for
-    positions that are not three finite numbers each, and for those more than 0.5 m from every point.
-    """
-    try:
-        wanted = np.atleast_2d(np.asarray(positions, dtype=np.float64))
-    except (TypeError, ValueError):  # rows of unequal length, or no numbers
-        wanted = np.full((1, 1), np.nan)
-    if len(wanted) == 0 or wanted.shape == (1, 0):  # no click
-        return np.zeros(0, np.int64)
-    if wanted.ndim != 2 or wanted.shape[1] != 3 or not np.isfinite(wanted).all():
-        raise InputError(
-            f"clicks: expected positions (x, y, z) in metres, got {positions!r:.80}; "
-            "give three finite numbers per click"
-        )
-    if len(points) == 0:
-        raise InputError("clicks: expected a scan with points, got none")
-    found = np.zeros(len(wanted), np.int64)
-    for row, place in enumerate(wanted):
-        away = _distance(points, place)
-        found[row] = away.argmin()
-        if away[found[row]] > FARTHEST:
-            x, y, z = place
-            raise InputError(
-                f"click ({x:.2f}, {y:.2f}, {z:.2f}): expected a place on the scan, got one {away[found[row]]:.2f} m "
-                f"away from its nearest point (at most {FARTHEST} m); give metres in the scan's own coordinates, z up"
-            )
-    return found
 
 
 def members_of(instance: np.ndarray) -> list[np.ndarray]:
