@@ -68,6 +68,9 @@ class LGroundConfig:
     """How instances are grouped; the unit is the voxel."""
     superpoints: bool = False
     """Answer per superpoint, by the mean over its points (ours; the published answer is per voxel)."""
+    expected_text: bool = False
+    """Let `find` compare words with the mean anchor under a row's class probabilities in place of its feature (ours): a
+    feature that was trained to be closer to its class than to others need not be close to any text."""
     find_threshold: float = 0.5
     """Relevance from which on `find` marks points."""
     train_statistics: bool = False

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -53,6 +53,9 @@ from saymask.nn.res16unet import LEVELS, Res16Output, Res16UNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites
 from saymask.text import CachedText, load_text_encoder
+
+if TYPE_CHECKING:
+    from saymask.scene import Scene
 
 LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
 """Label of a prepared scene → what a user calls its classes."""
@@ -241,6 +244,12 @@ class LGround(Model):
             )
         )
 
+    def encode(self, scan: Scan) -> "Scene":
+        """Encode a scan; a text encoder is loaded now, so that no prompt waits for it."""
+        if self.config.text != "none":
+            self.text_encoder()
+        return super().encode(scan)
+
     # ---- answers
 
     @torch.no_grad()
@@ -270,7 +279,12 @@ class LGround(Model):
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return connected parts whose relevance for a name is at least `threshold` (the config's without it)."""
         scan, texts = _only(encoded), self._encode(names)
-        fits = relevance(self._similarity(scan, texts), self._vocabulary(texts))
+        vocabulary = self._vocabulary(texts)
+        if self.config.expected_text:
+            similarity = self._expected(scan, texts)
+        else:
+            similarity = self._similarity(scan, texts)
+        fits = relevance(similarity, vocabulary)
         level = self.config.find_threshold if threshold is None else threshold
         return group_found(scan, fits, tuple(names), level, self.config.clustering)
 
@@ -283,6 +297,12 @@ class LGround(Model):
         """Return the cosine of every row and text, float [S, T]."""
         assert scan.features is not None
         return F.normalize(scan.features, dim=1) @ F.normalize(self.text_side(texts), dim=1).T
+
+    def _expected(self, scan: Support, texts: Tensor) -> Tensor:
+        """Return the cosine of the mean anchor under each row's class probabilities and every text, float [S, T]."""
+        anchors = F.normalize(self.text_side(self._anchors()), dim=1)
+        mean = self._class_logits(scan).float().softmax(1) @ anchors
+        return F.normalize(mean, dim=1) @ F.normalize(self.text_side(texts), dim=1).T
 
     def _vocabulary(self, texts: Tensor) -> Tensor:
         """Return the cosine of every class anchor and text, float [C, T]."""

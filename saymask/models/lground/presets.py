@@ -79,7 +79,9 @@ def _rooms_model(**changes: Any) -> LGroundConfig:
         contrast_temperature=0.07,
         contrasted=16_384,
         superpoints=True,
-        clustering=Clustering(radius=2.0, min_points=5, propose_points=10, score="probability"),
+        expected_text=True,
+        find_threshold=0.65,
+        clustering=Clustering(radius=4.0, min_points=5, propose_points=10, score="probability"),
     )
     return replace(base, **changes)
 
