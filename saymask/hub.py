@@ -34,6 +34,7 @@ SYSTEMS: dict[str, str] = {
     "bqnet-backbone": "saymask.models.bqnet:BackbonePretraining",
     "cfnet": "saymask.models.cfnet:CFNet",
     "lground": "saymask.models.lground:LGround",
+    "uniseg3d": "saymask.models.uniseg3d:UniSeg3D",
 }
 """System name -> `module:class` of its Model; the class takes the configuration."""
 PRESETS: dict[str, str] = {
@@ -59,6 +60,8 @@ PRESETS: dict[str, str] = {
     "lground.rooms-finetune": "saymask.models.lground.presets:rooms_finetune",
     "lground.rooms-5pct": "saymask.models.lground.presets:rooms_5pct",
     "lground.rooms": "saymask.models.lground.presets:rooms",
+    "uniseg3d.scannet": "saymask.models.uniseg3d.presets:scannet",
+    "uniseg3d.rooms": "saymask.models.uniseg3d.presets:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
 DEFAULT = "bqnet.rooms"

@@ -87,7 +87,7 @@ def saved(path, state, prefix="", **more):
     content = {
         "meta": {"epoch": 512, "iter": 154112, "mmengine_version": "0.10.3", "cfg": "model = dict()"},
         "state_dict": state,
-        "message_hub": {"log_scalars": Evil(), "runtime_info": OrderedDict(epoch=511)},
+        "message_hub": {"log_scalars": Evil(path.with_name("evil")), "runtime_info": OrderedDict(epoch=511)},
         "optimizer": {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]},
     }
     torch.save(content | more, path)
@@ -115,6 +115,7 @@ def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, clip):
     assert lines[1] == f"{len(state)} tensors loaded, {len(clip[1])} of the frozen text tower left out"
     assert lines[2] == f"the text tower was not compared with clip-convnext-large-d-320: {NO_HUB}"
     assert len(lines) == 3
+    assert not (tmp_path / "evil").exists()
     again = load_model(out, device="cpu")
     assert again.config == replace(SMALL, odd_extents=True, class_prototypes=2)
     assert torch.equal(again.class_embeddings, made)
@@ -133,6 +134,7 @@ def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, clip):
     assert set(card["verbs"]) == {"refer", "find", "click", "semantic", "instances", "panoptic"}
 
 
+@pytest.mark.filterwarnings("ignore:a text of .* tokens was cut")
 def test_a_text_encoder_makes_the_class_embeddings_and_is_compared(tmp_path, clip):
     _, state = original()
     folder, tower = clip
@@ -141,7 +143,7 @@ def test_a_text_encoder_makes_the_class_embeddings_and_is_compared(tmp_path, cli
     assert lines[3].startswith("class embeddings made with the text encoder")
     model = load_model(out, device="cpu")
     encoder = load_text_encoder(str(folder))
-    said = encoder(["There is a small otherfurniture in the scene."]).sentence
+    said = encoder(["a photo of a otherfurniture."]).sentence.detach()
     assert model.class_embeddings.shape == (20, 1, 48)
     assert float(F.cosine_similarity(model.class_embeddings[19], said)) > 0.5
     other = tower | {f"{TOWER}text_proj": tower[f"{TOWER}text_proj"] + 1}
@@ -169,7 +171,7 @@ def test_what_does_not_fit_is_listed(tmp_path, clip):
     del broken["type_embedding.weight"]
     broken["decoder.out_norm.weight"] = torch.zeros(3)
     broken["decoder.extra"] = torch.zeros(3)
-    with pytest.raises(CheckpointError, match="type_embedding.weight: missing; decoder.extra: unexpected") as error:
+    with pytest.raises(CheckpointError, match=r"type_embedding\.weight: missing; decoder\.extra: unexpected") as error:
         converted(saved(tmp_path / "a.pth", broken))
     assert "decoder.out_norm.weight: expected [16], got [3]" in str(error.value)
     tower = dict(clip[1])
@@ -190,7 +192,7 @@ def test_useless_choices_are_refused(tmp_path, clip):
         converted(path, preset="uniseg3d.scannet")
     with pytest.raises(InputError, match="class_embeddings is a choice for uniseg3d"):
         convert("lground", path, tmp_path / "x.safetensors", class_embeddings=path)
-    with pytest.raises(InputError, match="expected a folder with config.json"):
+    with pytest.raises(InputError, match=r"expected a folder with config\.json"):
         converted(path, text_encoder=str(tmp_path / "nowhere"))
     small = replace(SMALL, text_width=44)
     with pytest.MonkeyPatch.context() as patch:

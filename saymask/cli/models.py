@@ -123,13 +123,14 @@ def evaluate(
 
 
 def convert(
-    system: Positional[Literal["less", "bqnet", "lground"]],
+    system: Positional[Literal["less", "bqnet", "lground", "uniseg3d"]],
     path: Positional[Path],
     *,
     out: Path,
     preset: str | None = None,
     projections: str | None = None,
     anchors: Path | None = None,
+    class_embeddings: Path | None = None,
     text_encoder: str | None = None,
 ) -> int:
     """Turn an official checkpoint (.pth, .ckpt) into a saymask checkpoint, without running code from it.
@@ -143,13 +144,23 @@ def convert(
         projections: LESS only: "rebuild" (from seed 42) or a file with the word projections its trainer did not save.
         anchors: lground only: the class names' features that a pre-trained network was pulled to, a file of `saymask
             anchors` or the official pickle.
+        class_embeddings: uniseg3d only: the official scannet_cls_embedding.pth; made with the text encoder without it.
         text_encoder: Local folder with the system's text encoder (LESS, bqnet: roberta-base; lground: clip-vit-b32,
-            which makes the anchors), where the hub cannot be reached.
+            which makes the anchors; uniseg3d: clip-convnext-large-d-320), where the hub cannot be reached.
     """
     from saymask.convert import convert
 
     print(
-        convert(system, path, out, preset=preset, projections=projections, text_encoder=text_encoder, anchors=anchors)
+        convert(
+            system,
+            path,
+            out,
+            preset=preset,
+            projections=projections,
+            text_encoder=text_encoder,
+            anchors=anchors,
+            class_embeddings=class_embeddings,
+        )
     )
     return 0
 

@@ -208,7 +208,7 @@ def batch_of(data: dict[str, Any]) -> tuple[Batch, Tensor]:
         cells = coord_cells(data[f"elastic_coords_{b}"])
         points, clicks = data[f"points_{b}"], data[f"click_sp_ids_{b}"]
         samples.append(sample_of(points, data[f"superpoints_{b}"], clicks, len(tokens), cells, truth))
-    return collate(samples), torch.cat(said)
+    return collate(samples), torch.cat(said).detach()  # the tower is frozen
 
 
 @case("uniseg3d", "model_loss")

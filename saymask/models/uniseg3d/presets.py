@@ -45,7 +45,7 @@ def rooms() -> Preset:
     )
     train = TrainConfig(
         source="scanrefer",
-        sentences=64,
+        sentences=0,
         epochs=12,
         batch_size=2,
         lr=8e-4,
