@@ -168,11 +168,11 @@ def convert(
 def models() -> int:
     """List the checkpoints and presets."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from saymask.hub import PRESETS, models
 
-    table = Table("checkpoint", "system", "answers", "trained on", "metric", "size")
+    table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
     for card in models():
         metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
         size = f"{card['bytes'] / 1e6:.1f} MB"
