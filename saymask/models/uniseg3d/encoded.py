@@ -102,6 +102,9 @@ def best_queries(stage: Stage, count: int) -> Stage:
 
 def joined(stages: list[Stage]) -> Stage:
     """Return the queries of all `stages`, one after the other."""
-    columns = ([s.classes for s in stages], [s.masks for s in stages], [s.embeddings for s in stages])
-    overlaps = [s.iou for s in stages if s.iou is not None]
-    return Stage(*(torch.cat(column) for column in columns), torch.cat(overlaps))
+    return Stage(
+        torch.cat([s.classes for s in stages]),
+        torch.cat([s.masks for s in stages]),
+        torch.cat([s.embeddings for s in stages]),
+        torch.cat([s.iou for s in stages if s.iou is not None]),
+    )
