@@ -11,7 +11,7 @@ import numpy as np
 from saymask.metrics.benchmark import by_name, get_benchmark
 from saymask.metrics.instance import AP25, AP50, STRICT, InstanceMetric
 from saymask.metrics.interactive import InteractiveMetric, SentenceMetric
-from saymask.metrics.open_vocabulary import OpenVocabularyMetric, evaluator_codes
+from saymask.metrics.open_vocabulary import OpenVocabularyMetric, class_ids, evaluator_codes, group_members
 from saymask.metrics.panoptic import PanopticMetric
 from saymask.metrics.semantic import SemanticMetric
 from tests.parity import Check, case, load
@@ -152,3 +152,18 @@ def open_vocabulary(golden: dict[str, Any], path: Path) -> Iterator[Check]:
             wanted = {c: v[key] for c, v in expected["classes"].items() if v[key] is not None}
             yield Check(f"classes with {key}", sorted(found), sorted(wanted))
             yield Check(f"{key} of each class", [found[c] for c in wanted], list(wanted.values()), EXACT)
+
+
+@case("uniseg3d", "scannet200_instance_classes")
+def instance_classes(golden: dict[str, Any], path: Path) -> Iterator[Check]:
+    rows = golden["json"]
+    things, members = get_benchmark("scannet200").things, group_members()
+    yield Check("index", np.arange(len(things)), np.array([r["index"] for r in rows]), 0.0)
+    yield Check("id", class_ids(np.arange(len(things))), np.array([r["id"] for r in rows]), 0.0)
+    yield Check("name", np.array([c.name != r["name"] for c, r in zip(things, rows, strict=True)]), np.zeros(198), 0.0)
+    yield Check("split", np.array([c.split != r["group"] for c, r in zip(things, rows)]), np.zeros(198), 0.0)
+    yield Check("base", members["base"], np.array([r["base"] for r in rows]), 0.0)
+    listed = np.array([r["in_validation"] for r in rows])
+    for group in ("head", "common", "tail"):
+        there = listed & np.array([r["group"] == group for r in rows])
+        yield Check(f"validation {group}", members[group], there, 0.0)
