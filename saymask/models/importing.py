@@ -3,14 +3,15 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from saymask.errors import CheckpointError, InputError
 from saymask.sparse.importers import cube_root, from_spconv1, from_spconv2
 
 Layout = Literal["spconv1", "spconv2"]
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,25 @@ class Report:
             raise CheckpointError(
                 f"{title}: expected {expected} tensors, {len(self.problems)} do not fit: {'; '.join(self.problems)}"
             )
+
+
+def part_of(model: nn.Module, kind: type[M]) -> tuple[str, M | None]:
+    """Return the first module of a kind inside `model` and the prefix of its names there; None without one."""
+    for name, module in model.named_modules():
+        if isinstance(module, kind):
+            return f"{name}." if name else "", module
+    return "", None
+
+
+def names_of_parts(
+    model: nn.Module, kinds: Mapping[type[nn.Module], Callable[[Any], Mapping[str, str]]]
+) -> dict[str, str]:
+    """Return our state-dict name → official key of the parts of these kinds inside `model`, as each names its own."""
+    names: dict[str, str] = {}
+    for kind, named in kinds.items():
+        at, part = part_of(model, kind)
+        names |= {} if part is None else {f"{at}{name}": key for name, key in named(part).items()}
+    return names
 
 
 def renamed(name: str, patterns: Iterable[tuple[str, str]]) -> str:

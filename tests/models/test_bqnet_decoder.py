@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.models.bqnet.attention import distance_weights, forbidding
+from saymask.models.bqnet.attention import distance_weights
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.heads import blocked_by
 from saymask.models.bqnet.select import QuerySelection, choose
 from saymask.nn.attention import Attention
+from saymask.nn.blocks import forbidding
 
 SMALL = BQNetConfig(
     widths=(5,), text_width=7, width=16, heads=2, layers=3, ffn_width=24, projection=6, seeds=9, queries=5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.geometry.sampling import farthest_point_sampling
-from saymask.models.bqnet.attention import distance_weights, forbidding, unit
+from saymask.models.bqnet.attention import distance_weights
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.focus import nearest_queries
@@ -18,6 +18,7 @@ from saymask.models.bqnet.heads import blocked_by
 from saymask.models.bqnet.official import BACKBONE, UNUSED, decoder_names, load_official
 from saymask.models.bqnet.outputs import Outputs
 from saymask.models.bqnet.select import choose
+from saymask.nn.blocks import forbidding, unit
 from saymask.nn.superpoints import SuperpointUNet
 from tests.parity import Check, case, fill_state, fill_tensor
 from tests.parity.backbones import official_shapes

@@ -1,35 +1,13 @@
-"""The building blocks of BQNet's decoder: attention with residuals, feed-forward networks, distance weights.
+"""The building blocks of BQNet's decoder that no other has: attention with residuals, distance weights.
 
 Source: specification of BQNet §3.3-§3.6 (released code).
 """
 
-import itertools
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.nn.attention import Attention
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """Return `x` in at least float32: what autocast left in half precision, for norms, distances and exponentials."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def forbidding(blocked: Tensor) -> Tensor:
-    """Return -inf where bool `blocked` is True and 0 elsewhere, in the type of autocast's products (both are exact)."""
-    device = blocked.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-    return (~blocked).to(dtype).log()  # several times faster than filling
-
-
-def mlp(*widths: int) -> nn.Sequential:
-    """Return linear layers of these widths with ReLU between them."""
-    layers: list[nn.Module] = []
-    for wide, narrow in itertools.pairwise(widths):
-        layers += [nn.Linear(wide, narrow), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+from saymask.nn.blocks import full_precision
 
 
 class CrossAttention(nn.Module):
@@ -84,19 +62,6 @@ class GatedSelfAttention(SelfAttention):
         return self.norm(x + self.value(out) * self.gate(out).sigmoid())
 
 
-class FeedForward(nn.Module):
-    """LayerNorm(x + W₂ GELU(W₁ x)), the exact GELU."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return [..., D]."""
-        return self.norm(x + self.net(x))
-
-
 def distance_weights(positions: Tensor, decay: float) -> Tensor:
     """Return what multiplies the attention scores between queries at `positions` float [U, Q, 3]: float [U, Q, Q].
 
@@ -107,8 +72,3 @@ def distance_weights(positions: Tensor, decay: float) -> Tensor:
     squared = (positions[:, :, None] - positions[:, None]).square().sum(-1)
     low, high = squared.amin(-1, keepdim=True), squared.amax(-1, keepdim=True)
     return torch.exp(-decay * (squared - low) / (high - low + 1e-6))
-
-
-def unit(x: Tensor) -> Tensor:
-    """Return float32 `x` divided by its length along the last dimension (at least 1e-12)."""
-    return F.normalize(full_precision(x), dim=-1, eps=1e-12)

@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from saymask.models.bqnet.attention import forbidding, full_precision
 from saymask.models.bqnet.config import BQNetConfig
+from saymask.nn.blocks import forbidding, full_precision
 
 WIDEST, NARROWEST = 3.0, 0.6
 """Standard deviation of the spatial constraint in the first and the last layer at the start, metres."""

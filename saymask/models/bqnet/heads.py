@@ -5,8 +5,8 @@ Source: specification of BQNet §3.4.
 
 from torch import Tensor, nn
 
-from saymask.models.bqnet.attention import full_precision, mlp, unit
 from saymask.models.bqnet.outputs import Stage
+from saymask.nn.blocks import full_precision, mlp, unit
 
 
 class Heads(nn.Module):

@@ -6,15 +6,13 @@ Source: specification of BQNet §3.5 (released state dict).
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import TypeVar
 
 from torch import Tensor, nn
 
 from saymask.models.bqnet.decoder import Decoder
-from saymask.models.importing import Layout, Report, fit, from_spconv, renamed, spconv_shape
+from saymask.models.importing import Layout, Report, fit, from_spconv, names_of_parts, part_of, renamed, spconv_shape
 from saymask.nn.sparse_unet import SparseUNet
 
-_M = TypeVar("_M", bound=nn.Module)
 UNUSED = (
     r"dec\.lqg\.|dec\.sem_cls_heads?\.|dec\.indi_norm\.|dec\.(lia|ila|qia|qla)_layers\.\d+\.norm\."
     r"|criterion\.loss_weight$|text_encoder\."
@@ -83,7 +81,7 @@ def load_official(
     lists each tensor that is missing, unexpected or of another shape.
     """
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    at, unet = _part(model, SparseUNet)
+    at, unet = part_of(model, SparseUNet)
     loaded, report = fit(
         model.state_dict(),
         official_names(model),
@@ -99,14 +97,7 @@ def load_official(
 
 def official_names(model: nn.Module) -> dict[str, str]:
     """Return our state-dict name → official key of what `model` (as `load_official` takes it) has officially."""
-    names: dict[str, str] = {}
-    at, decoder = _part(model, Decoder)
-    if decoder is not None:
-        names |= {f"{at}{name}": key for name, key in decoder_names(decoder).items()}
-    at, unet = _part(model, SparseUNet)
-    if unet is not None:
-        names |= {f"{at}{name}": key for name, key in unet.official_keys().items()}
-    return names
+    return names_of_parts(model, {Decoder: decoder_names, SparseUNet: SparseUNet.official_keys})
 
 
 def load_backbone(
@@ -130,11 +121,3 @@ def layout_of(state: Mapping[str, Tensor]) -> Layout:
     """Return the spconv whose order the first convolution's axes have: 1 is [3, 3, 3, in, out]."""
     first = state.get("input_conv.0.weight")
     return "spconv1" if first is not None and first.shape[:3] == (3, 3, 3) else "spconv2"
-
-
-def _part(model: nn.Module, kind: type[_M]) -> tuple[str, _M | None]:
-    """Return the one module of a kind inside `model` and the prefix of its names there."""
-    for name, module in model.named_modules():
-        if isinstance(module, kind):
-            return f"{name}." if name else "", module
-    return "", None

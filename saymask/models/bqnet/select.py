@@ -6,7 +6,7 @@ Source: specification of BQNet §3.3 (`sampling_module`).
 import torch
 from torch import Tensor, nn
 
-from saymask.models.bqnet.attention import full_precision
+from saymask.nn.blocks import full_precision
 
 
 class QuerySelection(nn.Module):

@@ -4,16 +4,14 @@ Source: specification of UniSeg3D §3.5 (released state dict).
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from torch import Tensor, nn
 
 from saymask.errors import CheckpointError
-from saymask.models.importing import Report, fit, from_spconv, renamed, spconv_shape
+from saymask.models.importing import Report, fit, from_spconv, names_of_parts, part_of, renamed, spconv_shape
 from saymask.models.uniseg3d.decoder import Decoder
 from saymask.nn.sparse_unet import SparseUNet
 
-_M = TypeVar("_M", bound=nn.Module)
 TOWER = "lang.text_encoder."
 """Start of the official keys of the frozen text tower, which `load_official` leaves out (`text_tower` has it)."""
 _UNUSED = r"lang\.text_encoder\."
@@ -55,14 +53,7 @@ def decoder_names(decoder: Decoder) -> dict[str, str]:
 
 def official_names(model: nn.Module) -> dict[str, str]:
     """Return our state-dict name → official key of what `model` (as `load_official` takes it) has officially."""
-    names: dict[str, str] = {}
-    at, decoder = _part(model, Decoder)
-    if decoder is not None:
-        names |= {f"{at}{name}": key for name, key in decoder_names(decoder).items()}
-    at, unet = _part(model, SparseUNet)
-    if unet is not None:
-        names |= {f"{at}{name}": key for name, key in unet.official_keys().items()}
-    return names
+    return names_of_parts(model, {Decoder: decoder_names, SparseUNet: SparseUNet.official_keys})
 
 
 def load_official(
@@ -76,7 +67,7 @@ def load_official(
     lists each tensor that is missing, unexpected or of another shape.
     """
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    at, unet = _part(model, SparseUNet)
+    at, unet = part_of(model, SparseUNet)
 
     def of_backbone(name: str) -> bool:
         return unet is not None and name.startswith(at)
@@ -108,11 +99,3 @@ def text_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {renamed(key, _TOWER_NAMES): value for key, value in tower.items()}
     except KeyError as error:
         raise CheckpointError(f"text tower of the checkpoint: {TOWER}{error.args[0]}: unexpected") from error
-
-
-def _part(model: nn.Module, kind: type[_M]) -> tuple[str, _M | None]:
-    """Return the one module of a kind inside `model` and the prefix of its names there."""
-    for name, module in model.named_modules():
-        if isinstance(module, kind):
-            return f"{name}." if name else "", module
-    return "", None
