@@ -28,6 +28,7 @@ from saymask.models.lground.contrast import (
     anchor_cross_entropy,
     anchor_mse,
     contrastive,
+    cosine,
     norm_penalty,
     voxel_contrast,
 )
@@ -279,11 +280,8 @@ class LGround(Model):
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return connected parts whose relevance for a name is at least `threshold` (the config's without it)."""
         scan, texts = _only(encoded), self._encode(names)
-        vocabulary = self._vocabulary(texts)
-        if self.config.expected_text:
-            similarity = self._expected(scan, texts)
-        else:
-            similarity = self._similarity(scan, texts)
+        vocabulary = cosine(self.text_side(self._anchors()), self.text_side(texts))
+        similarity = self._expected(scan, texts) if self.config.expected_text else self._similarity(scan, texts)
         fits = relevance(similarity, vocabulary)
         level = self.config.find_threshold if threshold is None else threshold
         return group_found(scan, fits, tuple(names), level, self.config.clustering)
@@ -296,18 +294,12 @@ class LGround(Model):
     def _similarity(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of every row and text, float [S, T]."""
         assert scan.features is not None
-        return F.normalize(scan.features, dim=1) @ F.normalize(self.text_side(texts), dim=1).T
+        return cosine(scan.features, self.text_side(texts))
 
     def _expected(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of the mean anchor under each row's class probabilities and every text, float [S, T]."""
         anchors = F.normalize(self.text_side(self._anchors()), dim=1)
-        mean = self._class_logits(scan).float().softmax(1) @ anchors
-        return F.normalize(mean, dim=1) @ F.normalize(self.text_side(texts), dim=1).T
-
-    def _vocabulary(self, texts: Tensor) -> Tensor:
-        """Return the cosine of every class anchor and text, float [C, T]."""
-        anchors = self._anchors()
-        return F.normalize(self.text_side(anchors), dim=1) @ F.normalize(self.text_side(texts), dim=1).T
+        return cosine(self._class_logits(scan).float().softmax(1) @ anchors, self.text_side(texts))
 
     def _encode(self, names: Sequence[str]) -> Tensor:
         return self.text_encoder()(list(names)).sentence.to(self.device).float()
