@@ -16,6 +16,7 @@ from saymask.geometry.superpoints import superpoints_of
 from saymask.models.base import VERBS
 from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
 from saymask.models.uniseg3d import model as uniseg3d_model
+from saymask.models.uniseg3d.decoder import Words
 from saymask.models.uniseg3d.encoded import ask_superpoints, best_queries
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, weighted_mean
@@ -31,6 +32,7 @@ SMALL = UniSeg3DConfig(
 )  # fmt: skip
 KINDS = {-1: 1, 0: 4, 1: 2, 2: 6, 3: 19}
 """Class of each instance of a small scan: the floor, a chair, a cabinet, a table, another thing."""
+OURS = {"position_encoding": True, "words": True, "texts_see_all": True}
 SENTENCES = ("the red box beside the other box", "it is a box . it is on the floor", "the piano")
 NEAR = {"rtol": 1e-4, "atol": 1e-4}
 
@@ -62,12 +64,15 @@ def training_batch(model: UniSeg3D, seeds=(0, 1)):
     return model.collate(samples)
 
 
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory):
+@pytest.fixture(scope="module", params=[{}, OURS], ids=["published", "ours"])
+def ready(tmp_path_factory, request):
     """A model and one encoded scan of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAYMASK_CACHE", str(tmp_path_factory.mktemp("cache")))
-        model = tiny()
+        model = tiny(**request.param)
+        if model.decoder.places is not None:  # it starts at zero
+            for layer in model.decoder.places.children():
+                torch.nn.init.normal_(layer.weight, std=0.1)
         yield model, encoded(model)
 
 
@@ -89,7 +94,10 @@ def test_refer(ready, count):
     model, scene = ready
     answers = model.refer(scene, SENTENCES, count=count)
     scan = scene.only()
-    raw = model.decoder.prompts(scan.memory, None, model.text(SENTENCES), model.class_embeddings).texts[-1].masks
+    said = model.text(SENTENCES)
+    words = Words(said.tokens, said.mask)
+    outputs = model.decoder.prompts(scan.memory, None, said.sentence, model.class_embeddings, words=words)
+    raw = outputs.texts[-1].masks
     for row, answer in zip(raw, answers, strict=True):
         assert answer.logits.shape == (1, len(scan.memory))
         assert answer.scores.shape == (1,)

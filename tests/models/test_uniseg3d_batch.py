@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.data.labels import scannet200
 from saymask.errors import InputError
 from saymask.models.uniseg3d.batch import caption, collate, make_sample, query_rows, sentence_each
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.losses import losses
+from saymask.models.uniseg3d.naming import vocabulary_names
 from saymask.models.uniseg3d.transform import draw_similarity
 from tests.models.fakes import WordHash, annotation, small_scan
 
@@ -136,6 +138,42 @@ def test_novel_masks():
             make_sample(scan, (), CONFIG, rng(), novel=bad)
 
 
+def test_other_objects_are_novel_with_clicks_and_sentences():
+    scan = scan_of()
+    box, chair = scan.labels["instance"] == 3, scan.labels["instance"] == 0
+    semantic, names = scan.labels["semantic20"].copy(), np.full(len(scan), -1, np.int16)
+    semantic[box] = -1
+    known = [c.name for c in scannet200()]
+    names[box], names[chair] = known.index("lamp"), known.index("bench")
+    scan = replace(scan, labels={**scan.labels, "semantic20": semantic, "semantic200": names})
+    asked = [annotation("the lamp", 3), annotation("the chair", 0), annotation("Benches near the chair", 0)]
+    published = make_sample(scan, asked, CONFIG, rng()).truth
+    assert published.instances == len(published.masks) == len(published.click_objects) == 2
+    assert published.names is None
+    config = replace(CONFIG, others=True, vocabulary_weight=0.1, held_out=("bench", "benches"))
+    made = make_sample(scan, asked, config, rng())
+    truth = made.truth
+    assert truth.instances == 2
+    assert len(truth.masks) == 3
+    np.testing.assert_array_equal(truth.masks[:2], published.masks)
+    index = made.scan.index
+    share = np.bincount(index, weights=box) / np.bincount(index)
+    np.testing.assert_array_equal(truth.masks[2], share > 0.5)
+    assert sorted(truth.click_objects.tolist()) == [0, 1, 2]
+    assert truth.click_labels[truth.click_objects == 2].tolist() == [-1]
+    assert sorted(made.texts) == ["the chair", "the lamp"]
+    lamp = made.texts.index("the lamp")
+    assert truth.text_objects[lamp] == 2
+    assert truth.text_labels[lamp] == -1
+    assert truth.text_labels[1 - lamp] == published.text_labels[0]
+    row = vocabulary_names(config.held_out).index("lamp")
+    assert truth.names.tolist() == [-1, -1, row]  # the chair is a bench by name, which is held out
+    np.testing.assert_array_equal(truth.superpoint_names == row, share > 0.5)
+    assert "bench" not in vocabulary_names(config.held_out)
+    with pytest.raises(InputError, match="semantic200"):
+        make_sample(scan_of(), (), config, rng())
+
+
 def test_one_sentence_of_each_object_in_random_order():
     asked = [annotation(f"{i} {n}", i) for i in (4, 2, 9) for n in range(3)]
     draw, twin = random.Random(3), random.Random(3)
@@ -208,7 +246,7 @@ def test_a_batch_lists_what_its_samples_have():
         assert batch.truth[b] is sample.truth
     there = batch.to("meta")
     assert {t.device.type for t in (*there.queries, *there.clicks, there.scans.coords)} == {"meta"}
-    assert {v.device.type for t in there.truth for v in vars(t).values()} == {"meta"}
+    assert {v.device.type for t in there.truth for v in vars(t).values() if v is not None} == {"meta"}
     asked = collate([samples[0], make_sample(scan_of(1, 1200), (), CONFIG)])
     assert asked.truth is None
     assert asked.to("meta").truth is None

@@ -1,5 +1,6 @@
 """The decoder of UniSeg3D: one pass against two, against PyTorch's own attention, the heads, precision, bad input."""
 
+import dataclasses
 import math
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.decoder import CLICK, OBJECT, TEXT, Decoder
+from saymask.models.uniseg3d.decoder import CLICK, OBJECT, TEXT, Decoder, Words
 from saymask.models.uniseg3d.heads import blocked_by, class_logits, inside
 
 SMALL = UniSeg3DConfig(widths=(5,), text_width=7, width=16, heads=2, layers=3, ffn_width=24)
@@ -22,7 +23,7 @@ def decoder(config=SMALL, seed=0):
     torch.manual_seed(seed)
     model = Decoder(config).double()
     for parameter in model.parameters():  # no zeros that hide a mistake
-        torch.nn.init.normal_(parameter, std=0.3) if parameter.ndim < 2 else None
+        torch.nn.init.normal_(parameter, std=0.3) if parameter.ndim < 2 or not parameter.any() else None
     return model
 
 
@@ -163,6 +164,47 @@ def test_two_passes_are_one(superpoints, queries, clicks, texts, gradient, seed)
                     assert getattr(alone.texts[i], field).shape[0] == 0
         assert len(together.semantic) == len(together.objects[0].masks) == 0
         assert together.semantic.shape[1] == 21
+
+
+def test_our_options_keep_prompts_apart():
+    config = dataclasses.replace(SMALL, position_encoding=True, words=True, texts_see_all=True)
+    model = decoder(config)
+    features, objects, clicks, texts, classes = inputs(9, 6, 3, 4)
+    generator = torch.Generator().manual_seed(5)
+    positions = torch.randn(9, 3, generator=generator, dtype=torch.float64)
+    words = Words(
+        torch.randn(4, 5, 7, generator=generator, dtype=torch.float64),
+        torch.arange(5) < torch.tensor([[5], [2], [3], [1]]),
+    )
+    together = model(features, objects, clicks, texts, classes, positions=positions, words=words)
+    memory = model.memory(features, positions)
+    alone = model.objects(memory, objects, classes)
+    for field in FIELDS:
+        torch.testing.assert_close(getattr(together.objects[-1], field), getattr(alone.objects[-1], field))
+    for row in range(4):
+        one = slice(row, row + 1)
+        short = Words(words.tokens[one, : row + 5], words.mask[one, : row + 5])
+        prompt = model.prompts(memory, clicks[:1], texts[one], classes, words=short)
+        torch.testing.assert_close(together.texts[-1].masks[one], prompt.texts[-1].masks)
+        torch.testing.assert_close(together.clicks[-1].masks[:1], prompt.clicks[-1].masks)
+    # Padding is not read, words are, and so are places; where the scan lies in its frame does not matter.
+    noisy = Words(words.tokens + 9 * (~words.mask)[..., None], words.mask)
+    torch.testing.assert_close(
+        model.prompts(memory, None, texts, classes, words=noisy).texts[-1].masks, together.texts[-1].masks
+    )
+    other = Words(words.tokens.flip(0), words.mask)
+    assert not torch.allclose(
+        model.prompts(memory, None, texts, classes, words=other).texts[-1].masks, together.texts[-1].masks
+    )
+    shifted = model.memory(features, positions + torch.tensor([5.0, -3.0, 2.0]))
+    torch.testing.assert_close(shifted.masks, memory.masks)
+    assert not torch.allclose(model.memory(features, positions.flip(0)).masks, memory.masks)
+    with pytest.raises(InputError, match="positions"):
+        model.memory(features)
+    with pytest.raises(InputError, match="words of 4 texts, got none"):
+        model.prompts(memory, None, texts, classes)
+    with pytest.raises(InputError, match="words of 4 texts, got those of 1"):
+        model.prompts(memory, None, texts, classes, words=words[:1])
 
 
 def test_the_last_stage_alone_runs_no_head_before():

@@ -288,6 +288,42 @@ def test_the_exponential_scale_is_bounded():
     torch.testing.assert_close(bounded, losses(outputs, truth, CORRECTED, number(100.0))["contrast"])
 
 
+def test_names_of_paired_objects_and_superpoints():
+    (outputs,), (truth,) = make(3, ({},))
+    size = truth.masks.shape[1]
+    generator = torch.Generator().manual_seed(4)
+
+    def unit(rows):
+        return torch.nn.functional.normalize(torch.randn(rows, 6, generator=generator, dtype=torch.float64), dim=1)
+
+    vocabulary = unit(7)
+    shown, facing = unit(len(truth.queries)).requires_grad_(), unit(len(truth.queries)).requires_grad_()
+    last = dataclasses.replace(outputs.objects[-1], directions=shown)
+    outputs = dataclasses.replace(outputs, objects=(*outputs.objects[:-1], last), directions=facing)
+    names, of_superpoints = torch.arange(len(truth.masks)) - 1, torch.arange(size) % 8 - 1
+    named = dataclasses.replace(truth, names=names, superpoint_names=of_superpoints)
+    config = dataclasses.replace(CORRECTED, vocabulary_weight=0.5)
+    terms = losses([outputs], [named], config, number(), vocabulary)
+    base, novel = match_stage(last, named, config)
+    pairs = [*zip(base.queries.tolist(), base.objects.tolist()), *zip(novel.queries.tolist(), novel.objects.tolist())]
+    rows = [(shown[q], int(names[o])) for q, o in pairs if names[o] >= 0]
+    seen = [(facing[i], int(of_superpoints[q])) for i, q in enumerate(truth.queries.tolist())]
+    expected = sum(
+        -(direction @ vocabulary.T / 0.07).log_softmax(0)[name] / len(part)
+        for part in (rows, [s for s in seen if s[1] >= 0])
+        for direction, name in part
+        if name >= 0
+    )
+    assert rows
+    torch.testing.assert_close(terms["vocabulary"], 0.5 * expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(terms["vocabulary"], (shown, facing)), torch.autograd.grad(0.5 * expected, (shown, facing))
+    )
+    assert "vocabulary" not in losses([outputs], [truth], config, number())
+    with pytest.raises(InputError, match="names"):
+        losses([outputs], [truth], config, number(), vocabulary)
+
+
 def test_the_iou_of_a_mask_with_itself_is_one():
     mask = torch.tensor([[True, False, True], [False, False, False]])
     assert iou(mask.float(), mask).tolist() == pytest.approx([1, 0], abs=1e-5)

@@ -21,7 +21,7 @@ from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.postprocess import instances
 from saymask.models.uniseg3d.transform import coord_cells, point_cells, point_features
 from saymask.nn.superpoints import superpoint_scan
-from saymask.text.encoder import TextEncoder
+from saymask.text.encoder import TextEncoder, TextFeatures
 from tests.parity import Check, case, fill_state
 from tests.parity.backbones import official_shapes
 from tests.parity.uniseg3d_losses import TERMS, numbers
@@ -67,11 +67,14 @@ def sample_of(
 
 
 def text_given(model: UniSeg3D, features: Tensor) -> Any:
-    """Return a patch under which every call for the texts of a batch gets `features`."""
+    """Return a patch under which every call for the texts of a batch gets `features` [T, W], and no words."""
+    one = len(features), 1
+    words = torch.zeros(*one, features.shape[1]), torch.zeros(one, dtype=torch.bool)
+    said = TextFeatures(*words, features, torch.zeros(*one, 2, dtype=torch.int64))
 
-    def given(texts: Any) -> Tensor:
+    def given(texts: Any) -> TextFeatures:
         assert len(texts) == len(features)
-        return features
+        return said
 
     return mock.patch.object(model, "text", given)
 

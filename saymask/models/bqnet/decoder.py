@@ -3,11 +3,9 @@
 Source: specification of BQNet §3.2-§3.4, §3.6 (released code).
 """
 
-import math
 from dataclasses import dataclass, replace
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from saymask.errors import InputError
@@ -19,6 +17,7 @@ from saymask.models.bqnet.outputs import Outputs, Stage
 from saymask.models.bqnet.select import QuerySelection, choose, per_sentence
 from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
 from saymask.nn.folded import narrowed
+from saymask.nn.places import Places
 
 
 class ScanInput(nn.Module):
@@ -42,30 +41,6 @@ class ScanInput(nn.Module):
         if self.image is not None:
             x = x + self.image(image)
         return self.norm(x)
-
-
-class Places(nn.Module):
-    """An encoding of where superpoints are, for the memory and for the masks. Ours: the published network has none.
-
-    Sines and cosines of the coordinates, then a linear layer each that starts at zero: a decoder with trained weights
-    starts as it was.
-    """
-
-    WAVELENGTHS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)  # metres
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.scan = nn.Linear(6 * len(self.WAVELENGTHS), width)
-        self.mask = nn.Linear(6 * len(self.WAVELENGTHS), width)
-        for layer in (self.scan, self.mask):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is added to the memory and to the mask features, [B, S, D] each, for positions [B, S, 3]."""
-        angles = torch.cat([positions * (2 * math.pi / length) for length in self.WAVELENGTHS], dim=-1)
-        waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
-        return self.scan(waves), self.mask(waves)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +117,7 @@ class Decoder(nn.Module):
         self.text_input = nn.Sequential(nn.Linear(config.text_width, width), nn.LayerNorm(width))
         self.scan_input = ScanInput(config)
         self.mask_features = mlp(config.widths[0], width, width)
-        self.places = Places(width) if config.position_encoding else None
+        self.places = Places(width, "scan", "mask") if config.position_encoding else None
         self.seed_context = GatedSelfAttention(width, config.heads)
         self.selection = QuerySelection(width)
         self.query_input = mlp(width, width, width, width)

@@ -14,6 +14,7 @@ from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.naming import mentions, vocabulary_rows
 from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.transform import (
     SuperpointTruth,
@@ -21,6 +22,7 @@ from saymask.models.uniseg3d.transform import (
     draw_similarity,
     elastic_coords,
     labels_of,
+    majority,
     near_origin,
     novel_masks,
     point_cells,
@@ -34,6 +36,8 @@ from saymask.text import check_sentence
 
 NOVEL = "novel"
 """Optional label of a scan's points: number of the pseudo mask of an object that has no annotation, -1 = none."""
+NAMES = "semantic200"
+"""Label of a scan's points that names them: index of ScanNet200's class, -1 = none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,8 @@ def make_sample(
     Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
     truth. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
     superpoints as queries, a click on each thing, a sentence for each thing that has one (`sentence_each`), and the
-    truth about all of them. Sentences about no, several or other objects are left out.
+    truth about all of them; with `config.others` on and about objects that are no things as well. Sentences about no,
+    several or other objects are left out, and so are those with a word of `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
     they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan's label `novel`, if any.
@@ -112,7 +117,8 @@ def make_sample(
     positions = draw_similarity(rng, config.augment).apply(points)
     index = np.unique(superpoints, return_inverse=True)[1].reshape(-1).astype(np.int64)
     size = int(index.max()) + 1
-    truth = superpoint_truth(semantic, instance, index, size, _novel(scan, novel, semantic, superpoints, index, size))
+    novel = _novel(scan, novel, semantic, superpoints, index, size)
+    truth = superpoint_truth(semantic, instance, index, size, novel, others=config.others)
     # The published order: the clicks are drawn before the elastic distortion.
     clicks, clicked = training_clicks(positions, truth.instance, rng)
     if config.augment == "official":
@@ -121,6 +127,7 @@ def make_sample(
         cells = point_cells(positions, config.voxel_size)
     known = {int(i) for i in truth.objects}
     about = [a for a in annotations if len(a.object_ids) == 1 and a.object_ids[0] in known]
+    about = [a for a in about if not mentions(a.description, config.held_out)]
     chosen = sentence_each(about, random.Random(int.from_bytes(rng.bytes(8), "little")))
     queries = query_rows(size, config, rng)
     return Sample(
@@ -128,7 +135,7 @@ def make_sample(
         queries=queries,
         clicks=index[clicks],
         texts=tuple(caption(a) for a in chosen),
-        truth=_truth(truth, queries, clicked, [a.object_ids[0] for a in chosen]),
+        truth=_truth(truth, queries, clicked, [a.object_ids[0] for a in chosen], _names(scan, truth, index, config)),
     )
 
 
@@ -179,11 +186,38 @@ def _novel(
     return novel_masks(novel, semantic, index, size)
 
 
-def _truth(truth: SuperpointTruth, queries: np.ndarray, clicked: np.ndarray, objects: Sequence[int]) -> Truth:
+def _names(
+    scan: Scan, truth: SuperpointTruth, index: np.ndarray, config: UniSeg3DConfig
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the rows of the vocabulary of each mask int64 [I + J] and superpoint int64 [S]; None = not learned."""
+    if not config.vocabulary_weight:
+        return None
+    if NAMES not in scan.labels:
+        raise InputError(
+            f"scan {scan.name}: expected labels {NAMES}, got {', '.join(scan.labels) or 'none'}; prepare it with its "
+            "label files, or train with vocabulary_weight 0"
+        )
+    row = np.append(vocabulary_rows(config.held_out), -1)  # label -1 is the last entry
+    labels = row[scan.labels[NAMES].astype(np.int64)]
+    named = np.full(len(truth.masks), -1, np.int64)
+    there = truth.instance >= 0
+    rows, first = np.unique(truth.instance[there], return_index=True)
+    named[rows] = labels[there][first]
+    return named, majority(labels, index, truth.masks.shape[1])
+
+
+def _truth(
+    truth: SuperpointTruth,
+    queries: np.ndarray,
+    clicked: np.ndarray,
+    objects: Sequence[int],
+    names: tuple[np.ndarray, np.ndarray] | None,
+) -> Truth:
     """Return what the losses compare with; `objects` are the objectIds of the sentences."""
-    meant = np.searchsorted(truth.objects, np.asarray(objects, dtype=np.int64))
+    row = {int(i): k for k, i in enumerate(truth.objects)}
     masks, labels = torch.from_numpy(truth.masks), torch.from_numpy(truth.labels)
-    text_objects = torch.from_numpy(meant)
+    text_objects = torch.tensor([row[i] for i in objects], dtype=torch.int64)
+    text_labels = torch.cat([labels, labels.new_full((len(masks) - len(labels),), -1)])[text_objects]
     return Truth(
         masks=masks,
         labels=labels,
@@ -192,7 +226,9 @@ def _truth(truth: SuperpointTruth, queries: np.ndarray, clicked: np.ndarray, obj
         click_objects=torch.from_numpy(clicked),
         text_objects=text_objects,
         text_masks=masks[text_objects],
-        text_labels=labels[text_objects],
+        text_labels=text_labels,
+        names=None if names is None else torch.from_numpy(names[0]),
+        superpoint_names=None if names is None else torch.from_numpy(names[1]),
     )
 
 

@@ -37,6 +37,20 @@ class UniSeg3DConfig:
     logit_scale: float = 4.6052
     """Class logits are cosines times exp of this."""
 
+    position_encoding: bool = False
+    """Superpoints carry an encoding of where they are (ours)."""
+    words: bool = False
+    """Sentences are read word by word in every layer, not as one feature alone (ours)."""
+    texts_see_all: bool = False
+    """Sentences look at the whole scan in every layer, not at what their mask so far covers (ours)."""
+
+    others: bool = False
+    """Train with annotated objects outside the 18 classes, too: as novel objects, with clicks and sentences (ours)."""
+    vocabulary_weight: float = 0.0
+    """Weight of telling objects and superpoints apart by their names among ScanNet200's (ours; 0 = not learned)."""
+    held_out: tuple[str, ...] = ()
+    """Names that training never hears: not among those names, and no sentence that contains one."""
+
     query_share: float = 0.5
     """Smallest share of superpoints that are queries in training (§3.2)."""
     most_queries: int = 3500

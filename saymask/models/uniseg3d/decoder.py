@@ -16,12 +16,27 @@ from saymask.models.uniseg3d.config import CLASSES, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, blocked_by, inside
 from saymask.models.uniseg3d.outputs import Outputs, Stage
 from saymask.nn.attention import Attention
-from saymask.nn.blocks import FeedForward, forbidding, mlp
+from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
 from saymask.nn.folded import narrowed
+from saymask.nn.places import Places
 
 TEXT, CLICK, OBJECT = range(3)
 """Rows of `Decoder.kinds`."""
 Stages = Literal["all", "last"]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """The words of T sentences, for decoders with `config.words`."""
+
+    tokens: Tensor  # float [T, L, Dt] token features of the text encoder
+    mask: Tensor  # bool [T, L], True = a token
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def __getitem__(self, rows: slice) -> "Words":
+        return Words(self.tokens[rows], self.mask[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +46,7 @@ class Memory:
     features: Tensor  # float [S, C] of the backbone; superpoint and click queries start as rows of it
     scan: Tensor  # float [1, S, D], keys and values of the cross-attention
     masks: Tensor  # float [S, D], what the masks are read from
+    starts: Tensor | None = None  # float [S, D], where superpoints and clicks start from, beside their features
 
     def __len__(self) -> int:
         return len(self.features)
@@ -46,14 +62,14 @@ class Attended(nn.Module):
 
 
 class CrossAttention(Attended):
-    """Queries look at superpoints."""
+    """Queries look at superpoints, sentences at their own words."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(width, heads)
         nn.init.xavier_uniform_(self.attn.out_proj.weight)
 
     def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
-        """Return [1, Q, D] for queries [1, Q, D], memory [1, S, D] and what is added to the scores, [1, Q, S]."""
+        """Return [B, Q, D] for queries [B, Q, D], memory [B, S, D] and what is added to the scores, [B, Q, S]."""
         return self.norm(self.attn(x, memory, bias, residual=True))
 
 
@@ -79,12 +95,18 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: UniSeg3DConfig) -> None:
         super().__init__()
+        self.words = CrossAttention(config.width, config.heads) if config.words else None
         self.cross = CrossAttention(config.width, config.heads)
         self.among = SelfAttention(config.width, config.heads)
         self.ffn = FeedForward(config.width, config.ffn_width)
 
-    def forward(self, x: Tensor, memory: Tensor, bias: Tensor, together: int) -> Tensor:
-        """Return the updated queries [1, Q, D]."""
+    def forward(
+        self, x: Tensor, memory: Tensor, bias: Tensor, together: int, words: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """Return the updated queries [1, Q, D], the last T of which read `words`: [T, L, D], bias [T, 1, L]."""
+        if self.words is not None and words is not None and len(words[0]):
+            rest, said = x[:, : -len(words[0])], x[0, -len(words[0]) :, None]
+            x = torch.cat([rest, self.words(said, *words).transpose(0, 1)], dim=1)
         return self.ffn(self.among(self.cross(x, memory, bias), together))
 
 
@@ -105,22 +127,35 @@ class Decoder(nn.Module):
         self.scan_input = nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width), nn.ReLU())
         self.mask_features = mlp(channels, width, width)
         self.query_input = mlp(channels, width, width)
+        self.places = Places(width, "scan", "mask", "query") if config.position_encoding else None
+        self.word_input = nn.Sequential(nn.Linear(text_width, width), nn.LayerNorm(width)) if config.words else None
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
         self.heads = Heads(config)
         # Used by the contrastive loss alone; it is here since it is trained and stored with these weights.
         self.contrast_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def memory(self, features: Tensor) -> Memory:
+    def memory(self, features: Tensor, positions: Tensor | None = None) -> Memory:
         """Return what all queries of a scene look at, for superpoint features [S, C].
 
-        Raises InputError for a scene without superpoints or features of another width.
+        positions: float [S, 3], metres, which decoders with `config.position_encoding` need. Raises InputError for a
+        scene without superpoints, features of another width, and positions that are missing.
         """
         if features.ndim != 2 or features.shape[1] != self.channels or not len(features):
             raise InputError(
                 f"decoder: expected superpoint features [S, {self.channels}] of one scene with S > 0, "
                 f"got {list(features.shape)}"
             )
-        return Memory(features, narrowed(self.scan_input(features))[None], self.mask_features(features))
+        scan, masks, starts = self.scan_input(features), self.mask_features(features), None
+        if self.places is not None:
+            if positions is None or positions.shape != (len(features), 3):
+                got = "none" if positions is None else f"{list(positions.shape)}"
+                raise InputError(f"decoder: expected positions [{len(features)}, 3] of the superpoints, got {got}")
+            positions = full_precision(positions)
+            # A scan may lie anywhere in its frame: from its middle, and from its lowest superpoint upwards.
+            origin = torch.cat([positions[:, :2].mean(0), positions[:, 2:].amin(0)])
+            place, mask_place, starts = self.places(positions - origin)
+            scan, masks = scan + place, masks + mask_place
+        return Memory(features, narrowed(scan)[None], masks, starts)
 
     def forward(
         self,
@@ -130,13 +165,16 @@ class Decoder(nn.Module):
         texts: Tensor,  # float [T, Dt] sentence features of the text encoder
         class_embeddings: Tensor,  # float [20, K, Dt] K texts per class, rows of length 1
         *,
+        positions: Tensor | None = None,  # float [S, 3], metres
+        words: Words | None = None,  # of the T texts
         stages: Stages = "all",
     ) -> Outputs:
         """Return the answers to superpoint queries and prompts, of all stages or of the last one.
 
         Raises InputError for arrays that do not fit each other.
         """
-        return self._answers(self.memory(features), objects, clicks, texts, class_embeddings, stages)
+        memory = self.memory(features, positions)
+        return self._answers(memory, objects, clicks, texts, class_embeddings, stages, words)
 
     def objects(self, memory: Memory, queries: Tensor, class_embeddings: Tensor, *, stages: Stages = "last") -> Outputs:
         """Return the answers to superpoint queries int64 [Q] alone; those to clicks and texts have no rows."""
@@ -149,10 +187,11 @@ class Decoder(nn.Module):
         texts: Tensor | None,  # float [T, Dt]
         class_embeddings: Tensor,
         *,
+        words: Words | None = None,  # of the T texts
         stages: Stages = "last",
     ) -> Outputs:
         """Return the answers to prompts alone; those to superpoint queries, `semantic` included, have no rows."""
-        return self._answers(memory, None, clicks, texts, class_embeddings, stages)
+        return self._answers(memory, None, clicks, texts, class_embeddings, stages, words)
 
     def starts(self, memory: Memory, objects: Tensor, clicks: Tensor, texts: Tensor) -> Tensor:
         """Return what the queries start from, [Q + P + T, C]: superpoint or sentence features and their kind's row."""
@@ -170,6 +209,7 @@ class Decoder(nn.Module):
         texts: Tensor | None,
         prototypes: Tensor,
         stages: Stages,
+        words: Words | None = None,
     ) -> Outputs:
         nothing = memory.features.new_zeros(0, dtype=torch.int64)
         objects, clicks = (nothing if x is None else x for x in (objects, clicks))
@@ -178,7 +218,11 @@ class Decoder(nn.Module):
         sizes = [len(objects), len(clicks), len(texts)]
         together = sizes[0]
 
+        read = self._read(words, len(texts))
         x = self.query_input(self.starts(memory, objects, clicks, texts))[None]
+        if memory.starts is not None:
+            placed = memory.starts[torch.cat([objects, clicks])]
+            x = x + F.pad(placed, (0, 0, 0, len(texts))).to(x.dtype)
         found: list[tuple[Stage, ...]] = []
         for index in range(len(self.layers) + 1):
             last = index == len(self.layers)
@@ -189,17 +233,35 @@ class Decoder(nn.Module):
                 stage = self.heads.stage(normed, masks, pooled, prototypes)
                 found.append(self._split(stage, normed, sizes))
                 if last:
-                    semantic = self.heads.semantics(normed[:together], pooled[:together], prototypes)
+                    semantic, directions = self.heads.semantics(normed[:together], pooled[:together], prototypes)
                     superpoints, clicked, described = zip(*found)
-                    return Outputs(superpoints, clicked, described, semantic)
+                    return Outputs(superpoints, clicked, described, semantic, directions)
             if x.shape[1]:
-                x = self.layers[index](x, memory.scan, forbidding(blocked_by(masks))[None], together)
+                blocked = blocked_by(masks)
+                if self.config.texts_see_all:
+                    blocked[sum(sizes[:2]) :] = False
+                x = self.layers[index](x, memory.scan, forbidding(blocked)[None], together, read)
         raise AssertionError("the last stage returns")
+
+    def _read(self, words: Words | None, texts: int) -> tuple[Tensor, Tensor] | None:
+        """Return the words [T, L, D] as the layers read them and what forbids padding [T, 1, L]; None without."""
+        if self.word_input is None:
+            return None
+        if words is None:
+            if texts:
+                raise InputError(f"decoder: expected the words of {texts} texts, got none")
+            return None
+        if len(words) != texts:
+            raise InputError(f"decoder: expected the words of {texts} texts, got those of {len(words)}")
+        tokens = self.word_input(words.tokens.to(self.kinds.weight.dtype))
+        return tokens, forbidding(~words.mask)[:, None]
 
     def _split(self, stage: Stage, normed: Tensor, sizes: list[int]) -> tuple[Stage, ...]:
         """Return the stage of superpoint queries, of clicks and of texts."""
-        parts = zip(*(value.split(sizes) for value in (stage.classes, stage.masks, stage.embeddings)))
-        objects, clicks, texts = (Stage(*part) for part in parts)
+        assert stage.directions is not None
+        values = (stage.classes, stage.masks, stage.embeddings, stage.directions)
+        parts = zip(*(value.split(sizes) for value in values))
+        objects, clicks, texts = (Stage(*part[:3], directions=part[3]) for part in parts)
         return replace(objects, iou=self.heads.overlap(normed[: sizes[0]])), clicks, texts
 
     def _check(self, objects: Tensor, clicks: Tensor, texts: Tensor, prototypes: Tensor) -> None:

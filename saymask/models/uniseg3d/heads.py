@@ -44,12 +44,14 @@ class Heads(nn.Module):
 
     def stage(self, normed: Tensor, masks: Tensor, pooled: Tensor, prototypes: Tensor) -> Stage:
         """Return the answers for Q queries without predicted IoU; `prototypes` are the class embeddings [20, K, W]."""
-        classes = class_logits(self.things(normed, pooled), prototypes[STUFF:], self.scale)
-        return Stage(classes, masks, full_precision(normed))
+        directions = self.things(normed, pooled)
+        classes = class_logits(directions, prototypes[STUFF:], self.scale)
+        return Stage(classes, masks, full_precision(normed), directions=directions)
 
-    def semantics(self, normed: Tensor, pooled: Tensor, prototypes: Tensor) -> Tensor:
-        """Return float32 logits [Q, 21] over all classes, "none" last."""
-        return class_logits(self.semantic(normed, pooled), prototypes, self.scale)
+    def semantics(self, normed: Tensor, pooled: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return float32 logits [Q, 21] over all classes, "none" last, and the directions [Q, W] they come from."""
+        directions = self.semantic(normed, pooled)
+        return class_logits(directions, prototypes, self.scale), directions
 
     def overlap(self, normed: Tensor) -> Tensor:
         """Return the predicted IoU, float32 [Q], no sigmoid."""

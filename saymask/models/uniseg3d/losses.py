@@ -4,6 +4,7 @@ Everything is computed in float32 also under autocast (float64 where the predict
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,9 @@ OFFICIAL_DICE = 4.0
 """Number by which the published code multiplies the dice term (Q6)."""
 DISTILLED = 0.1
 """Share of superpoints that clicks teach to the superpoint queries (§4.3)."""
+NAME_TEMPERATURE = 0.07
+"""Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
+come to lie where similar names are."""
 LARGEST_SCALE = 100.0
 """Bound of the exponential contrastive scale, as in CLIP."""
 Scene = tuple[Outputs, Truth]
@@ -28,7 +32,11 @@ Matches = list[list[tuple[Pairs, Pairs]]]
 
 
 def losses(
-    outputs: Sequence[Outputs], truth: Sequence[Truth], config: UniSeg3DConfig, logit_scale: Tensor
+    outputs: Sequence[Outputs],
+    truth: Sequence[Truth],
+    config: UniSeg3DConfig,
+    logit_scale: Tensor,
+    vocabulary: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the weighted terms that training sums, for B ≥ 1 scenes; scalars, float32.
 
@@ -40,6 +48,7 @@ def losses(
     click, text     class, cross-entropy and dice of the prompts, all stages
     contrast, rank  embeddings of a sentence and a click on the same instance agree, more than those of two instances
     distill_text    classes of the clicks taught to the sentences of the same instances
+    vocabulary      names of paired objects and of superpoints (ours), with `vocabulary` float [V, W] of length 1
 
     `logit_scale` is the trained scalar of the contrast. All three kinds of queries have all stages, without rows where
     a scene has no such prompt. Scenes to which a term does not apply are left out of its mean; a term that applies to
@@ -56,7 +65,7 @@ def losses(
         pairs = [[match_stage(stage, t, config) for stage in o.objects] for o, t in scenes]
         clicks, texts = _prompts(scenes)
         contrast, rank, distill_text = _agreement(scenes, config, logit_scale)
-        return {
+        terms = {
             "instance": _instance_term(scenes, pairs, config),
             "novel": config.novel_weight * _novel_term(scenes, pairs, config),
             "iou": config.iou_weight * _iou_term(scenes, pairs),
@@ -68,6 +77,10 @@ def losses(
             "rank": config.rank_weight * rank,
             "distill_text": config.distill_weight * distill_text,
         }
+        if vocabulary is not None:
+            named = [_named_term(scene, p[-1], vocabulary) for scene, p in zip(scenes, pairs)]
+            terms["vocabulary"] = config.vocabulary_weight * torch.stack(named).mean()
+        return terms
 
 
 def _exact(outputs: Outputs) -> Outputs:
@@ -75,10 +88,19 @@ def _exact(outputs: Outputs) -> Outputs:
 
     def stages(values: tuple[Stage, ...]) -> tuple[Stage, ...]:
         return tuple(
-            Stage(wide(s.classes), s.masks, wide(s.embeddings), None if s.iou is None else wide(s.iou)) for s in values
+            replace(
+                s, classes=wide(s.classes), embeddings=wide(s.embeddings), iou=None if s.iou is None else wide(s.iou)
+            )
+            for s in values
         )
 
-    return Outputs(stages(outputs.objects), stages(outputs.clicks), stages(outputs.texts), wide(outputs.semantic))
+    return replace(
+        outputs,
+        objects=stages(outputs.objects),
+        clicks=stages(outputs.clicks),
+        texts=stages(outputs.texts),
+        semantic=wide(outputs.semantic),
+    )
 
 
 def _over_scenes(values: list[Tensor], applies: list[bool]) -> Tensor:
@@ -181,7 +203,7 @@ def _distill_clicks(scenes: list[Scene], final: list[Pairs], config: UniSeg3DCon
     """Where clicks are surest, the query of the same instance learns their probability (§4.3)."""
     values, found = [], []
     for (o, t), base in zip(scenes, final):
-        query = torch.full_like(t.labels, -1)
+        query = t.labels.new_full((len(t.masks),), -1)
         query[base.objects] = base.queries  # of each instance
         taught = (query[t.click_objects] >= 0).nonzero()[:, 0]
         count = int(DISTILLED * t.masks.shape[1])
@@ -216,8 +238,26 @@ def _semantic_term(scenes: list[Scene]) -> Tensor:
     return _over_scenes(values, found)
 
 
+def _named_term(scene: Scene, matched: tuple[Pairs, Pairs], vocabulary: Tensor) -> Tensor:
+    """The cross-entropy of the names of a scene's paired objects plus that of its superpoints, where these have one."""
+    outputs, truth = scene
+    stage = outputs.objects[-1]
+    if truth.names is None or truth.superpoint_names is None or stage.directions is None or outputs.directions is None:
+        raise InputError("expected names of objects and superpoints, got none; prepare scans with their 200 classes")
+    base, novel = matched
+    queries, objects = torch.cat([base.queries, novel.queries]), torch.cat([base.objects, novel.objects])
+    total = _name_entropy(stage.directions[queries], truth.names[objects], vocabulary)
+    return total + _name_entropy(outputs.directions, truth.superpoint_names[truth.queries], vocabulary)
+
+
+def _name_entropy(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
+    logits = wide(directions) @ vocabulary.T.to(directions.dtype) / NAME_TEMPERATURE
+    named = max(1, int((names >= 0).sum()))
+    return F.cross_entropy(logits, names, ignore_index=-1, reduction="sum") / named
+
+
 def _prompts(scenes: list[Scene]) -> tuple[Prompts, Prompts]:
-    clicks = [(o.clicks, t.labels[t.click_objects], t.masks[t.click_objects]) for o, t in scenes]
+    clicks = [(o.clicks, t.click_labels, t.masks[t.click_objects]) for o, t in scenes]
     return clicks, [(o.texts, t.text_labels, t.text_masks) for o, t in scenes]
 
 

@@ -24,17 +24,17 @@ from saymask.models.base import Classes, Model, Objects, Prediction
 from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
-from saymask.models.uniseg3d.decoder import Decoder
+from saymask.models.uniseg3d.decoder import Decoder, Words
 from saymask.models.uniseg3d.encoded import EncodedScan
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
+from saymask.models.uniseg3d.naming import candidates, relevance, vocabulary_names, weighted_mean
 from saymask.models.uniseg3d.outputs import Outputs, Stage
 from saymask.models.uniseg3d.postprocess import FIRST_ID, instances, stitch
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
-from saymask.text import CachedText, check_sentence, load_text_encoder
+from saymask.text import CachedText, TextFeatures, check_sentence, load_text_encoder
 
 PROMPTS_AT_ONCE = 64
 """So many prompts are decoded together; more would only take memory."""
@@ -83,6 +83,7 @@ class UniSeg3D(Model):
         unknown = torch.full((CLASSES, config.class_prototypes, config.text_width), torch.nan)
         self.register_buffer("class_embeddings", unknown)
         self._cached_text: CachedText | None = None
+        self._vocabulary: Tensor | None = None
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "UniSeg3D":
@@ -95,10 +96,11 @@ class UniSeg3D(Model):
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
         """Make the class embeddings with the text encoder, unless they are known."""
-        if bool(self.class_embeddings.isfinite().all()):
-            return
-        self.set_class_embeddings(self._named([c.name for c in scannet20()]))
-        say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
+        if not bool(self.class_embeddings.isfinite().all()):
+            self.set_class_embeddings(self._named([c.name for c in scannet20()]))
+            say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
+        if self.config.held_out:
+            say(f"names that training never hears: {', '.join(self.config.held_out)}")
 
     def set_class_embeddings(self, embeddings: Tensor) -> None:
         """Take the class embeddings float [20, K, W], rows of length 1, any K > 0; InputError for anything else."""
@@ -123,10 +125,16 @@ class UniSeg3D(Model):
             )
         return self.class_embeddings
 
-    def text(self, texts: Sequence[str]) -> Tensor:
-        """Return the sentence features float32 [T, W] of texts, each encoded once."""
+    def text(self, texts: Sequence[str]) -> TextFeatures:
+        """Return the features of texts, each encoded once."""
         with _TEXT_LOCK:
-            return self._cache().to(self.device)(texts).sentence
+            return self._cache().to(self.device)(texts)
+
+    def vocabulary(self) -> Tensor:
+        """Return the embeddings float32 [V, W] of the names that training tells apart, those held out left out."""
+        if self._vocabulary is None or self._vocabulary.device != self.device:
+            self._vocabulary = self._named(vocabulary_names(self.config.held_out))[:, 0]
+        return self._vocabulary
 
     def _named(self, names: Sequence[str]) -> Tensor:
         """Return the embeddings float32 [C, K, W] of names."""
@@ -165,19 +173,22 @@ class UniSeg3D(Model):
     def forward(self, batch: Batch) -> list[Outputs]:
         """Return all stages of all queries of each scan, as training needs them."""
         classes = self.known_classes()
-        said = self.text([text for texts in batch.texts for text in texts]).split([len(t) for t in batch.texts])
-        return [
-            self.decoder(features, queries, clicks, texts, classes)
-            for features, queries, clicks, texts in zip(
-                self.features(batch), batch.queries, batch.clicks, said, strict=True
-            )
-        ]
+        said = self.text([text for texts in batch.texts for text in texts])
+        ends = np.cumsum([0, *(len(texts) for texts in batch.texts)])
+        outputs = []
+        for b, features in enumerate(self.features(batch)):
+            rows, positions = slice(int(ends[b]), int(ends[b + 1])), batch.scans.positions[b, : len(features)]
+            words = Words(said.tokens[rows], said.mask[rows])
+            queries, clicks, texts = batch.queries[b], batch.clicks[b], said.sentence[rows]
+            outputs.append(self.decoder(features, queries, clicks, texts, classes, positions=positions, words=words))
+        return outputs
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms of a batch in the training view; `losses` names them."""
         if batch.truth is None:
             raise InputError("expected samples with truth: prepare(scan, annotations, rng=...) of scans with labels")
-        return losses(self(batch), batch.truth, self.config, self.decoder.contrast_scale)
+        names = self.vocabulary() if self.config.vocabulary_weight else None
+        return losses(self(batch), batch.truth, self.config, self.decoder.contrast_scale, names)
 
     @torch.no_grad()
     def encode_batch(self, batch: Batch) -> Encoded:
@@ -185,8 +196,10 @@ class UniSeg3D(Model):
         classes = self.known_classes()
         return Encoded(
             tuple(
-                EncodedScan(self.decoder.memory(features), index, self.decoder, classes)
-                for features, index in zip(self.features(batch), batch.scans.index, strict=True)
+                EncodedScan(self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes)
+                for features, positions, index in zip(
+                    self.features(batch), batch.scans.positions, batch.scans.index, strict=True
+                )
             )
         )
 
@@ -205,11 +218,13 @@ class UniSeg3D(Model):
         if several and len(sentences) != len(scans):
             raise InputError(f"expected one sentence for each of {len(scans)} scans, got {len(sentences)}")
         said = self.text([check_sentence(s) for s in sentences])
-        owners = [(scan, said[i : i + 1]) for i, scan in enumerate(scans)] if several else [(scans[0], said)]
+        step = 1 if several else PROMPTS_AT_ONCE
         predictions = []
-        for scan, texts in owners:
-            stages = [self._prompted(scan, None, part).texts[-1] for part in texts.split(PROMPTS_AT_ONCE) if len(part)]
-            for stage in stages:
+        for start in range(0, len(said), step):
+            scan, rows = scans[start if several else 0], slice(start, start + step)
+            words = Words(said.tokens[rows], said.mask[rows])
+            outputs = self.decoder.prompts(scan.memory, None, said.sentence[rows], self.known_classes(), words=words)
+            for stage in outputs.texts[-1:]:
                 logits, scores = self._masks(scan, stage)
                 predictions += [
                     Prediction(row[None], score[None], scan.index, float(score)) for row, score in zip(logits, scores)
@@ -234,15 +249,15 @@ class UniSeg3D(Model):
         """Return the last stage of the clicks on points int64 [K]; those on one superpoint are the same click."""
         superpoints, back = np.unique(scan.index[np.asarray(points, np.int64)], return_inverse=True)
         clicks = torch.from_numpy(superpoints).to(self.device)
-        stages = [self._prompted(scan, part, None).clicks[-1] for part in clicks.split(PROMPTS_AT_ONCE)]
+        stages = [
+            self.decoder.prompts(scan.memory, part, None, self.known_classes()).clicks[-1]
+            for part in clicks.split(PROMPTS_AT_ONCE)
+        ]
         rows = torch.from_numpy(back.reshape(-1)).to(self.device)
         classes, masks, embeddings = (
             torch.cat([getattr(s, name) for s in stages])[rows] for name in ("classes", "masks", "embeddings")
         )
         return Stage(classes, masks, embeddings)
-
-    def _prompted(self, scan: EncodedScan, clicks: Tensor | None, texts: Tensor | None) -> Outputs:
-        return self.decoder.prompts(scan.memory, clicks, texts, self.known_classes())
 
     def _masks(self, scan: EncodedScan, stage: Stage) -> tuple[Tensor, Tensor]:
         """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""

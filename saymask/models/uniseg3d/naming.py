@@ -4,11 +4,15 @@ The published open-vocabulary step names the masks by CLIP features of posed fra
 have. Here the model's own class direction of each mask is compared with the texts.
 """
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.data.labels import scannet200
 from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, class_logits, inside
 from saymask.models.uniseg3d.outputs import Stage
@@ -18,6 +22,24 @@ SAME_OBJECT = 0.5
 """IoU of points from which two masks are taken for the same object."""
 SAME_MEANING = 0.5
 """How far a class must rise from the mean similarity of a name to all classes towards 1 to mean the same."""
+
+
+@lru_cache
+def vocabulary_names(held_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the names of ScanNet200's classes, those held out left out."""
+    return tuple(c.name for c in scannet200() if c.name not in held_out)
+
+
+@lru_cache
+def vocabulary_rows(held_out: tuple[str, ...] = ()) -> np.ndarray:
+    """Return int64 [200], the row in `vocabulary_names` of each class of ScanNet200; -1 = held out."""
+    row = {name: index for index, name in enumerate(vocabulary_names(held_out))}
+    return np.array([row.get(c.name, -1) for c in scannet200()], np.int64)
+
+
+def mentions(sentence: str, names: tuple[str, ...]) -> bool:
+    """Return whether a sentence contains one of the names as words, in the singular or with an s."""
+    return any(re.search(rf"\b{re.escape(name)}s?\b", sentence, re.IGNORECASE) for name in names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -13,6 +14,7 @@ class Stage:
     masks: Tensor  # float [Q, S] logits
     embeddings: Tensor  # float [Q, D]
     iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
+    directions: Tensor | None = None  # float [Q, W] of length 1: what a query shows, in the space of the texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,7 @@ class Outputs:
     clicks: tuple[Stage, ...]
     texts: tuple[Stage, ...]
     semantic: Tensor  # float [Q, 21] of the superpoint queries, last stage; "none" last
+    directions: Tensor | None = None  # float [Q, W] of length 1: the same in the space of the texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,19 @@ class Truth:
     labels: Tensor  # int64 [I] thing classes 0..17
     semantic: Tensor  # int64 [S] 0..19, 20 = none
     queries: Tensor  # int64 [Q]: superpoint of each superpoint query
-    click_objects: Tensor  # int64 [P]: instance (row of `masks`) of each click
+    click_objects: Tensor  # int64 [P]: row of `masks` of each click
     text_objects: Tensor  # int64 [T]: instance of each sentence; -1 = not an instance of `masks`
     text_masks: Tensor  # bool [T, S]
-    text_labels: Tensor  # int64 [T] thing classes
+    text_labels: Tensor  # int64 [T] thing classes, -1 = none of them
+    names: Tensor | None = None  # int64 [I + J] rows of the vocabulary, -1 = none
+    superpoint_names: Tensor | None = None  # int64 [S] rows of the vocabulary, -1 = none
 
     @property
     def instances(self) -> int:
         """Number of annotated instances."""
         return len(self.labels)
+
+    @property
+    def click_labels(self) -> Tensor:
+        """Thing class of each click, int64 [P]; -1 = none of them."""
+        return F.pad(self.labels, (0, len(self.masks) - len(self.labels)), value=-1)[self.click_objects]

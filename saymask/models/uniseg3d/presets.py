@@ -3,6 +3,9 @@
 from saymask.models.base import Preset, TrainConfig
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 
+HELD_OUT = ("nightstand", "whiteboard", "laptop", "bench", "suitcase", "cushion", "speaker")
+"""Categories of Rooms that no class, name or sentence of training speaks of, to measure `find` with unknown words."""
+
 
 def scannet() -> Preset:
     """Return `uniseg3d.scannet`: six tasks on ScanNet and ScanRefer as published (UniSeg3D §3.6, §5).
@@ -41,6 +44,13 @@ def rooms() -> Preset:
         heads=4,
         layers=3,
         ffn_width=256,
+        position_encoding=True,
+        words=True,
+        texts_see_all=True,
+        others=True,
+        vocabulary_weight=0.2,
+        held_out=HELD_OUT,
+        prompt_weight=0.3,
         augment="rotate",
     )
     train = TrainConfig(

@@ -128,11 +128,11 @@ def point_features(positions: np.ndarray, colors: np.ndarray) -> np.ndarray:
 class SuperpointTruth:
     """What the labels of N points say about S superpoints (§2.6)."""
 
-    masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then novel objects
+    masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then other objects likewise, pseudo masks
     labels: np.ndarray  # int64 [I]: thing class 0..17
-    objects: np.ndarray  # int64 [I]: objectId
+    objects: np.ndarray  # int64 [I + K]: objectId of instances and of other objects
     semantic: np.ndarray  # int64 [S]: class 0..19, NO_CLASS
-    instance: np.ndarray  # int64 [N]: row of `masks` of each point, -1 = no thing
+    instance: np.ndarray  # int64 [N]: row of `masks` of each point, -1 = none
 
 
 def superpoint_truth(
@@ -141,28 +141,39 @@ def superpoint_truth(
     index: np.ndarray,  # int64 [N] superpoint 0..S-1
     size: int,  # S
     novel: np.ndarray | None = None,  # bool [J, S]
+    *,
+    others: bool = False,
 ) -> SuperpointTruth:
     """Return the truth over superpoints; a superpoint belongs to what more than half of its points belong to (§2.6).
 
-    Only things have instances. An instance without a superpoint keeps its row, of False. Its class is that of its
-    first point (Q20).
+    Only things have instances, but with `others` annotated objects of no class are rows after them. An instance without
+    a superpoint keeps its row, of False. Its class is that of its first point (Q20).
     """
-    kept = np.where(semantic >= STUFF, instance, -1).astype(np.int64)
-    objects, first, row = np.unique(kept, return_index=True, return_inverse=True)
-    row = row.reshape(-1).astype(np.int64)
-    if len(objects) and objects[0] < 0:  # the points of no thing come first
-        objects, first, row = objects[1:], first[1:], row - 1
+    objects, first, row = _dense(np.where(semantic >= STUFF, instance, -1))
+    things = len(objects)
+    if others:
+        more, _, other = _dense(np.where(semantic < 0, instance, -1))
+        objects, row = np.concatenate([objects, more]), np.where(other >= 0, other + things, row)
     masks = one_hot(majority(row, index, size), len(objects))
     if novel is not None:
         masks = np.concatenate([masks, novel])
     classes = majority(semantic, index, size)
     return SuperpointTruth(
         masks=masks,
-        labels=semantic[first].astype(np.int64) - STUFF,
+        labels=semantic[first[:things]].astype(np.int64) - STUFF,
         objects=objects,
         semantic=np.where(classes < 0, NO_CLASS, classes),
         instance=row,
     )
+
+
+def _dense(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (ids int64 [I], first point of each, row of each point or -1) of ids int [N], below 0 = none."""
+    objects, first, row = np.unique(ids.astype(np.int64), return_index=True, return_inverse=True)
+    row = row.reshape(-1).astype(np.int64)
+    if len(objects) and objects[0] < 0:  # the points without an id come first
+        return objects[1:], first[1:], row - 1
+    return objects, first, row
 
 
 def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
