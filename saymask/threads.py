@@ -25,12 +25,18 @@ def limit_threads(processes: int) -> None:
 def set_threads(count: int) -> None:
     """Give the compiled kernels of this process at most `count` threads.
 
-    Where numba is not imported yet, its pool is made that small: no thread is started, so the process can be forked
-    afterwards. Where it is, its threads are started and all but `count` of them left idle.
+    Where numba has not started its threads yet, its pool is made that small: no thread is started, so the process can
+    be forked afterwards. Where it has, all but `count` of them are left idle.
     """
-    if "numba" not in sys.modules:
+    if not kernels_have_run():
         known = os.environ.get("NUMBA_NUM_THREADS", "")
         os.environ["NUMBA_NUM_THREADS"] = str(min(count, int(known)) if known.isdigit() and int(known) else count)
+        if "numba" in sys.modules:
+            from numba.core import config
+
+            config.reload_config()
+            # The pool's size is read from the settings when numba is imported, long before the pool is there.
+            vars(sys.modules["numba.np.ufunc.parallel"])["NUM_THREADS"] = int(os.environ["NUMBA_NUM_THREADS"])
         return
     import numba
     from numba.core import config

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from saymask.threads import environment_for, share
 
 ROOT = Path(__file__).parents[1]
@@ -28,10 +30,11 @@ def test_environment_is_put_back(monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_limit_makes_the_pool_small_and_leaves_the_process_forkable():
+@pytest.mark.parametrize("first", ["", "import numba;"])
+def test_limit_makes_the_pool_small_and_leaves_the_process_forkable(first):
     script = (
-        "import os; from saymask.threads import limit_threads, kernels_have_run; limit_threads(10_000);"
-        "import numba, torch;"
+        f"{first} from saymask.threads import limit_threads, kernels_have_run; limit_threads(10_000);"
+        "import numba, torch; numba.njit(lambda x: x + 1)(1);"
         "assert torch.get_num_threads() == 1 and not kernels_have_run();"
         "assert numba.get_num_threads() == 1 and kernels_have_run()"
     )
