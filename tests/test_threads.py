@@ -30,10 +30,10 @@ def test_environment_is_put_back(monkeypatch):
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("first", ["", "import numba;"])
+@pytest.mark.parametrize("first", ["", "import numba; "])
 def test_limit_makes_the_pool_small_and_leaves_the_process_forkable(first):
     script = (
-        f"{first} from saymask.threads import limit_threads, kernels_have_run; limit_threads(10_000);"
+        f"{first}from saymask.threads import limit_threads, kernels_have_run; limit_threads(10_000);"
         "import numba, torch; numba.njit(lambda x: x + 1)(1);"
         "assert torch.get_num_threads() == 1 and not kernels_have_run();"
         "assert numba.get_num_threads() == 1 and kernels_have_run()"
