@@ -21,7 +21,9 @@ from saymask.models.uniseg3d.encoded import ask_superpoints, best_queries
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, weighted_mean
 from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.postprocess import mask_scores
 from saymask.models.uniseg3d.presets import rooms, scannet
+from saymask.models.uniseg3d.vocabulary import vocabulary_names
 from saymask.scan import Scan
 from saymask.scene import Scene
 from tests.models.fakes import WordHash, annotation, small_scan
@@ -176,6 +178,18 @@ def test_instances(ready):
     model.config = replace(model.config, instance_threshold=level)
     assert len(model.instances(scene).masks) == (found.scores > level).sum()
     model.config = replace(model.config, instance_threshold=0.0)
+
+
+def test_proposals(ready):
+    model, scene = ready
+    stage = scene.only().said().stage
+    sure = mask_scores(stage.masks) * stage.iou
+    model.config = replace(model.config, agnostic_threshold=float(sure.median()))
+    found = model.proposals(scene)
+    model.config = replace(model.config, agnostic_threshold=SMALL.agnostic_threshold)
+    assert len(found.masks) == int((sure > sure.median()).sum()) > 0
+    np.testing.assert_array_equal(found.masks, (stage.masks.sigmoid() > 0.4)[sure > sure.median()])
+    assert set(found.classes.tolist()) == {0}
 
 
 def test_panoptic(ready):
@@ -337,6 +351,35 @@ def test_distinct_masks():
     assert distinct(masks[:0], counts).tolist() == []
     assert float(weighted_mean(torch.tensor([1.0, 0.5]), torch.tensor([3, 1]))) == pytest.approx(3.5 / 4)
     assert float(weighted_mean(torch.tensor([1.0, 0.5]), torch.tensor([0, 0]))) == 0
+
+
+def test_names_beyond_the_classes():
+    model = tiny(vocabulary_weight=0.1, held_out=("bench",), find_threshold=0.5)
+    scene = encoded(model)
+    names = model.semantic(scene, classes="scannet200")
+    assert names.names == vocabulary_names(("bench",))
+    said = scene.only().said()
+    chosen = (said.directions @ model.vocabulary().T).argmax(1)
+    np.testing.assert_array_equal(names.classes, chosen)
+    asked = model.semantic(scene, classes=["chair", "lamp", "wall"])
+    assert asked.ids == (1, 2, 3)
+    found = model.find(scene, ["chair", "bench"], threshold=0.0)
+    assert found.names == ("chair", "bench")
+    assert found.masks.shape[1] == len(scene.only().memory)
+    assert len(found.best) == 2
+    strict = model.find(scene, ["chair", "bench"])
+    assert (strict.scores >= 0.5).all()
+    terms = model.train().losses(training_batch_of_names(model))
+    assert float(terms["vocabulary"].detach()) > 0
+    plain = tiny()
+    with pytest.raises(InputError, match="expected scannet20 or a list of names, got 'scannet200'"):
+        plain.semantic(encoded(plain), classes="scannet200")
+
+
+def training_batch_of_names(model):
+    scan = scan_of(0, 2000)
+    scan = replace(scan, labels={**scan.labels, "semantic200": (scan.labels["instance"] + 3).astype(np.int16)})
+    return model.collate([model.prepare(scan, (), rng=np.random.RandomState(0))])
 
 
 # ---- class embeddings

@@ -14,8 +14,8 @@ from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.losses import losses
-from saymask.models.uniseg3d.naming import vocabulary_names
 from saymask.models.uniseg3d.transform import draw_similarity
+from saymask.models.uniseg3d.vocabulary import vocabulary_names
 from tests.models.fakes import WordHash, annotation, small_scan
 
 CONFIG = UniSeg3DConfig(

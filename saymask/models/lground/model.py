@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,15 +48,12 @@ from saymask.models.lground.support import (
     group_objects,
     likeliest,
     make_support,
-    relevance,
 )
 from saymask.nn.res16unet import LEVELS, Res16Output, Res16UNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites
 from saymask.text import CachedText, load_text_encoder
-
-if TYPE_CHECKING:
-    from saymask.scene import Scene
+from saymask.text.relevance import relevance
 
 LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
 """Label of a prepared scene → what a user calls its classes."""
@@ -245,11 +242,10 @@ class LGround(Model):
             )
         )
 
-    def encode(self, scan: Scan) -> "Scene":
-        """Encode a scan; a text encoder is loaded now, so that no prompt waits for it."""
+    def get_ready(self) -> None:
+        """Load the text encoder, if there is one."""
         if self.config.text != "none":
             self.text_encoder()
-        return super().encode(scan)
 
     # ---- answers
 
@@ -282,7 +278,7 @@ class LGround(Model):
         scan, texts = _only(encoded), self._encode(names)
         vocabulary = cosine(self.text_side(self._anchors()), self.text_side(texts))
         similarity = self._expected(scan, texts) if self.config.expected_text else self._similarity(scan, texts)
-        fits = relevance(similarity, vocabulary)
+        fits = relevance(similarity, vocabulary).cpu().numpy()
         level = self.config.find_threshold if threshold is None else threshold
         return group_found(scan, fits, tuple(names), level, self.config.clustering)
 

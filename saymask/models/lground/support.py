@@ -15,8 +15,6 @@ from saymask.models.lground.cluster import Clustering, components, propose, shif
 
 TEMPERATURE = 0.07
 """Cosines are divided by it before they become probabilities."""
-LEAST_RISE = 0.25
-"""Words that are less than this above the vocabulary's mean are nobody's name: nothing is scaled up to fit them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +98,6 @@ def group_objects(scan: Support, logits: Tensor, table: Sequence[LabelClass], co
         masks, scores[order].astype(np.float32), found.classes[order], scan.index,
         tuple(c.name for c in table), tuple(c.id for c in table),
     )  # fmt: skip
-
-
-def relevance(similarity: Tensor, vocabulary: Tensor) -> np.ndarray:
-    """Return float32 [S, T] in 0..1: how well each row fits each text, from their cosines float [S, T]; ours.
-
-    `vocabulary` float [C, T] holds the cosines of the class names and the texts. 0 is their mean, what an unrelated
-    thing has; 1 is the closest class name's, what the best thing that the model knows can reach. A text that is close
-    to no class name reaches 1 only through a row that is closer to it than any of them.
-    """
-    mean = vocabulary.mean(0)
-    rise = (vocabulary.max(0).values - mean).clamp(min=LEAST_RISE)
-    return ((similarity - mean) / rise).clamp(0, 1).float().cpu().numpy()
 
 
 def group_found(

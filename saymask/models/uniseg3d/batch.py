@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from saymask.data.annotations import Annotation
+from saymask.data.scenes import NOVEL
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.naming import mentions, vocabulary_rows
 from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.transform import (
     SuperpointTruth,
@@ -30,12 +30,11 @@ from saymask.models.uniseg3d.transform import (
     superpoint_truth,
     unit_colors,
 )
+from saymask.models.uniseg3d.vocabulary import mentions, vocabulary_rows
 from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, moved, superpoint_scan
 from saymask.scan import Scan
 from saymask.text import check_sentence
 
-NOVEL = "novel"
-"""Optional label of a scan's points: number of the pseudo mask of an object that has no annotation, -1 = none."""
 NAMES = "semantic200"
 """Label of a scan's points that names them: index of ScanNet200's class, -1 = none."""
 

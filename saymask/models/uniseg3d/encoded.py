@@ -11,7 +11,6 @@ from torch import Tensor
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory
-from saymask.models.uniseg3d.heads import inside
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.outputs import Stage
 from saymask.models.uniseg3d.postprocess import mask_scores
@@ -77,14 +76,14 @@ def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, 
         queries = every[start::passes]
         outputs = decoder.objects(memory, queries, class_embeddings)
         stage = outputs.objects[-1]
-        pooled = inside(stage.masks, memory.masks)
-        facing = decoder.heads.semantic(stage.embeddings, pooled)
+        facing = outputs.directions
+        assert facing is not None
         if start == 0:
             semantic = outputs.semantic.new_empty(size, outputs.semantic.shape[1])
             directions = facing.new_empty(size, facing.shape[1])
         semantic[queries], directions[queries] = outputs.semantic, facing
         stages.append(stage if passes == 1 else best_queries(stage, decoder.config.top_masks))
-    stage = stages[0] if passes == 1 else best_queries(joined(stages), decoder.config.top_masks)
+    stage = stages[0] if passes == 1 else best_queries(Stage.joined(stages), decoder.config.top_masks)
     if not bool(semantic.isfinite().all()):
         raise InputError("expected finite answers, got NaN or infinity; is the model trained?")
     return Said(stage, semantic, directions)
@@ -97,14 +96,4 @@ def best_queries(stage: Stage, count: int) -> Stage:
     overlap = wide(stage.iou)
     scores = torch.stack([likely, likely * overlap, mask_scores(stage.masks) * overlap])
     rows = scores.topk(min(count, scores.shape[1]), dim=1).indices.unique()
-    return Stage(stage.classes[rows], stage.masks[rows], stage.embeddings[rows], stage.iou[rows])
-
-
-def joined(stages: list[Stage]) -> Stage:
-    """Return the queries of all `stages`, one after the other."""
-    return Stage(
-        torch.cat([s.classes for s in stages]),
-        torch.cat([s.masks for s in stages]),
-        torch.cat([s.embeddings for s in stages]),
-        torch.cat([s.iou for s in stages if s.iou is not None]),
-    )
+    return stage.take(rows)

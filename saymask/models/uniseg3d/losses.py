@@ -14,14 +14,12 @@ from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.matching import Pairs, match_stage, wide
 from saymask.models.uniseg3d.outputs import Outputs, Stage, Truth
+from saymask.models.uniseg3d.vocabulary import name_logits
 
 OFFICIAL_DICE = 4.0
 """Number by which the published code multiplies the dice term (Q6)."""
 DISTILLED = 0.1
 """Share of superpoints that clicks teach to the superpoint queries (§4.3)."""
-NAME_TEMPERATURE = 0.07
-"""Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
-come to lie where similar names are."""
 LARGEST_SCALE = 100.0
 """Bound of the exponential contrastive scale, as in CLIP."""
 Scene = tuple[Outputs, Truth]
@@ -251,7 +249,7 @@ def _named_term(scene: Scene, matched: tuple[Pairs, Pairs], vocabulary: Tensor) 
 
 
 def _name_entropy(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
-    logits = wide(directions) @ vocabulary.T.to(directions.dtype) / NAME_TEMPERATURE
+    logits = name_logits(directions, vocabulary)
     named = max(1, int((names >= 0).sum()))
     return F.cross_entropy(logits, names, ignore_index=-1, reduction="sum") / named
 

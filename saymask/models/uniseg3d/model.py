@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
@@ -29,9 +30,17 @@ from saymask.models.uniseg3d.encoded import EncodedScan
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import candidates, relevance, vocabulary_names, weighted_mean
+from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
 from saymask.models.uniseg3d.outputs import Outputs, Stage
-from saymask.models.uniseg3d.postprocess import FIRST_ID, instances, stitch
+from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch
+from saymask.models.uniseg3d.vocabulary import (
+    LABEL_SET,
+    name_logits,
+    named_parts,
+    vocabulary_ids,
+    vocabulary_names,
+    word_relevance,
+)
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.text import CachedText, TextFeatures, check_sentence, load_text_encoder
@@ -254,10 +263,7 @@ class UniSeg3D(Model):
             for part in clicks.split(PROMPTS_AT_ONCE)
         ]
         rows = torch.from_numpy(back.reshape(-1)).to(self.device)
-        classes, masks, embeddings = (
-            torch.cat([getattr(s, name) for s in stages])[rows] for name in ("classes", "masks", "embeddings")
-        )
-        return Stage(classes, masks, embeddings)
+        return Stage.joined(stages).take(rows)
 
     def _masks(self, scan: EncodedScan, stage: Stage) -> tuple[Tensor, Tensor]:
         """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""
@@ -273,20 +279,34 @@ class UniSeg3D(Model):
     def semantic(self, encoded: Encoded, classes: str | Sequence[str] | None = None) -> Classes:
         """Return the class of every superpoint: of ScanNet's 20 (§6.2), or of the names in `classes`.
 
-        The probability is among the classes that can be answered. InputError for another label set.
+        A model that has learned names (`config.vocabulary_weight`) also knows ScanNet200's. The probability is among
+        the classes that can be answered. InputError for another label set.
         """
         scan = encoded.only()
         said = scan.said()
         if classes is None or classes == BENCHMARK:
             names, ids = _own_classes()
             logits = said.semantic[:, :CLASSES]
+        elif classes == LABEL_SET and self.config.vocabulary_weight:
+            held_out = self.config.held_out
+            names, ids = vocabulary_names(held_out), vocabulary_ids(held_out)
+            logits = name_logits(said.directions, self.vocabulary())
         elif isinstance(classes, str):
-            raise InputError(f"classes: expected {BENCHMARK} or a list of names, got {classes!r}")
+            known = f"{BENCHMARK}, {LABEL_SET}" if self.config.vocabulary_weight else BENCHMARK
+            raise InputError(f"classes: expected {known} or a list of names, got {classes!r}")
         else:
             names, ids = tuple(classes), tuple(range(1, len(classes) + 1))
-            logits = class_logits(said.directions, self._named(names), self.decoder.heads.scale)[:, :-1]
+            logits = self._nearest(said.directions, names)
         best, chosen = logits.softmax(1).max(1)
         return Classes(chosen.cpu().numpy(), best.float().cpu().numpy(), scan.index, names, ids)
+
+    def _nearest(self, directions: Tensor, names: Sequence[str]) -> Tensor:
+        """Return logits [S, T] of names for directions [S, W]; known names speak for unknown ones, where there are."""
+        if not self.config.vocabulary_weight:
+            return class_logits(directions, self._named(names), self.decoder.heads.scale)[:, :-1]
+        known = self.vocabulary()
+        shown = F.normalize(name_logits(directions, known).softmax(1) @ known, dim=1)
+        return name_logits(shown, self._named(names).flatten(0, 1)).unflatten(1, (len(names), -1)).amax(2)
 
     @torch.no_grad()
     def instances(self, encoded: Encoded) -> Objects:
@@ -322,6 +342,16 @@ class UniSeg3D(Model):
         return _objects(scan, masks[there], scores[there], labels[there])
 
     @torch.no_grad()
+    def proposals(self, encoded: Encoded) -> Objects:
+        """Return the unnamed masks of a scan, which overlap (§6.5)."""
+        scan = encoded.only()
+        stage = scan.said().stage
+        assert stage.iou is not None
+        found = class_agnostic(stage.masks, stage.iou, self.config)
+        score = found.scores.clamp(0, 1).float().cpu().numpy()
+        return Objects(found.masks.cpu().numpy(), score, np.zeros(len(found), np.int64), scan.index, ("object",), (0,))
+
+    @torch.no_grad()
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return the masks whose relevance for a name is at least `threshold` (the config's without it), best first.
 
@@ -332,15 +362,20 @@ class UniSeg3D(Model):
         said, texts, known = scan.said(), self._named(names), self.known_classes()
         level = config.find_threshold if threshold is None else threshold
         with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
-            heads = self.decoder.heads
-            found = candidates(said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known, config)
-            fits = relevance(found, texts, known, heads.scale)
+            if config.vocabulary_weight:
+                vocabulary = self.vocabulary()
+                masks, share = named_parts(said, scan.counts, vocabulary, config)
+                fits = word_relevance(share, texts, vocabulary)
+            else:
+                heads = self.decoder.heads
+                found = candidates(said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known, config)
+                masks, fits = found.masks, relevance(found, texts, known, heads.scale)
         best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
         mask, name = (fits >= level).nonzero(as_tuple=True)
         order = fits[mask, name].argsort(descending=True, stable=True)
         mask, name = mask[order], name[order]
         return Objects(
-            found.masks[mask].cpu().numpy(),
+            masks[mask].cpu().numpy(),
             fits[mask, name].float().cpu().numpy(),
             name.cpu().numpy(),
             scan.index,

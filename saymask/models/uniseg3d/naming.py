@@ -4,42 +4,20 @@ The published open-vocabulary step names the masks by CLIP features of posed fra
 have. Here the model's own class direction of each mask is compared with the texts.
 """
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.data.labels import scannet200
 from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, class_logits, inside
 from saymask.models.uniseg3d.outputs import Stage
-from saymask.models.uniseg3d.postprocess import class_agnostic, points
+from saymask.models.uniseg3d.postprocess import Found, class_agnostic, points
 
 SAME_OBJECT = 0.5
 """IoU of points from which two masks are taken for the same object."""
 SAME_MEANING = 0.5
 """How far a class must rise from the mean similarity of a name to all classes towards 1 to mean the same."""
-
-
-@lru_cache
-def vocabulary_names(held_out: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the names of ScanNet200's classes, those held out left out."""
-    return tuple(c.name for c in scannet200() if c.name not in held_out)
-
-
-@lru_cache
-def vocabulary_rows(held_out: tuple[str, ...] = ()) -> np.ndarray:
-    """Return int64 [200], the row in `vocabulary_names` of each class of ScanNet200; -1 = held out."""
-    row = {name: index for index, name in enumerate(vocabulary_names(held_out))}
-    return np.array([row.get(c.name, -1) for c in scannet200()], np.int64)
-
-
-def mentions(sentence: str, names: tuple[str, ...]) -> bool:
-    """Return whether a sentence contains one of the names as words, in the singular or with an s."""
-    return any(re.search(rf"\b{re.escape(name)}s?\b", sentence, re.IGNORECASE) for name in names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +38,12 @@ def candidates(
     class_embeddings: Tensor,  # float [20, K, W]
     config: UniSeg3DConfig,
 ) -> Candidates:
-    """Return the confident masks of a scan, of those that show the same object the most confident.
+    """Return the masks of a scan that a name may be given to.
 
-    An object has more than `config.fewest_points` points. Wall and floor are the superpoints whose class they are, with
+    Objects are those of `shown_objects`. Wall and floor are the superpoints whose class they are, with
     the direction of their own texts, since the object queries never learned them.
     """
-    assert stage.iou is not None
-    found = class_agnostic(stage.masks, stage.iou, config)
-    found = found.take(points(found.masks, counts) > config.fewest_points)
-    found = found.take(found.scores.argsort(descending=True, stable=True)[: config.top_masks])
-    found = found.take(distinct(found.masks, counts))
+    found = shown_objects(stage, counts, config)
     pooled = inside(stage.masks[found.queries], features)
     shown = [(found.masks, found.scores.clamp(0, 1), heads.things(stage.embeddings[found.queries], pooled))]
     probability = semantic[:, :CLASSES].softmax(1)
@@ -80,6 +54,18 @@ def candidates(
             sure = weighted_mean(probability[:, stuff], mask * counts)
             shown.append((mask[None], sure[None], class_embeddings[stuff, :1].to(semantic.dtype)))
     return Candidates(*(torch.cat(column) for column in zip(*shown)))
+
+
+def shown_objects(stage: Stage, counts: Tensor, config: UniSeg3DConfig) -> Found:
+    """Return the confident masks of a scan, the best first; of those that show the same object the most confident.
+
+    An object has more than `config.fewest_points` points.
+    """
+    assert stage.iou is not None
+    found = class_agnostic(stage.masks, stage.iou, config)
+    found = found.take(points(found.masks, counts) > config.fewest_points)
+    found = found.take(found.scores.argsort(descending=True, stable=True)[: config.top_masks])
+    return found.take(distinct(found.masks, counts))
 
 
 def distinct(masks: Tensor, counts: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """What passes between UniSeg3D's decoder, its losses and its post-processing; everything is per scene."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -15,6 +17,17 @@ class Stage:
     embeddings: Tensor  # float [Q, D]
     iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
     directions: Tensor | None = None  # float [Q, W] of length 1: what a query shows, in the space of the texts
+
+    def take(self, rows: Tensor) -> "Stage":
+        """Return the queries `rows`, int64 [q]."""
+        there = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return Stage(**there)
+
+    @staticmethod
+    def joined(stages: "Sequence[Stage]") -> "Stage":
+        """Return the queries of all `stages`, one after the other; what the first one lacks is left out."""
+        there = [name for name, value in vars(stages[0]).items() if value is not None]
+        return Stage(**{name: torch.cat([getattr(s, name) for s in stages]) for name in there})
 
 
 @dataclass(frozen=True, eq=False)

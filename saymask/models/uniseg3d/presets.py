@@ -50,6 +50,7 @@ def rooms() -> Preset:
         others=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,
+        most_queries=600,
         prompt_weight=0.3,
         augment="rotate",
     )

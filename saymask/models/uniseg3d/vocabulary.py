@@ -1,0 +1,90 @@
+"""Names beyond the 20 classes: what training tells apart (`config.vocabulary_weight`), and what words find by it.
+
+Ours. The published model knows 20 names and leaves all others to the CLIP features of posed frames (UniSeg3D §6.7).
+"""
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from saymask.data.labels import scannet200
+from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.encoded import Said
+from saymask.models.uniseg3d.matching import wide
+from saymask.models.uniseg3d.naming import shown_objects, weighted_mean
+from saymask.text.relevance import relevance
+
+TEMPERATURE = 0.07
+"""Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
+come to lie where similar names are."""
+LABEL_SET = "scannet200"
+"""What a user calls these names."""
+
+
+@lru_cache
+def vocabulary_names(held_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the names of ScanNet200's classes, those held out left out."""
+    return tuple(c.name for c in scannet200() if c.name not in held_out)
+
+
+@lru_cache
+def vocabulary_ids(held_out: tuple[str, ...] = ()) -> tuple[int, ...]:
+    """Return ScanNet200's class id of each of `vocabulary_names`."""
+    return tuple(c.id for c in scannet200() if c.name not in held_out)
+
+
+@lru_cache
+def vocabulary_rows(held_out: tuple[str, ...] = ()) -> np.ndarray:
+    """Return int64 [200], the row in `vocabulary_names` of each class of ScanNet200; -1 = held out."""
+    row = {name: index for index, name in enumerate(vocabulary_names(held_out))}
+    return np.array([row.get(c.name, -1) for c in scannet200()], np.int64)
+
+
+def mentions(sentence: str, names: tuple[str, ...]) -> bool:
+    """Return whether a sentence contains one of the names as words, in the singular or with an s."""
+    return any(re.search(rf"\b{re.escape(name)}s?\b", sentence, re.IGNORECASE) for name in names)
+
+
+def name_logits(directions: Tensor, vocabulary: Tensor) -> Tensor:
+    """Return float [..., V] for directions float [..., W] and the names' embeddings float [V, W], all of length 1."""
+    return wide(directions) @ vocabulary.T.to(wide(directions).dtype) / TEMPERATURE
+
+
+def named_parts(
+    said: Said,
+    counts: Tensor,  # int64 [S] points of each superpoint
+    vocabulary: Tensor,  # float32 [V, W]
+    config: UniSeg3DConfig,
+) -> tuple[Tensor, Tensor]:
+    """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
+
+    The parts are the objects of `naming.shown_objects`; what is in none of them, such as walls, is parted by the name
+    that is likeliest there. An object's names are the mean of what its query and what its superpoints say.
+    """
+    local = name_logits(said.directions, vocabulary).softmax(1)
+    found = shown_objects(said.stage, counts, config)
+    directions = said.stage.directions
+    assert directions is not None
+    own = name_logits(directions[found.queries], vocabulary).softmax(1)
+    share = (own + weighted_mean(local.T, (found.masks * counts)[:, None]).to(own.dtype)) / 2
+    rest = local.argmax(1).masked_fill(found.masks.any(0), -1)
+    names = rest.unique()
+    masks = rest == names[names >= 0][:, None]
+    around = weighted_mean(local.T, (masks * counts)[:, None])
+    return torch.cat([found.masks, masks]), torch.cat([share, around.to(share.dtype)])
+
+
+def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
+    """Return float32 [K, T] in 0..1: how well what is `share` [K, V] of each known name fits texts float [T, K', W].
+
+    The known names' mean under the shares is compared with each text, so that an unknown word ("couch") is found by the
+    known one that means about the same.
+    """
+    shown = F.normalize(share @ vocabulary, dim=1)
+    flat = names.flatten(0, 1)
+    fits = relevance(shown @ flat.T, vocabulary @ flat.T)
+    return fits.unflatten(1, names.shape[:2]).amax(2)
