@@ -112,6 +112,24 @@ def test_refer(ready, count):
         model.refer(scene, [" "])
 
 
+def test_none_one_or_many():
+    model = tiny(any_number=True)
+    scene = encoded(model)
+    whole = model.refer(scene, SENTENCES, count="one")
+    many = model.refer(scene, SENTENCES, count="any")
+    for one, parts in zip(whole, many, strict=True):
+        assert len(one.logits) == 1
+        assert len(parts.scores) == len(parts.logits)
+        if bool((one.logits > 0).any()):
+            assert torch.equal((parts.logits > 0).any(0), one.logits[0] > 0)
+        else:
+            assert len(parts.logits) == 0
+    model.config = replace(model.config, target_threshold=1.1)
+    for parts in model.refer(scene, SENTENCES, count="any"):
+        assert parts.logits.shape == (0, len(scene.only().memory))
+        assert 0 <= parts.best <= 1
+
+
 def test_prompts_are_independent_of_each_other(ready, monkeypatch):
     model, scene = ready
     monkeypatch.setattr(uniseg3d_model, "PROMPTS_AT_ONCE", 3)

@@ -11,7 +11,7 @@ from saymask.data.labels import scannet200
 from saymask.errors import InputError
 from saymask.models.uniseg3d.batch import caption, collate, make_sample, query_rows, sentence_each
 from saymask.models.uniseg3d.clicks import training_clicks
-from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.transform import draw_similarity
@@ -172,6 +172,24 @@ def test_other_objects_are_novel_with_clicks_and_sentences():
     assert "bench" not in vocabulary_names(config.held_out)
     with pytest.raises(InputError, match="semantic200"):
         make_sample(scan_of(), (), config, rng())
+
+
+def test_sentences_about_none_and_several():
+    scan = scan_of()
+    asked = [annotation("both", 0, 2), annotation("no such thing"), annotation("nor this"), annotation("a chair", 0)]
+    assert make_sample(scan, asked, CONFIG, rng()).texts == ("a chair",)
+    made = make_sample(scan, [*asked, annotation("with the wall", 0, 1)], replace(CONFIG, any_number=True), rng())
+    truth = made.truth
+    assert sorted(made.texts) == ["a chair", "both", "no such thing", "nor this"]
+    rows = {text: made.texts.index(text) for text in made.texts}
+    chair = truth.text_objects[rows["a chair"]]
+    assert torch.equal(truth.text_masks[rows["a chair"]], truth.masks[chair])
+    assert torch.equal(truth.text_masks[rows["both"]], truth.masks[:2].any(0))
+    assert not truth.text_masks[rows["nor this"]].any()
+    assert [int(truth.text_objects[rows[t]]) for t in ("both", "nor this")] == [-1, -1]
+    assert truth.text_labels[rows["nor this"]] == THINGS
+    assert truth.text_labels[rows["both"]] == -1  # of two classes
+    assert truth.text_labels[rows["a chair"]] == truth.labels[chair]
 
 
 def test_one_sentence_of_each_object_in_random_order():

@@ -14,7 +14,7 @@ from saymask.data.scenes import NOVEL
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.uniseg3d.clicks import training_clicks
-from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.transform import (
     SuperpointTruth,
@@ -93,8 +93,9 @@ def make_sample(
     Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
     truth. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
     superpoints as queries, a click on each thing, a sentence for each thing that has one (`sentence_each`), and the
-    truth about all of them; with `config.others` on and about objects that are no things as well. Sentences about no,
-    several or other objects are left out, and so are those with a word of `config.held_out`.
+    truth about all of them; with `config.others` on and about objects that are no things as well. Sentences about other
+    objects, and without `config.any_number` about none or several, are left out, and so are those with a word of
+    `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
     they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan's label `novel`, if any.
@@ -125,7 +126,7 @@ def make_sample(
     else:
         cells = point_cells(positions, config.voxel_size)
     known = {int(i) for i in truth.objects}
-    about = [a for a in annotations if len(a.object_ids) == 1 and a.object_ids[0] in known]
+    about = [a for a in annotations if (len(a.object_ids) == 1 or config.any_number) and known.issuperset(a.object_ids)]
     about = [a for a in about if not mentions(a.description, config.held_out)]
     chosen = sentence_each(about, random.Random(int.from_bytes(rng.bytes(8), "little")))
     queries = query_rows(size, config, rng)
@@ -134,7 +135,7 @@ def make_sample(
         queries=queries,
         clicks=index[clicks],
         texts=tuple(caption(a) for a in chosen),
-        truth=_truth(truth, queries, clicked, [a.object_ids[0] for a in chosen], _names(scan, truth, index, config)),
+        truth=_truth(truth, queries, clicked, [a.object_ids for a in chosen], _names(scan, truth, index, config)),
     )
 
 
@@ -143,14 +144,15 @@ def _superpoints(cells: np.ndarray, positions: np.ndarray, scan: Scan, superpoin
 
 
 def sentence_each(annotations: Sequence[Annotation], rng: random.Random) -> list[Annotation]:
-    """Return one annotation of each object, objects shuffled (§2.7a); `annotations` are about one object each.
+    """Return one annotation of each object or set of objects, shuffled (§2.7a), and all annotations about nothing.
 
     The draws are the published ones: a sample of all objects, in the order in which they first occur, then the number
     of a sentence for each.
     """
-    groups: dict[int, list[Annotation]] = {}
+    groups: dict[tuple[int | str, ...], list[Annotation]] = {}
     for annotation in annotations:
-        groups.setdefault(annotation.object_ids[0], []).append(annotation)
+        meant = tuple(sorted(annotation.object_ids)) or (annotation.description,)
+        groups.setdefault(meant, []).append(annotation)
     shuffled = rng.sample(list(groups), len(groups))
     return [groups[i][rng.sample(range(len(groups[i])), 1)[0]] for i in shuffled]
 
@@ -209,23 +211,28 @@ def _truth(
     truth: SuperpointTruth,
     queries: np.ndarray,
     clicked: np.ndarray,
-    objects: Sequence[int],
+    objects: Sequence[tuple[int, ...]],
     names: tuple[np.ndarray, np.ndarray] | None,
 ) -> Truth:
-    """Return what the losses compare with; `objects` are the objectIds of the sentences."""
+    """Return what the losses compare with; `objects` are the objectIds that each sentence means."""
     row = {int(i): k for k, i in enumerate(truth.objects)}
     masks, labels = torch.from_numpy(truth.masks), torch.from_numpy(truth.labels)
-    text_objects = torch.tensor([row[i] for i in objects], dtype=torch.int64)
-    text_labels = torch.cat([labels, labels.new_full((len(masks) - len(labels),), -1)])[text_objects]
+    text_masks, text_labels, text_objects = masks.new_zeros(len(objects), masks.shape[1]), [], []
+    for text, meant in enumerate(objects):
+        rows = [row[i] for i in meant]
+        text_masks[text] = masks[rows].any(0)
+        classes = {int(labels[i]) if i < len(labels) else -1 for i in rows}
+        text_labels.append(classes.pop() if len(classes) == 1 else -1 if classes else THINGS)
+        text_objects.append(rows[0] if len(rows) == 1 else -1)
     return Truth(
         masks=masks,
         labels=labels,
         semantic=torch.from_numpy(truth.semantic),
         queries=torch.from_numpy(queries),
         click_objects=torch.from_numpy(clicked),
-        text_objects=text_objects,
-        text_masks=masks[text_objects],
-        text_labels=text_labels,
+        text_objects=torch.tensor(text_objects, dtype=torch.int64),
+        text_masks=text_masks,
+        text_labels=torch.tensor(text_labels, dtype=torch.int64),
         names=None if names is None else torch.from_numpy(names[0]),
         superpoint_names=None if names is None else torch.from_numpy(names[1]),
     )

@@ -46,6 +46,9 @@ class UniSeg3DConfig:
 
     others: bool = False
     """Train with annotated objects outside the 18 classes, too: as novel objects, with clicks and sentences (ours)."""
+    any_number: bool = False
+    """Sentences may be about none or several objects: the target is all of them together, and the answer is one mask
+    per object (ours)."""
     vocabulary_weight: float = 0.0
     """Weight of telling objects and superpoints apart by their names among ScanNet200's (ours; 0 = not learned)."""
     held_out: tuple[str, ...] = ()
@@ -87,5 +90,7 @@ class UniSeg3DConfig:
     """Masks with this many points or fewer are dropped."""
     agnostic_threshold: float = 0.6
     """Confidence of class-agnostic masks (§6.5)."""
+    target_threshold: float = 0.0
+    """Probability that a sentence means anything at all below which it is answered with no mask, if `any_number`."""
     find_threshold: float = 0.4
     """Relevance that an object needs to be found for a name: that the name fits, times the mask's confidence (ours)."""

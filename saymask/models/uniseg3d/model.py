@@ -33,6 +33,7 @@ from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
 from saymask.models.uniseg3d.outputs import Outputs, Stage
 from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch
+from saymask.models.uniseg3d.split import split_objects
 from saymask.models.uniseg3d.vocabulary import (
     LABEL_SET,
     name_logits,
@@ -218,10 +219,11 @@ class UniSeg3D(Model):
     def refer(
         self, encoded: Encoded, sentences: Sequence[str], *, count: Literal["one", "any"] = "any"
     ) -> list[Prediction]:
-        """Return one Prediction with one mask per sentence, as published whatever the `count`; it may be empty.
+        """Return one Prediction per sentence, with one mask as published, which may be empty.
 
-        A batch of one scan takes any number of sentences, a batch of several exactly one per scan. The score is the
-        mean probability inside the mask times that of showing any class. Source: §6.4.
+        With `config.any_number` and `count` "any" there is one mask per object instead, and none where the sentence
+        means nothing. A batch of one scan takes any number of sentences, a batch of several exactly one per scan. The
+        score is the mean probability inside the mask times that of showing any class. Source: §6.4.
         """
         scans, several = encoded.scans, len(encoded) > 1
         if several and len(sentences) != len(scans):
@@ -235,9 +237,13 @@ class UniSeg3D(Model):
             outputs = self.decoder.prompts(scan.memory, None, said.sentence[rows], self.known_classes(), words=words)
             for stage in outputs.texts[-1:]:
                 logits, scores = self._masks(scan, stage)
-                predictions += [
-                    Prediction(row[None], score[None], scan.index, float(score)) for row, score in zip(logits, scores)
-                ]
+                something = 1 - wide(stage.classes).softmax(1)[:, THINGS]
+                for row, score, likely in zip(logits, scores, something):
+                    rows = row[None]
+                    if self.config.any_number and count == "any":
+                        meant = bool((row > 0).any()) and bool(likely >= self.config.target_threshold)
+                        rows = split_objects(row, scan.said(), scan.counts, self.config) if meant else rows[:0]
+                    predictions.append(Prediction(rows, score.expand(len(rows)), scan.index, float(score)))
         return predictions
 
     @torch.no_grad()

@@ -51,9 +51,9 @@ class Truth:
     semantic: Tensor  # int64 [S] 0..19, 20 = none
     queries: Tensor  # int64 [Q]: superpoint of each superpoint query
     click_objects: Tensor  # int64 [P]: row of `masks` of each click
-    text_objects: Tensor  # int64 [T]: instance of each sentence; -1 = not an instance of `masks`
+    text_objects: Tensor  # int64 [T]: row of `masks` of each sentence; -1 = none of them, or not one
     text_masks: Tensor  # bool [T, S]
-    text_labels: Tensor  # int64 [T] thing classes, -1 = none of them
+    text_labels: Tensor  # int64 [T] thing classes, "no object" where a sentence means nothing; -1 = none of them
     names: Tensor | None = None  # int64 [I + J] rows of the vocabulary, -1 = none
     superpoint_names: Tensor | None = None  # int64 [S] rows of the vocabulary, -1 = none
 

@@ -48,6 +48,7 @@ def rooms() -> Preset:
         words=True,
         texts_see_all=True,
         others=True,
+        any_number=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,
         most_queries=600,
@@ -55,7 +56,7 @@ def rooms() -> Preset:
         augment="rotate",
     )
     train = TrainConfig(
-        source="scanrefer",
+        source="both",
         sentences=0,
         epochs=12,
         batch_size=2,

@@ -15,7 +15,7 @@ from saymask.data.labels import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import shown_objects, weighted_mean
+from saymask.models.uniseg3d.naming import shown_objects
 from saymask.text.relevance import relevance
 
 TEMPERATURE = 0.07
@@ -70,12 +70,17 @@ def named_parts(
     directions = said.stage.directions
     assert directions is not None
     own = name_logits(directions[found.queries], vocabulary).softmax(1)
-    share = (own + weighted_mean(local.T, (found.masks * counts)[:, None]).to(own.dtype)) / 2
+    share = (own + _mean_inside(found.masks * counts, local)) / 2
     rest = local.argmax(1).masked_fill(found.masks.any(0), -1)
     names = rest.unique()
     masks = rest == names[names >= 0][:, None]
-    around = weighted_mean(local.T, (masks * counts)[:, None])
-    return torch.cat([found.masks, masks]), torch.cat([share, around.to(share.dtype)])
+    return torch.cat([found.masks, masks]), torch.cat([share, _mean_inside(masks * counts, local)])
+
+
+def _mean_inside(weights: Tensor, values: Tensor) -> Tensor:
+    """Return the mean [K, V] of values [S, V] with weights [K, S] that are not all 0."""
+    weights = weights.to(values.dtype)
+    return weights @ values / weights.sum(1, keepdim=True)
 
 
 def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
