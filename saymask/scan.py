@@ -44,7 +44,8 @@ class Scan:
     faces: np.ndarray | None = None  # int32 [F, 3]
     superpoints: np.ndarray | None = None  # int32 [N], ids 0..S-1
     labels: dict[str, np.ndarray] = field(default_factory=dict)
-    """Labels per point: `semantic20`, `semantic200` (-1 = none), `nyu40` (0 = none), `instance` (-1 = none)."""
+    """Labels per point: `semantic20`, `semantic200` (-1 = none), `nyu40` (0 = none), `instance` (-1 = none); `novel`
+    (-1 = none) where there are pseudo masks."""
     alignment: np.ndarray | None = None  # float64 [4, 4] ScanNet's axis alignment, NOT applied to points
     has_color: bool = True
     name: str = ""

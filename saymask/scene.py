@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from saymask.recent import Recent
 from saymask.results import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
 from saymask.scan import Scan
 from saymask.text.encoder import MOST_WORDS, check_sentence
+
+if TYPE_CHECKING:
+    from saymask.open_vocabulary import Views
 
 Answer = TypeVar("Answer", Masks, Prediction)
 
@@ -119,24 +122,42 @@ class Scene:
     def _objects(self, verb: Callable[[Any], Objects]) -> Masks:
         return object_masks(verb(self._encoded), self.scan)
 
-    def find(self, names: str | Sequence[str], *, threshold: float | None = None) -> Masks:
+    def proposals(self) -> Masks:
+        """Return whatever may be an object, best score first, each mask once and without a name.
+
+        Those of the model where it has unnamed ones, else its instances. Raises InputError for a model without either.
+        """
+        from saymask.open_vocabulary.views import unnamed
+
+        if not hasattr(self.model, "proposals"):
+            return unnamed(self.instances())
+        with torch.inference_mode(), self._timed("proposals"):
+            return self._masks("proposals", [None], lambda _: [unnamed(self._objects(self.model.proposals))])[0]  # type: ignore[attr-defined]
+
+    def find(
+        self, names: str | Sequence[str], *, threshold: float | None = None, frames: "Views | None" = None
+    ) -> Masks:
         """Return the objects that words name, any words; `names` is the word of each, `labels` its number from 1.
 
         threshold: relevance 0..1 from which something fits; None = the model's own. `Masks.message` says for which
-        words nothing was found. Raises InputError for no, empty or doubled names, a threshold outside 0..1, and a
-        model that does not answer this.
+        words nothing was found. With `frames`, the posed images of the scan, the `proposals` are named by what the
+        images show, and any model that has some will do; the first question then takes long. Raises InputError for no,
+        empty or doubled names, a threshold outside 0..1, and a model that does not answer this.
         """
-        require(self.model, "find")
+        if frames is None:
+            require(self.model, "find")
         asked, threshold = check_names(names), check_threshold(threshold)
 
         def answer(_: object) -> list[Masks]:
+            if frames is not None:
+                return [frames.find(self, asked, threshold)]
             found: Objects = self.model.find(self._encoded, asked, threshold=threshold)  # type: ignore[attr-defined]
             least = getattr(self.model.config, "find_threshold", None) if threshold is None else threshold
             return [found_masks(found, self.scan, least)]
 
         with torch.inference_mode(), self._timed("find"):
-            # Kept for all words together: in some models words compete for a point.
-            return self._masks("find", [(tuple(asked), threshold)], answer)[0]
+            # Kept for all words together: `labels` and `message` speak of all of them.
+            return self._masks("find", [(tuple(asked), threshold, frames)], answer)[0]
 
     def click(
         self,

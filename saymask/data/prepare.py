@@ -5,44 +5,33 @@ also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json; where 2D f
 DATA/image_features/<name>/<id>.safetensors.
 """
 
-import errno
-import hashlib
 import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from saymask.atomic import check_writable, write_text
 from saymask.data.annotations import entry_object_ids, load_annotations, read_entries, read_json
 from saymask.data.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
 from saymask.data.image_store import feature_path
 from saymask.data.labels import LabelTable, packaged_label_table, read_label_table
+from saymask.data.prepare_scans import ScanReport, Superpoints, open_jobs, run_jobs
+from saymask.data.pseudo_masks import find_pseudo_masks
 from saymask.data.raw import RawFolder, describe_missing, describe_not_needed, find_raw
-from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, save_scene, scene_path
+from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
 from saymask.io.frames import EVERY
-from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
-
-Superpoints = Literal["mesh", "segs"]
 
 
 @dataclass
-class Report:
+class Report(ScanReport):
     """What `prepare` did."""
 
-    done: list[str] = field(default_factory=list)
-    """Scenes written now."""
-    kept: list[str] = field(default_factory=list)
-    """Scenes that were up to date."""
-    failures: dict[str, str] = field(default_factory=dict)
-    """Scene → why it could not be prepared."""
     annotations: dict[str, int] = field(default_factory=dict)
     """`scanrefer_train` etc. → annotations written."""
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -58,30 +47,13 @@ class Report:
         return not self.failures and (self.images is None or not self.images.failures)
 
 
-@dataclass(frozen=True)
-class _Job:
-    name: str
-    folder: Path
-    out: Path
-    table: LabelTable
-    superpoints: Superpoints
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    error: str = ""
-    full: bool = False
-    """The disk is full: going on is of no use."""
-    unknown_labels: tuple[str, ...] = ()
-
-
 def prepare(
     raw: str | Path,
     out: str | Path,
     *,
     workers: int = 1,
     superpoints: Superpoints = "mesh",
+    pseudo_masks: str | Path | None = None,
     image_features: str | None = None,
     frames: str | Path | None = None,
     stretched: bool = False,
@@ -96,6 +68,9 @@ def prepare(
     `superpoints` recomputes them from the mesh ("mesh") or takes ScanNet's `segs.json` ("segs"). A scan that cannot
     be read is reported and the others go on; so are annotations that name an unknown scene or object. `quiet` shows
     no progress. Raises InputError before the work when the folders or the annotation files cannot be used.
+
+    `pseudo_masks` is a folder with masks of objects that have no annotation, a file per scan (see
+    `saymask.data.pseudo_masks`); scans without a file have none.
 
     `image_features` names an image model (`clip-vit-l14-336`) whose features of the scans' frames are pooled to
     superpoints as well. The frames, `<id>.sens` or exported ones, lie in the scan folders, in RAW/frames or in
@@ -128,6 +103,7 @@ def prepare(
             every=every,
             device=device,
         )
+    pseudo = {} if pseudo_masks is None else find_pseudo_masks(pseudo_masks, folder.scans)
     found = {} if images is None else _find_frames(folder, out, images)
     report = Report()
 
@@ -141,10 +117,12 @@ def prepare(
             say(line)
     with _lock(out):
         _clear_temporaries(out)
-        jobs = _open_jobs(folder, out, table, superpoints, report)
+        if pseudo_masks is not None:
+            say(_pseudo_message(folder, pseudo))
+        jobs = open_jobs(folder, out, table, superpoints, pseudo, report)
         if report.kept:
             say(f"{len(report.kept):,} of {len(folder.scans):,} scenes are up to date")
-        _run(jobs, workers, quiet, report, say)
+        run_jobs(jobs, workers, quiet, report, say)
         for name, error in sorted(report.failures.items()):
             print(f"failed: {error if name in error else f'{name}: {error}'}", file=sys.stderr)
             report.messages.append(f"failed: {name}: {error}")
@@ -160,6 +138,12 @@ def prepare(
         f"in {report.seconds:,.1f} s: {out}"
     )
     return report
+
+
+def _pseudo_message(folder: RawFolder, pseudo: dict[str, Path]) -> str:
+    without = [name for name in folder.scans if name not in pseudo]
+    message = f"pseudo masks of {len(pseudo):,} of {len(folder.scans):,} scans"
+    return f"{message}; none for {', '.join(without[:3])}{' …' if len(without) > 3 else ''}" if without else message
 
 
 def _find_frames(folder: RawFolder, out: Path, options: ImageOptions) -> dict[str, Path]:
@@ -196,117 +180,6 @@ def _make_images(
         f"{len(made.failures):,} failed"
     )
     return made
-
-
-def _open_jobs(folder: RawFolder, out: Path, table: LabelTable, superpoints: Superpoints, report: Report) -> list[_Job]:
-    """Return the scans to do; note those that are up to date and those whose files are not clear."""
-    rows = hashlib.sha256(repr(sorted(table.rows.items())).encode()).hexdigest()
-    jobs = []
-    for name, path in folder.scans.items():
-        try:
-            files = find_scan_files(path).existing()
-        except InputError as error:
-            report.failures[name] = str(error)
-            continue
-        facts: list[Any] = [VERSION, superpoints, rows]
-        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-        job = _Job(name, path, out, table, superpoints, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
-        if _is_current(scene_path(out, name), job.fingerprint):
-            report.kept.append(name)
-        else:
-            jobs.append(job)
-    return jobs
-
-
-def _is_current(path: Path, fingerprint: str) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        info = read_scene_info(path)
-    except (InputError, KeyError, ValueError):
-        return False  # written by something else or another version: it is made anew
-    return info.version == VERSION and info.fingerprint == fingerprint
-
-
-def _run(jobs: list[_Job], workers: int, quiet: bool, report: Report, say: Callable[[str], None]) -> None:
-    unknown: Counter[str] = Counter()
-    with _progress(len(jobs), quiet) as advance:
-        for job, outcome in _outcomes(jobs, workers):
-            if outcome.full:
-                raise InputError(
-                    f"{job.out}: the disk is full after {len(report.done):,} new scenes; "
-                    "free some space and run the same command again, finished scenes are kept"
-                )
-            if outcome.error:
-                report.failures[job.name] = outcome.error
-            else:
-                report.done.append(job.name)
-                unknown.update(outcome.unknown_labels)
-            advance()
-    if unknown:
-        shown = ", ".join(f"{label!r} ({n} scans)" for label, n in unknown.most_common(5))
-        say(f"raw categories that are not in the label table, their points have no class: {len(unknown)}: {shown}")
-
-
-def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]:
-    """Yield outcomes as they come; in this process for one worker."""
-    if workers == 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, _prepare_scan(job)
-        return
-    import multiprocessing
-
-    # Fresh processes: a fork of a process that runs threads (torch, numba) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        futures: dict[Future[_Outcome], _Job] = {pool.submit(_prepare_scan, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process was ended from outside (out of memory?); "
-                f"run the same command again with fewer workers than {workers}, finished scenes are kept"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _prepare_scan(job: _Job) -> _Outcome:
-    """Read, complete and write one scan; what is wrong with it comes back as text."""
-    try:
-        return _Outcome(unknown_labels=_write_scan(job))
-    except InputError as error:
-        return _Outcome(error=str(error))
-    except OSError as error:
-        return _Outcome(error=f"{error.strerror or error}: {error.filename}", full=error.errno == errno.ENOSPC)
-    except Exception as error:
-        # safetensors reports a full disk as its own error type.
-        if "No space left" in str(error):
-            return _Outcome(error=str(error), full=True)
-        raise
-
-
-def _write_scan(job: _Job) -> tuple[str, ...]:
-    from saymask.geometry.normals import estimate_normals, vertex_normals
-    from saymask.geometry.superpoints import superpoints_of
-
-    raw = read_scan_folder(job.folder, table=job.table)
-    scan = raw.scan
-    check_extent(scan)
-    if scan.faces is not None and len(scan.faces):
-        normals = vertex_normals(scan.points, scan.faces)
-    else:
-        normals = estimate_normals(scan.points)
-    if job.superpoints == "segs" and scan.superpoints is None:
-        raise InputError(f"scan {scan.name}: superpoints from segs.json were asked for, there is none; use 'mesh'")
-    scan = replace(scan, normals=normals, source=None, name=job.name)
-    if job.superpoints == "mesh":
-        scan = replace(scan, superpoints=superpoints_of(replace(scan, superpoints=None)))
-    save_scene(
-        scene_path(job.out, job.name), scan, objects=raw.objects, aliases=raw.aliases, fingerprint=job.fingerprint
-    )
-    return raw.unknown_labels
 
 
 def _write_annotations(
@@ -431,39 +304,3 @@ def _lock(out: Path) -> Iterator[None]:
                 f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
             ) from None
         yield
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar with scenes per second; yield the function that moves it by one."""
-    if quiet or not total:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("preparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.2f} scenes/s"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("scenes", total=total, rate=0.0)
-        start, count = time.perf_counter(), 0
-
-        def advance() -> None:
-            nonlocal count
-            count += 1
-            bar.update(task, advance=1, rate=count / (time.perf_counter() - start))
-
-        yield advance

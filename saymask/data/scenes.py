@@ -16,6 +16,8 @@ from saymask.scan import Scan
 VERSION = 1
 """Number of the file format; scenes written with another number are prepared again."""
 
+NOVEL = "novel"
+"""Label of scans that were prepared with pseudo masks: number of the mask at each point, -1 none."""
 _DTYPES = {
     "points": np.float32,
     "colors": np.uint8,
@@ -26,10 +28,11 @@ _DTYPES = {
     "semantic200": np.int16,
     "nyu40": np.uint8,
     "instance": np.int32,
+    NOVEL: np.int32,
     "alignment": np.float64,
 }
 _HEADER = "saymask_scene"
-_LABELS = ("semantic20", "semantic200", "nyu40", "instance")
+_LABELS = ("semantic20", "semantic200", "nyu40", "instance", NOVEL)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pickles and PyTorch files of others, read without running their code: tensors, numbers, text and containers.
+"""Pickles and PyTorch files of others, read without running their code: tensors, arrays, numbers, text, containers.
 
 Three formats are told apart by what is in the file: PyTorch's zip archive, its format before that (several pickles, the
 first of which is a magic number), and a bare pickle. One allow-list holds for all of them.
@@ -6,6 +6,7 @@ first of which is a magic number), and a bare pickle. One allow-list holds for a
 
 import contextlib
 import io
+import math
 import pickle
 import tarfile
 import zipfile
@@ -30,6 +31,7 @@ _ALLOWED = {
 }
 """What a file may name besides data types, storages and the stand-ins below."""
 _SCALARS = ("numpy.core.multiarray", "numpy._core.multiarray")
+_NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _SUFFIXES = {".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin"}
 _ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -56,8 +58,27 @@ class Ignored:
         """Take list items and do nothing with them."""
 
 
+class Numbers(np.ndarray):
+    """An array whose content a file gives; NumPy sees no state that is not plain numbers of the right size."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, _, data = state
+        _check_numbers(data, dtype, shape)
+        super().__setstate__(state)
+
+
+def _check_numbers(data: Any, dtype: Any, shape: Any) -> None:
+    """Raise InputError unless `data` is the bytes of an array of plain numbers."""
+    plain = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and isinstance(data, bytes | bytearray)
+    sizes = shape if isinstance(shape, tuple) else (shape,)
+    if not plain or not all(isinstance(n, int) and n >= 0 for n in sizes):
+        raise InputError(f"expected arrays of numbers, got a NumPy array of type {dtype}, which is refused")
+    if len(data) != math.prod(sizes) * dtype.itemsize:
+        raise InputError(f"expected an array {list(sizes)} of {dtype}, got {len(data):,} bytes")
+
+
 def read_pickle(path: str | Path) -> Any:
-    """Return the content of a pickle or PyTorch file: tensors (on the CPU), numbers, text and containers of them.
+    """Return the content of a pickle or PyTorch file: tensors (on the CPU), arrays, numbers, text, containers of them.
 
     Raises InputError for a file that is missing, damaged, or names any other class or function.
     """
@@ -178,8 +199,25 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
             return refuse("_codecs.encode", f"expected bytes written as latin1, got {encoding!r}")()
         return text.encode("latin1")
 
-    stand_ins = {("torch.storage", "_load_from_bytes"): storage, ("_codecs", "encode"): encode}
+    def empty(*_: Any) -> np.ndarray:
+        """Stands for NumPy's maker of arrays, whose content comes afterwards."""
+        return np.ndarray.__new__(Numbers, (0,), np.int8)
+
+    def filled(data: Any, dtype: Any, shape: Any, order: Any = "C") -> np.ndarray:
+        """Stands for NumPy's maker of arrays in the newest pickles."""
+        _check_numbers(data, dtype, shape)
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+    stand_ins: dict[tuple[str, str], Any] = {
+        ("torch.storage", "_load_from_bytes"): storage,
+        ("_codecs", "encode"): encode,
+        ("__builtin__", "bytes"): lambda: b"",  # how old pickles write no bytes
+    }
     stand_ins |= {(module, "scalar"): scalar for module in _SCALARS}
+    if ignored is None:  # no weight of a checkpoint is an array
+        stand_ins |= {(module, "_reconstruct"): empty for module in _SCALARS}
+        stand_ins |= {(module, "_frombuffer"): filled for module in _NUMERIC}
+        stand_ins["numpy", "ndarray"] = Numbers.__name__  # only ever an argument of `_reconstruct`
 
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str, /) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from saymask.data import prepare as module
+from saymask.data import prepare_scans
 from saymask.data.prepare import prepare
 from saymask.data.scenes import (
     aligned_points,
@@ -265,7 +266,7 @@ def test_full_disk_stops_and_keeps_what_is_done(raw, out, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         return save_scene(path, *args, **kwargs)
 
-    monkeypatch.setattr(module, "save_scene", full)
+    monkeypatch.setattr(prepare_scans, "save_scene", full)
     with pytest.raises(InputError, match="disk is full after 1"):
         prepare(raw, out, quiet=True)
     assert len(calls) == 2
@@ -314,7 +315,7 @@ def test_kill_and_run_again(tmp_path, out, workers):
 
 
 def test_killed_worker_is_an_input_error(raw, out, monkeypatch):
-    monkeypatch.setattr(module, "_prepare_scan", _die)
+    monkeypatch.setattr(prepare_scans, "_prepare_scan", _die)
     with pytest.raises(InputError, match="fewer workers"):
         prepare(raw, out, workers=2, quiet=True)
 

@@ -61,6 +61,29 @@ def test_tensors_are_read(way, tmp_path):
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_arrays_of_numbers_are_read(way, tmp_path):
+    for array in (np.arange(6), np.asfortranarray(np.eye(3)[:2]), np.zeros((0, 3), bool), np.array(3, ">i2")):
+        got = read_pickle(saved(tmp_path / "x.pth", {"labels": array}, way))["labels"]
+        assert (got.dtype.newbyteorder("="), got.shape) == (array.dtype.newbyteorder("="), array.shape)
+        np.testing.assert_array_equal(got, array)
+        (tmp_path / "new.pkl").write_bytes(pickle.dumps(array, protocol=5))
+        np.testing.assert_array_equal(read_pickle(tmp_path / "new.pkl"), array)
+    for bad in (np.array([{}], object), np.array(["x"])):
+        with pytest.raises(InputError, match="expected arrays of numbers"):
+            read_pickle(saved(tmp_path / "x.pth", bad, way))
+
+
+def test_arrays_that_do_not_fit_their_bytes_are_refused(tmp_path):
+    class Long:
+        def __reduce__(self):
+            made = np.arange(3).__reduce__()
+            return made[0], made[1], (1, (10**9,), np.dtype("i8"), False, b"12345678")
+
+    with pytest.raises(InputError, match=r"expected an array \[1000000000\] of int64, got 8 bytes"):
+        read_pickle(saved(tmp_path / "x.pkl", Long(), "pickle"))
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_what_else_is_read(way, tmp_path):
     content = {
         3: np.float64(0.5),
