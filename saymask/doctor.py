@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib import metadata, util
 from pathlib import Path
+from typing import Any
 
 
 def report() -> list[str]:
@@ -46,7 +47,11 @@ def report() -> list[str]:
     folder = cache_folder()
     free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free
     lines.append(f"cache: {folder} ({free / 2**30:.0f} GiB free)")
-    cards = models()
-    lines.append("checkpoints: " + (", ".join(card["name"] for card in cards) or "none"))
+    lines.append("checkpoints: " + (", ".join(map(_checkpoint, models())) or "none"))
     lines.append(f"executable: {Path(sys.executable)}")
     return lines
+
+
+def _checkpoint(card: dict[str, Any]) -> str:
+    """Return a checkpoint's name, and what it answers when no model is named."""
+    return card["name"] + (f" (default for {', '.join(card['default_for'])})" if card["default_for"] else "")

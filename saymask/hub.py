@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from saymask.config import fingerprint, from_json, to_json
 from saymask.errors import CheckpointError, InputError
 from saymask.io.pickles import refuse_pickle
 from saymask.models.base import Model, Preset
+from saymask.models.routed import Routed, route
 
 SYSTEMS: dict[str, str] = {
     "less": "saymask.models.less:Less",
@@ -66,6 +67,8 @@ PRESETS: dict[str, str] = {
 """Preset name -> `module:function` that returns the Preset."""
 DEFAULT = "bqnet.rooms"
 """The embedded checkpoint that is used when no other is named."""
+ROUTES: dict[str, str] = {"find": "lground.rooms", "semantic": "lground.rooms", "instances": "lground.rooms"}
+"""Verb -> embedded checkpoint, for the verbs that `DEFAULT` does not answer best; figures are in docs/results.md."""
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = "saymask-1"
 
@@ -93,9 +96,12 @@ def save_checkpoint(
     """Write the weights and what is needed to load them again; each file is replaced only when the new one is complete.
 
     Matrices and kernels are stored as `dtype`; vectors (biases, norm statistics) stay float32, where half precision
-    would save nothing and could overflow. Returns the path. Raises InputError for a suffix other than `.safetensors`.
+    would save nothing and could overflow. Returns the path. Raises InputError for a suffix other than `.safetensors`
+    and for a model that is made of several, each of which is a checkpoint of its own.
     """
     path = Path(path)
+    if isinstance(model, Routed):
+        raise InputError(f"cannot write several models to {path}; save each of its parts: {', '.join(model.parts)}")
     if path.suffix != ".safetensors":
         raise InputError(f"cannot write a checkpoint to {path}: expected a name that ends in .safetensors")
     full = {**getattr(model, "card", {}), **(card or {})}
@@ -125,12 +131,15 @@ def save_checkpoint(
 def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> Model:
     """Return a model with its weights, ready to answer (eval mode, float32).
 
-    `name_or_path` is a checkpoint file or the name of embedded weights; without it the embedded default is loaded.
-    `device` is `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, …
+    `name_or_path` is a checkpoint file or the name of embedded weights; without it the embedded default is loaded, with
+    other embedded checkpoints for the verbs that those answer better (`routes` of the model tells which). `device` is
+    `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, …
 
     Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
     checkpoint, belongs to a system this version does not know, or its tensors do not fit its configuration.
     """
+    if name_or_path is None and ROUTES:
+        return load_parts({name: name for name in (DEFAULT, *ROUTES.values())}, ROUTES, device)
     target = _device(device)
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
@@ -142,6 +151,15 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     load_state(model, tensors, str(path))
     model.card = {**model.card, **json.loads(metadata["card"]), "path": str(path)}
     return model.to(target).eval()
+
+
+def load_parts(files: Mapping[str, str | Path], routes: Mapping[str, str], device: str = "auto") -> Routed:
+    """Return one model made of several checkpoints (name -> name or path), ready to answer.
+
+    routes: verb -> name; a verb that it leaves out goes to the first checkpoint that answers it. Raises what
+    `load_model` raises, and InputError for routes that do not fit.
+    """
+    return Routed({name: load_model(file, device) for name, file in files.items()}, routes)
 
 
 def load_part(model: nn.Module, name_or_path: str | Path) -> str:
@@ -163,23 +181,29 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
 
 
 def models() -> list[dict[str, Any]]:
-    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …"""
+    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
+
+    `default_for` lists the verbs that a checkpoint answers when no model is named.
+    """
     cards = []
     for path in sorted(WEIGHTS.glob("*.safetensors")):
         card = json.loads(read_metadata(path)["card"])
         cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
-    return cards
+    there = {card["name"]: card for card in cards}
+    answers = {name: there[name]["verbs"] for name in (DEFAULT, *ROUTES.values()) if name in there}
+    routes = route(answers, {verb: name for verb, name in ROUTES.items() if name in there})
+    return [{**card, "default_for": [verb for verb, name in routes.items() if name == card["name"]]} for card in cards]
 
 
 def default_for(verb: str) -> str:
     """Return the name of the embedded checkpoint that answers `verb` when no model is named.
 
-    The default answers what it can, another embedded one the rest; InputError when none answers it.
+    It is that of `load_model()`, without the others that this loads as well. InputError when none answers it.
     """
-    cards = {card["name"]: card for card in models() if verb in card["verbs"]}
-    if not cards:
-        raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
-    return DEFAULT if DEFAULT in cards else next(iter(cards))
+    for card in models():
+        if verb in card["default_for"]:
+            return card["name"]
+    raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -347,6 +371,6 @@ def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]
 
 
 __all__ = [
-    "DEFAULT", "PRESETS", "SYSTEMS", "WEIGHTS", "build", "fingerprint", "load_model", "load_state", "models", "preset",
-    "read_metadata", "save_checkpoint", "stored_state",
+    "DEFAULT", "PRESETS", "ROUTES", "SYSTEMS", "WEIGHTS", "build", "default_for", "fingerprint", "load_model",
+    "load_parts", "load_state", "models", "preset", "read_metadata", "save_checkpoint", "stored_state",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,17 @@ import torch
 from saymask import hub
 from saymask.errors import InputError
 from saymask.models.base import Model
+from saymask.models.routed import Routed
 from saymask.threads import environment_for, limit_threads
 
 
 class Loaded:
-    """A model to measure: in this process, or as a checkpoint that other processes load."""
+    """A model to measure: in this process, or by other processes that each `load` it (with a device)."""
 
-    def __init__(
-        self, name: str, verbs: tuple[str, ...], model: Model | None, path: str, device: str, processes: int
-    ) -> None:
-        self.name, self.verbs, self.model, self.path = name, verbs, model, path
-        self.device, self.processes = device, processes
+    def __init__(self, model: Model, device: str, processes: int, load: Callable[..., Model] | None = None) -> None:
+        self.name, self.verbs = str(getattr(model, "card", {}).get("name", model.system)), model.verbs
+        self.model = model if load is None else None
+        self.device, self.processes, self.load = device, processes, load
 
     def each_scene(
         self, scenes: Iterable[str], make: Callable[..., Callable[[str], Any]], arguments: tuple[Any, ...]
@@ -38,10 +39,11 @@ class Loaded:
             job = make(self.model, *arguments)
             yield from ((scene, job(scene)) for scene in scenes)
             return
+        assert self.load is not None
         # Spawned, not forked: a process that has run OpenMP or CUDA cannot be forked safely.
         context = multiprocessing.get_context("spawn")
         registered = dict(hub.SYSTEMS), dict(hub.PRESETS)
-        start = (context.Value("i", 0), self.path, self.device, self.processes, make, arguments, registered)
+        start = (context.Value("i", 0), self.load, self.device, self.processes, make, arguments, registered)
         with ProcessPoolExecutor(self.processes, context, initializer=_start_worker, initargs=start) as pool:
             with environment_for(self.processes):
                 futures = {pool.submit(_run_job, scene): scene for scene in scenes}
@@ -60,9 +62,8 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
     if isinstance(model, Model):
-        card = getattr(model, "card", {})
-        name = str(card.get("name", model.system))
-        if processes > 1 and "preset" not in card:
+        parts = _parts(model)
+        if processes > 1 and any("preset" not in getattr(part, "card", {}) for part in parts.values()):
             raise InputError(
                 f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
                 f"{processes}; make it with saymask.hub.build or load_model"
@@ -71,19 +72,34 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
         model.eval()
         try:
             if processes == 1:
-                yield Loaded(name, model.verbs, model, "", device, 1)
+                yield Loaded(model, device, 1)
             else:
                 with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
-                    path = hub.save_checkpoint(model, Path(folder) / "model.safetensors")
-                    yield Loaded(name, model.verbs, None, str(path), device, processes)
+                    files = {
+                        name: str(hub.save_checkpoint(part, Path(folder) / f"{number}.safetensors"))
+                        for number, (name, part) in enumerate(parts.items())
+                    }
+                    yield Loaded(model, device, processes, _loader(model, files))
         finally:
             for module, mode in modes:
                 module.training = mode
         return
     # Also with several processes: what is wrong with the checkpoint is said here, once.
     own = hub.load_model(model, device=device if processes == 1 else "cpu")
-    name = str(own.card.get("name", own.system))
-    yield Loaded(name, own.verbs, own if processes == 1 else None, str(own.card["path"]), device, processes)
+    load = _loader(own, {name: str(part.card["path"]) for name, part in _parts(own).items()})
+    yield Loaded(own, device, processes, None if processes == 1 else load)
+
+
+def _parts(model: Model) -> dict[str, Model]:
+    """Return the models that are checkpoints of their own."""
+    return model.parts if isinstance(model, Routed) else {model.system: model}
+
+
+def _loader(model: Model, files: dict[str, str]) -> Callable[..., Model]:
+    """Return the function, which other processes can be sent, that loads `model` from the files of its parts."""
+    if isinstance(model, Routed):
+        return partial(hub.load_parts, files, model.routes)
+    return partial(hub.load_model, *files.values())
 
 
 _job: Callable[[str], Any] | None = None
@@ -91,7 +107,7 @@ _job: Callable[[str], Any] | None = None
 
 def _start_worker(
     counter: Any,
-    path: str,
+    load: Callable[..., Model],
     device: str,
     processes: int,
     make: Callable[..., Callable[[str], Any]],
@@ -106,7 +122,7 @@ def _start_worker(
     limit_threads(processes)
     if device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{number % torch.cuda.device_count()}"
-    _job = make(hub.load_model(path, device=device), *arguments)
+    _job = make(load(device=device), *arguments)
 
 
 def _run_job(scene: str) -> Any:

@@ -1,6 +1,7 @@
 """The command as a user meets it: what it prints, its exit codes, and one line for what the user can mend."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import saymask
-from saymask import cli
+from saymask import cli, hub
 from saymask.io.ply import write_ply
 from tests.data.fake_scannet import make_fake_scannet
 from tests.io.rooms import furnished_room
@@ -82,13 +83,18 @@ def test_models_lists_the_embedded_checkpoint(capsys):
     code, out, _ = run(capsys, "models")
     assert code == 0
     assert "less.rooms" in out
+    assert "refer*" in out
+    assert "* answered by this checkpoint when no model is named" in out
 
 
 def test_doctor(capsys):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
     assert "torch" in out
-    assert "checkpoints: bqnet.rooms, less.rooms" in out
+    line = next(line for line in out.splitlines() if line.startswith("checkpoints: "))
+    named = dict(re.findall(r"([\w.]+)(?: \(default for ([\w, ]+)\))?", line.partition(": ")[2]))
+    assert named == {card["name"]: ", ".join(card["default_for"]) for card in hub.models()}
+    assert "refer" in "".join(named.values())
 
 
 def test_refer_json_is_one_object(capsys, room):
@@ -205,10 +211,8 @@ def test_evaluate_refuses_data_that_is_not_prepared(capsys, tmp_path):
     assert "prepare" in refused(capsys, "evaluate", "default", "--data", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("task", "default"), [("refer", None), ("semantic", "one for semantic"), ("instance", "one for instances")]
-)
-def test_evaluate_leaves_the_protocol_to_the_task(capsys, tmp_path, monkeypatch, task, default):
+@pytest.mark.parametrize("task", ["refer", "semantic", "instance"])
+def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkeypatch, task):
     asked = {}
 
     def evaluate(model, data, **options):
@@ -217,9 +221,8 @@ def test_evaluate_leaves_the_protocol_to_the_task(capsys, tmp_path, monkeypatch,
 
     monkeypatch.setattr("saymask.evaluate.evaluate", evaluate)
     monkeypatch.setattr("saymask.evaluate.print_table", lambda result: print(result["task"]))
-    monkeypatch.setattr("saymask.hub.default_for", lambda verb: f"one for {verb}")
     assert run(capsys, "evaluate", "default", "--data", tmp_path, "--task", task)[1].strip() == task
-    assert (asked["model"], asked["task"], asked["protocol"]) == (default, task, None)
+    assert (asked["model"], asked["task"], asked["protocol"]) == (None, task, None)
     run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, "--task", task, "--protocol", "scannet")
     assert (asked["model"], asked["protocol"], asked["data"]) == ("x.safetensors", "scannet", tmp_path)
 
@@ -227,7 +230,7 @@ def test_evaluate_leaves_the_protocol_to_the_task(capsys, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--task", "panoptic"], "'panoptic'"),
+        (["--task", "parts"], "'parts'"),
         (["--task", "semantic", "--protocol", "less"], "'less'"),
         (["--protocol", "scannet200"], "'scannet200'"),
     ],

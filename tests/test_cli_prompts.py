@@ -122,17 +122,20 @@ def registered(monkeypatch):
 
 @pytest.fixture
 def weights(monkeypatch, tmp_path):
-    """The embedded checkpoints: a painter, and nothing else."""
+    """The embedded checkpoints: a painter, which is the default, and nothing else."""
     folder = tmp_path / "weights"
     folder.mkdir()
     hub.save_checkpoint(hub.build("painter.tiny"), folder / "painter.tiny.safetensors")
     monkeypatch.setattr(hub, "WEIGHTS", folder)
+    monkeypatch.setattr(hub, "DEFAULT", "painter.tiny")
+    monkeypatch.setattr(hub, "ROUTES", {})
     return folder
 
 
 @pytest.fixture
-def clicker(weights):
-    """One more embedded checkpoint, which answers clicks."""
+def clicker(weights, monkeypatch):
+    """One more embedded checkpoint, to which clicks and panoptic are routed."""
+    monkeypatch.setattr(hub, "ROUTES", {"click": "clicker.tiny", "panoptic": "clicker.tiny"})
     return hub.save_checkpoint(hub.build("clicker.tiny"), weights / "clicker.tiny.safetensors")
 
 
@@ -277,6 +280,17 @@ def test_segment_without_an_object(capsys, scan, weights, monkeypatch):
 def test_the_named_model_is_used(capsys, scan, weights, tmp_path):
     path = hub.save_checkpoint(hub.build("painter.tiny"), tmp_path / "mine.safetensors", {"name": "mine"})
     assert json.loads(ask(capsys, "segment", scan, "--model", path, "--json"))["model"] == "mine"
+
+
+def test_one_checkpoint_is_loaded_and_named(capsys, scan, clicker, monkeypatch):
+    asked = []
+    load = hub.load_model
+    monkeypatch.setattr(hub, "load_model", lambda name, **options: asked.append(name) or load(name, **options))
+    for command in (["find", scan, "red"], ["click", scan, RED]):
+        code, _, err = run(capsys, *command)
+        assert code == 0
+        assert f"model  {asked[-1]}" in err.splitlines()
+    assert asked == ["painter.tiny", "clicker.tiny"]
 
 
 RED, GREEN, BLUE = "0.9,0.5,0.25", "1.8,0.5,0.25", "2.6,0.5,0.25"

@@ -17,6 +17,8 @@ from safetensors.torch import load_file, save_file
 from saymask import hub
 from saymask.config import fingerprint, from_json, override, to_json
 from saymask.errors import CheckpointError, InputError
+from saymask.models.routed import Routed
+from tests import toy_clicks
 from tests.toy_model import ToyConfig, register
 
 
@@ -185,6 +187,7 @@ def test_suffix_and_device_are_checked(tmp_path, saved):
 def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
     monkeypatch.setattr(hub, "DEFAULT", "toy.tiny")
+    monkeypatch.setattr(hub, "ROUTES", {})
     refused(None, "no weights for 'toy.tiny'")
     assert hub.models() == []
     hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "toy.tiny.safetensors", {"data": "boxes"})
@@ -193,6 +196,65 @@ def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
     (card,) = hub.models()
     assert (card["name"], card["system"], card["headline"]) == ("toy.tiny", "toy", {})
     assert card["bytes"] == (tmp_path / "toy.tiny.safetensors").stat().st_size
+
+
+@pytest.fixture
+def embedded(tmp_path, monkeypatch):
+    """A default that answers all but clicks, and two checkpoints that each answer `refer` too."""
+    toy_clicks.register(monkeypatch)
+    monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(hub, "DEFAULT", "toy.seer")
+    for name in ("toy.seer", "toy.pointer", "toy.tiny"):
+        hub.save_checkpoint(hub.build(name), tmp_path / f"{name}.safetensors")
+
+
+def test_without_routes_the_default_is_one_checkpoint(embedded, monkeypatch):
+    monkeypatch.setattr(hub, "ROUTES", {})
+    assert hub.load_model().card["name"] == "toy.seer"
+    assert {card["name"]: card["default_for"] for card in hub.models()} == {
+        "toy.pointer": [], "toy.seer": ["refer", "find", "semantic", "instances"], "toy.tiny": []
+    }  # fmt: skip
+    assert hub.default_for("find") == "toy.seer"
+    with pytest.raises(InputError, match="answers click; name one with --model"):
+        hub.default_for("click")
+
+
+def test_a_verb_is_routed_to_another_checkpoint(embedded, monkeypatch):
+    monkeypatch.setattr(hub, "ROUTES", {"refer": "toy.tiny", "click": "toy.pointer"})
+    model = hub.load_model()
+    assert isinstance(model, Routed)
+    assert list(model.parts) == ["toy.seer", "toy.tiny", "toy.pointer"]
+    assert not any(module.training for module in model.modules())
+    # What `load_model()` routes to, `default_for` names; the default comes before others that can do the same.
+    assert model.routes == {
+        "refer": "toy.tiny", "find": "toy.seer", "click": "toy.pointer", "semantic": "toy.seer",
+        "instances": "toy.seer", "panoptic": "toy.pointer",
+    }  # fmt: skip
+    assert {verb: hub.default_for(verb) for verb in model.verbs} == model.routes
+    assert model.card["parts"]["toy.tiny"]["path"] == str(hub.WEIGHTS / "toy.tiny.safetensors")
+    for name in model.parts:
+        assert hub.load_model(name).card["name"] == name
+
+
+def test_a_routed_checkpoint_that_is_not_embedded(embedded, monkeypatch):
+    monkeypatch.setattr(hub, "ROUTES", {"refer": "less.rooms"})
+    refused(None, "no weights for 'less.rooms'")
+    # A command that needs only what is there goes on.
+    assert hub.default_for("find") == "toy.seer"
+
+
+def test_several_models_are_not_one_checkpoint(tmp_path):
+    model = Routed({"a": hub.build("toy.tiny"), "b": hub.build("toy.seer")}, {"refer": "a"})
+    with pytest.raises(InputError, match="save each of its parts: a, b"):
+        hub.save_checkpoint(model, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_default_and_its_routes_are_embedded():
+    cards = {card["name"]: card for card in hub.models()}
+    for verb, name in hub.ROUTES.items():
+        assert verb in cards[name]["default_for"]
+    assert set(cards[hub.DEFAULT]["default_for"]) == set(cards[hub.DEFAULT]["verbs"]) - set(hub.ROUTES)
 
 
 def test_every_preset_is_there():

@@ -49,6 +49,7 @@ def prepare(
     out: Path,
     workers: int = 2,
     superpoints: Literal["mesh", "segs"] = "mesh",
+    pseudo_masks: Path | None = None,
     image_features: str | None = None,
     frames: Path | None = None,
     every: int = 10,
@@ -65,6 +66,8 @@ def prepare(
         out: Folder to write; finished scenes are kept, so an interrupted run goes on where it stopped.
         workers: Processes.
         superpoints: Recompute superpoints from the mesh, or take ScanNet's segs.json.
+        pseudo_masks: Folder with masks of objects that have no annotation, for UniSeg3D: <id>.npy, .npz or .pth with
+            a number per point (negative = none, SAM3D's output) or masks [J, points].
         image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
         frames: Where the frames are, <id>.sens or <id>/color, depth, pose; without it the scan folders or RAW/frames.
         every: Frames whose number this divides are used.
@@ -81,6 +84,7 @@ def prepare(
         out,
         workers=workers,
         superpoints=superpoints,
+        pseudo_masks=pseudo_masks,
         image_features=image_features,
         frames=frames,
         every=every,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
-from saymask.cli.options import VERB_OF_TASK, Switch
+from saymask.cli.options import Switch
 
 
 def train(arguments: list[str]) -> int:
@@ -57,10 +57,11 @@ def evaluate(
     model: Positional[str],
     *,
     data: Path,
-    task: Literal["refer", "semantic", "instance"] = "refer",
+    task: Literal["refer", "semantic", "instance", "panoptic", "interactive", "find", "all"] = "refer",
     protocol: str | None = None,
     split: str = "val",
     source: Literal["scanrefer", "multi3drefer"] | None = None,
+    click_distances: Switch = False,
     export: Path | None = None,
     allow_missing: Switch = False,
     json_: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
@@ -72,24 +73,31 @@ def evaluate(
     """Measure a checkpoint, or predictions in a file, on prepared data with a named protocol.
 
     Args:
-        model: Name or path of a checkpoint ("default" is an embedded one that answers the task), or predictions: for
-            sentences a .json, a .json.gz or a folder that --export wrote, for scans a folder of the benchmark's
-            submission files (<scene>.txt). Predictions are scored without any model.
+        model: Name or path of a checkpoint ("default" is the embedded one for the task), or
+            predictions: for sentences a .json, a .json.gz or a folder that --export wrote, for
+            semantic and instance a folder of the benchmark's submission files (<scene>.txt).
+            Predictions are scored without any model.
         data: Folder written by `saymask prepare`.
-        task: What is measured: refer (sentences), semantic (the class of every point), instance (objects with classes).
-        protocol: The rules. refer, one object per sentence: less (IoU > t, fallback below 100 points; the default),
-            3dres (IoU > t), scanrefer (IoU >= t), scanrefer-box (the same with boxes); none, one or many: 3dgres
-            (IoU > t of the union, no target right or wrong), multi3drefer-f1 (F1 of the objects' boxes). semantic
-            (mIoU) and instance (AP, wall and floor left out): scannet200 (200 classes, also by head, common and tail;
-            the default), scannet (20 classes).
+        task: What is measured: refer (sentences), semantic (the class of every point), instance
+            (objects with classes), panoptic (both at once), interactive (one click on each object),
+            find (names of what is there), or all that the model answers, each scan encoded once.
+        protocol: The rules. refer, one object per sentence: less (IoU > t, fallback below 100 points;
+            the default), 3dres (IoU > t), scanrefer (IoU >= t), scanrefer-box (with boxes); none, one
+            or many: 3dgres (IoU > t of the union, no target right or wrong), multi3drefer-f1 (F1 of
+            the objects' boxes). semantic (mIoU), instance (AP, without wall and floor) and find (mIoU
+            and chance): scannet200 (200 classes), scannet (20); by default the first one with the
+            model's classes. panoptic (PQ) and interactive (mIoU, AP): scannet. Every task also has
+            uniseg3d, the rules of UniSeg3D's published numbers. all: by default the plain protocol (of
+            refer: 3dres) and uniseg3d of each task side by side; plain; or any of these.
         split: train or val.
-        source: refer only: whose sentences; without it those that the protocol is defined on.
-        export: Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
-            otherwise a folder for the benchmark's submission files.
+        source: refer and all: whose sentences; without it those that the protocol is defined on.
+        click_distances: interactive only: click on each object at 0.1, 0.2, … 1.0 of its radius.
+        export: Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a
+            file per sentence; semantic and instance: a folder for the benchmark's submission files.
         allow_missing: Score predictions that lack some sentences or scans; they are left out and counted.
         json_: Where to write the numbers.
         processes: Scenes are shared out among this many processes; the result is the same.
-        limit: Use only this many annotations (refer) or scans, spread evenly.
+        limit: Use only this many annotations (refer) or scans (all other tasks), spread evenly.
         baselines: Also measure the baselines that need no model.
         device: auto, cpu, cuda, …
     """
@@ -97,19 +105,16 @@ def evaluate(
 
     if json_ is not None:
         check_writable(json_)
-    from saymask import hub
     from saymask.evaluate import evaluate, print_table
 
-    chosen = model
-    if model == "default":
-        chosen = None if task == "refer" else hub.default_for(VERB_OF_TASK[task])
     result = evaluate(
-        chosen,
+        None if model == "default" else model,
         data,
         task=task,
         protocol=protocol,
         split=split,
         source=source,
+        click_distances=click_distances,
         processes=processes,
         limit=limit,
         baselines=baselines,
@@ -176,9 +181,11 @@ def models() -> int:
     for card in models():
         metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
         size = f"{card['bytes'] / 1e6:.1f} MB"
-        table.add_row(card["name"], card["system"], ", ".join(card["verbs"]), card["data"], metric, size)
+        verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])
+        table.add_row(card["name"], card["system"], verbs, card["data"], metric, size)
     console = Console()
     console.print(table)
+    console.print("* answered by this checkpoint when no model is named")
     console.print("presets for `saymask train`: " + ", ".join(PRESETS))
     return 0
 

@@ -15,7 +15,7 @@ from saymask.errors import InputError
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 VERB_OF_TASK = {"semantic": "semantic", "instance": "instances", "panoptic": "panoptic"}
-"""Task of `segment` and `evaluate` -> the verb that a model must answer."""
+"""Task of `segment` -> the verb that a model must answer."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PromptOptions:
     """The options of every command that asks a model about a scan; field by field a flag."""
 
     model: str | None = None
-    """Name or path of a checkpoint; without it an embedded one that answers."""
+    """Name or path of a checkpoint; without it the embedded one that answers this best (`saymask models`)."""
     out: Path | None = None
     """Where to save the scan with mask columns: .ply, .npz, .las, .laz or .json."""
     picture: Path | None = None

@@ -17,6 +17,7 @@ from saymask.errors import InputError
 
 if TYPE_CHECKING:
     from saymask.masks import Masks
+    from saymask.open_vocabulary import Views
     from saymask.scene import Scene
 
 Row = dict[str, Any]
@@ -67,6 +68,10 @@ def find(
     ],
     *,
     threshold: float | None = None,
+    frames: Path | None = None,
+    image_encoder: str | None = None,
+    image_masks: Path | None = None,
+    every: int = 10,
     options: Prompted = _DEFAULTS,
 ) -> int:
     """Mark everything that a word means, any word: plant, "exit sign", "something to sit on".
@@ -75,6 +80,11 @@ def find(
         scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
         words: One or more words or short phrases; quotes keep a phrase together.
         threshold: Relevance (0 to 1) above which points are marked, a lower one marks more; the model's own without it.
+        frames: A .sens file, or a folder with color/, depth/ and pose/: objects are named by what CLIP sees in them.
+        image_encoder: With --frames: folder with CLIP (config.json, model.safetensors, tokenizer), or its name;
+            clip-vit-l14-336 without it.
+        image_masks: With --frames: folder with masks that another program found in them, <frame number>.png or .npz.
+        every: Frames whose number this divides are used.
         options: Model, outputs, and how to read the file.
     """
     options.check()
@@ -83,6 +93,9 @@ def find(
     # Before the scan is read, by the scene's own rules.
     asked = check_names(words, "words")
     check_threshold(threshold)
+    if frames is None and (image_encoder is not None or image_masks is not None):
+        raise InputError("--image-encoder, --image-masks: expected only with --frames FOLDER, the images of the scan")
+    views = None if frames is None else _views(frames, image_encoder, image_masks, every, options)
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
         for word in asked:
@@ -90,9 +103,29 @@ def find(
         if masks.message:  # words for which there is no mask
             yield masks.message
 
-    question = {"words": asked, "threshold": threshold}
-    prompt = Prompt("find", question, lambda s: s.find(asked, threshold=threshold), lines, ", ".join(asked))
-    return ask(scan, prompt, options)
+    question: dict[str, Any] = {"words": asked, "threshold": threshold}
+    if frames is not None:
+        question |= {"frames": str(frames)}
+    # With frames the model gives the objects and CLIP their names.
+    verb = "find" if views is None else "instances"
+    answer = lambda s: s.find(asked, threshold=threshold, frames=views)  # noqa: E731
+    return ask(scan, Prompt(verb, question, answer, lines, ", ".join(asked)), options)
+
+
+def _views(frames: Path, encoder: str | None, masks: Path | None, every: int, options: PromptOptions) -> "Views":
+    """Return the frames of a scan with CLIP; how far it got is shown where standard error is a terminal."""
+    from saymask.open_vocabulary import Views
+    from saymask.open_vocabulary.encoder import PUBLISHED
+
+    def done(frame: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\rframe {frame:,} of {total:,}", end="\n" if frame == total else "", file=sys.stderr, flush=True)
+
+    def say(message: str) -> None:
+        print(f"frames: {message}", file=sys.stderr)
+
+    chosen = PUBLISHED if encoder is None else encoder
+    return Views(frames, chosen, masks=masks, every=every, device=options.device, done=done, say=say)
 
 
 def click(
@@ -179,15 +212,12 @@ def segment(
 def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
     seconds: dict[str, float] = {}
-    model = options.model
-    if model is None and prompt.verb != "refer":  # `refer` is what the embedded default answers
+    with timed(seconds, "model"):
         from saymask import hub
 
-        model = hub.default_for(prompt.verb)
-    with timed(seconds, "model"):
-        from saymask.hub import load_model
-
-        segmenter = load_model(model, device=options.device)
+        # One verb needs one checkpoint, not all that the default loads.
+        model = hub.default_for(prompt.verb) if options.model is None else options.model
+        segmenter = hub.load_model(model, device=options.device)
     from saymask.scene import require
 
     require(segmenter, prompt.verb)  # before the scan is read
@@ -208,8 +238,8 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
             render(scan, masks, options.picture, title=prompt.title)
     rows = [_row(masks, i, named=prompt.verb != "refer") for i in range(len(masks))]
     seconds = {stage: round(value, 4) for stage, value in seconds.items()}
+    name = segmenter.card.get("name", segmenter.system)
     if options.json_:
-        name = segmenter.card.get("name", segmenter.system)
         report: Row = {"scan": str(path), **prompt.asked, "model": name, "points": scan.n_original, "masks": rows}
         if prompt.verb != "refer":
             report["message"] = masks.message
@@ -217,6 +247,7 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
         return 0
     for line in prompt.lines(masks, rows):
         print(line)
+    print(f"model  {name}", file=sys.stderr)
     print("seconds  " + "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items()), file=sys.stderr)
     return 0
 

@@ -99,7 +99,7 @@ class TrainConfig:
     task: str = "refer"
     """What is validated (`saymask.evaluate.TASKS`), or `none`."""
     protocol: str = "less"
-    """Evaluation protocol of the validation metric."""
+    """Evaluation protocol of the validation metric; with task `all` `plain` or `uniseg3d`."""
     max_val: int = 0
     """Validate during training on this many annotations (of task `refer`) or scans, evenly spread (0 = all)."""
 
@@ -122,7 +122,8 @@ class Model(nn.Module, ABC):
 
     - `refer(encoded, sentences, *, count="any") -> list[Prediction]`: one per sentence, with a row per object that it
       means; `count="one"` asks for exactly one row.
-    - `find(encoded, names, *, threshold=None) -> Objects`: what words name; None = the model's own threshold.
+    - `find(encoded, names, *, threshold=None) -> Objects`: what words name; None = the model's own threshold. Each name
+      is answered as if it were asked alone.
     - `click(encoded, points) -> Prediction`: points int64 [K] are rows of `Scan.points`, K ≥ 1, none twice; row k of
       the logits [K, S] and scores [K] is the answer to click k alone. Clicks do not see each other, so one decoder pass
       takes all of them, and negative clicks, which ask the same, are combined with positive ones outside the model
@@ -190,8 +191,12 @@ class Model(nn.Module, ABC):
         data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
         """
 
+    def get_ready(self) -> None:
+        """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
+
     def encode(self, scan: Scan) -> "Scene":
         """Encode a scan: the slow step, after which every prompt is cheap."""
+        self.get_ready()
         from saymask.scene import Scene  # the one import against the stream: what a user calls first lives on the model
 
         return Scene(self, scan)
