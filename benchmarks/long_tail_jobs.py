@@ -285,8 +285,8 @@ def measure(checkpoint: Path, data: str, limit: int) -> dict[str, Any]:
     from benchmarks.long_tail_results import pack_counts
     from saymask import hub
     from saymask.data.scans import ScanDataset
-    from saymask.evaluate import not_prepared
     from saymask.evaluate_scans import measure_scans
+    from saymask.evaluate_sentences import not_prepared
     from saymask.metrics.semantic import SemanticMetric
 
     model = hub.load_model(checkpoint)

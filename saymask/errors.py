@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class CheckpointError(InputError):
     """A checkpoint that cannot be loaded as asked."""
+
+
+class ProtocolError(InputError):
+    """A model cannot be measured by a protocol: it has other classes, or does not say what the protocol asks for."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from saymask import hub
 from saymask.data.order import drop_missing, drop_unknown
@@ -10,14 +10,21 @@ from saymask.data.refer import ReferDataset, annotation_path, by_scene
 from saymask.data.scans import ScanDataset
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluate import measure, not_prepared
-from saymask.evaluate_scans import VERB_OF, ScanTask, measure_scans, scan_metric
+from saymask.evaluate_all import ALL, PLAIN, VERBS, all_tasks, summary, wanted_of
+from saymask.evaluate_scans import Wanted, measure_tasks
+from saymask.evaluate_sentences import measure, not_prepared
 from saymask.metrics import get_protocol, metric_for
 from saymask.models.base import Model, Preset, TrainConfig
+from saymask.scan_tasks import PUBLISHED, SCAN_TASKS
 
-VERBS: dict[str, str] = {"refer": "refer", **VERB_OF}
-"""What a model must answer to be measured on a task."""
-TITLES = {"miou": "mIoU", "miou_present": "mIoU", "ap": "AP", "f1_50": "F1@0.5"}
+TITLES = {
+    "miou": "mIoU",
+    "miou_present": "mIoU",
+    "ap": "AP",
+    "pq": "PQ",
+    "f1_50": "F1@0.5",
+    "mean": "mean of the tasks",
+}
 """What the headline numbers are called."""
 
 
@@ -26,24 +33,34 @@ def check_task(preset: Preset) -> None:
     config = preset.train
     if config.task == "none":
         return
-    if config.task not in VERBS:
-        raise InputError(f"train.task: expected {', '.join(VERBS)} or none, got {config.task!r}")
+    if config.task not in (*VERBS, ALL):
+        raise InputError(f"train.task: expected {', '.join(VERBS)}, {ALL} or none, got {config.task!r}")
+    if config.task == ALL and config.protocol not in (PLAIN, PUBLISHED):
+        raise InputError(f"train.protocol: task {ALL} expects {PLAIN} or {PUBLISHED}, got {config.protocol!r}")
     # A system that is not known either is named where the model is built.
     if preset.system in hub.SYSTEMS:
         verbs = hub._import(hub.SYSTEMS[preset.system]).answers(preset.model)
-        if VERBS[config.task] not in verbs:
+        if not verbs if config.task == ALL else VERBS[config.task] not in verbs:
             raise InputError(
                 f"train.task: {preset.name} answers {', '.join(verbs) or 'no verb'} and cannot be measured on task "
                 f"{config.task!r}; choose another task, or none"
             )
-    _empty_metric(config)
+    headline(config)
 
 
 def headline(config: TrainConfig) -> tuple[str, str]:
-    """Return the number of a result's `overall` that decides which weights are the best, and what it is called."""
+    """Return the number of a result's `overall` that decides which weights are the best, and what it is called.
+
+    For task `all` it is the mean of the headline figures of the tasks.
+    """
     if config.task == "none":
         return "", ""
-    key = _empty_metric(config).headline
+    if config.task == ALL:
+        key = "mean"
+    elif config.task == "refer":
+        key = metric_for(config.protocol).headline
+    else:
+        key = SCAN_TASKS[config.task].empty(config.protocol).headline
     return key, TITLES[key]
 
 
@@ -69,13 +86,19 @@ def validation(
         return _no_split(say)
     scans = ScanDataset(data, "val", prepare=not_prepared, max_items=config.max_val, cache_scenes=1)
     drop_missing(scans, say)
-    share, task = scans.names[rank::world], cast(ScanTask, config.task)
-    return lambda model: measure_scans(model, scans, share, task, config.protocol, say=say).sync().compute()
+    share, tasks = scans.names[rank::world], all_tasks(data, "val", say=say) if config.task == ALL else SCAN_TASKS
+
+    def measured(model: Model) -> dict[str, Any]:
+        if config.task == ALL:
+            wanted = wanted_of(tasks, model.verbs, config.protocol)
+        else:
+            wanted = [Wanted(tasks[config.task], config.protocol)]
+        # Every process gathers every metric, also those that stayed empty in its share: they wait for each other.
+        metrics = {key: metric.sync() for key, metric in measure_tasks(model, scans, share, wanted, say=say).items()}
+        return summary(metrics, wanted, config.protocol) if config.task == ALL else metrics[wanted[0].key].compute()
+
+    return measured
 
 
 def _no_split(say: Callable[[str], None]) -> None:
     say("there is no validation split: the last weights are kept, none are called best")
-
-
-def _empty_metric(config: TrainConfig) -> Any:
-    return metric_for(config.protocol) if config.task == "refer" else scan_metric(config.task, config.protocol)

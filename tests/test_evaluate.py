@@ -11,7 +11,8 @@ from saymask import hub
 from saymask.data.refer import ReferDataset, by_scene
 from saymask.data.scenes import load_scene
 from saymask.errors import InputError
-from saymask.evaluate import evaluate, point_logits, print_table
+from saymask.evaluate import evaluate, print_table
+from saymask.evaluate_sentences import point_logits
 from saymask.models.base import Prediction
 from saymask.train import train
 from tests.toy_model import make_prepared, register

@@ -16,12 +16,13 @@ from saymask.data.scans import ScanDataset
 from saymask.data.scenes import load_scene, read_manifest, save_scene, scene_path
 from saymask.errors import InputError
 from saymask.evaluate import evaluate, print_table
-from saymask.evaluate_scans import majority_class, measure_scans, point_classes
+from saymask.evaluate_scans import majority_class, measure_scans
 from saymask.io.scannet import read_scan_folder
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import read_ids, read_list, score_submission
 from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
 from saymask.scan import Scan
+from saymask.scan_tasks import point_classes
 from tests.data.fake_scannet import make_fake_scannet
 
 VAL = ("scene0002_00", "scene0003_00")
@@ -322,7 +323,7 @@ def test_a_failed_export_leaves_no_files(data, model, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise InputError("no space left")
 
-    monkeypatch.setattr("saymask.evaluate_scans.write_semantic", fail)
+    monkeypatch.setattr("saymask.scan_tasks.write_semantic", fail)
     with pytest.raises(InputError, match="no space left"):
         evaluate(model, data, task="semantic", export=tmp_path / "out", quiet=True)
     assert list((tmp_path / "out").iterdir()) == []
@@ -461,7 +462,7 @@ def test_measuring_shares_of_the_scenes(data, model, capsys):
 
 def test_clear_errors(data, model, tmp_path):
     for options, message in (
-        ({"protocol": "less"}, "protocol: expected one of scannet, scannet200, got 'less'"),
+        ({"protocol": "less"}, "protocol: expected one of scannet200, scannet, uniseg3d, got 'less'"),
         ({"task": "refer", "protocol": "scannet"}, "protocol: expected one of less"),
         ({"source": "scanrefer"}, "source: expected none"),
         ({"split": "test"}, "expected scans of split 'test'"),
@@ -473,11 +474,11 @@ def test_clear_errors(data, model, tmp_path):
             evaluate(model, data, quiet=True, **{"task": "semantic", **options})
     # 19 of the 20 ids are also ids of ScanNet200, but of other classes.
     with pytest.raises(InputError, match=r"expected a model with the 200 classes .*got 20 classes, .* unknown to it: "):
-        evaluate(Reader(ReaderConfig("semantic20")), data, task="semantic", quiet=True)
+        evaluate(Reader(ReaderConfig("semantic20")), data, task="semantic", protocol="scannet200", quiet=True)
     with pytest.raises(InputError, match=r"reader answers semantic; task 'instance' needs a model .*'instances'"):
         evaluate(OnlyClasses(ReaderConfig()), data, task="instance", quiet=True)
     model.card = {}
     with pytest.raises(InputError, match="processes: expected 1 for a model without a preset"):
         evaluate(model, data, task="semantic", processes=2, quiet=True)
-    with pytest.raises(InputError, match="semantic or instance, got 'refer'"):
+    with pytest.raises(InputError, match=r"task: expected one of semantic, instance, .*got 'refer'"):
         measure_scans(model, ScanDataset(data, "val", prepare=None), VAL, "refer")  # type: ignore[arg-type]

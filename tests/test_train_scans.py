@@ -21,8 +21,8 @@ from saymask.data.order import BatchOrder
 from saymask.data.scans import ScanDataset, annotated_scenes
 from saymask.data.scenes import save_scene
 from saymask.errors import InputError
-from saymask.evaluate import not_prepared
 from saymask.evaluate_scans import measure_scans
+from saymask.evaluate_sentences import not_prepared
 from saymask.learner import OPTIMIZERS, SCHEDULES, check_settings, make_optimizer, rate_factor
 from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
 from saymask.train import train
@@ -265,8 +265,8 @@ def test_clear_errors_before_any_work(data, tmp_path):
     fails("scenes: expected nothing .*got 'most'", scenes="most")
     fails("scenes: expected nothing .*got 'most'", "toy.tiny", scenes="most")
     fails("share above 0 and up to 1", scenes="3")
-    fails(r"train\.task: expected refer, semantic, instance or none, got 'classes'", task="classes")
-    fails("protocol: expected one of scannet, scannet200, got 'less'", protocol="less")
+    fails(r"train\.task: expected refer, semantic, instance, .*, all or none, got 'classes'", task="classes")
+    fails("protocol: expected one of scannet200, scannet, uniseg3d, got 'less'", protocol="less")
     fails("protocol: expected one of less, .*got 'scannet'", "toy.tiny", protocol="scannet")
     fails("toy.classes answers semantic, instances and cannot be measured on task 'refer'", task="refer")
     fails("toy.tiny answers refer and .*'semantic'", "toy.tiny", task="semantic", protocol="scannet")

@@ -130,7 +130,7 @@ def _certain(
 
 
 def _metric(protocol: str) -> ReferMetric:
-    if get_protocol(protocol).boxes:
+    if not get_protocol(protocol).masks:
         raise InputError(f"baselines: expected a protocol that compares masks, got {protocol}; use scanrefer or 3dgres")
     return ReferMetric(protocol)
 

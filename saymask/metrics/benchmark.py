@@ -1,7 +1,9 @@
-"""The two ScanNet benchmarks, and what their metrics have in common: one record per scene.
+"""The ScanNet benchmarks, and what their metrics have in common: one record per scene.
 
 `scannet` has 20 classes (nyu40 ids), `scannet200` has 200 (ScanNet ids) that are split into head, common and tail. Wall
 and floor are not evaluated as instances, which leaves 18 and 198 classes (specification of LGround §6.3, 6.4).
+`uniseg3d` is `scannet` as UniSeg3D's evaluation counts it: an object is whole and of the class of its first point
+(specification of UniSeg3D §6.6, Q20).
 """
 
 from collections.abc import Mapping
@@ -28,6 +30,9 @@ class Benchmark:
     classes: tuple[LabelClass, ...]
     label: Literal["semantic20", "semantic200"]
     """The labels of a prepared scene that hold its class indices."""
+    whole: bool = False
+    """A true instance is all of an object that lies on things, and has the class of its first such point; otherwise the
+    points of an object that have a class are an instance of that class."""
 
     @cached_property
     def things(self) -> tuple[LabelClass, ...]:
@@ -81,6 +86,10 @@ class Benchmark:
             objects -= int(np.count_nonzero(known < 0))
             if objects.max() + 1 >= MOST_INSTANCES:
                 raise InputError(f"expected at most {MOST_INSTANCES - 1} objects in a scene, got {objects.max() + 1:,}")
+        if self.whole:
+            objects = np.where(np.isin(classes, [c.id for c in self.things]), objects, -1)
+            _, first, row = np.unique(objects, return_index=True, return_inverse=True)
+            classes = classes[first][row.reshape(-1)]
         return np.where((classes > 0) & (objects >= 0), classes * MOST_INSTANCES + objects + 1, 0)
 
 
@@ -96,8 +105,12 @@ def _label(labels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 @lru_cache(maxsize=1)
 def benchmarks() -> dict[str, Benchmark]:
     """Return the benchmarks by name."""
-    both = (Benchmark("scannet", scannet20(), "semantic20"), Benchmark("scannet200", scannet200(), "semantic200"))
-    return {b.name: b for b in both}
+    known = (
+        Benchmark("scannet", scannet20(), "semantic20"),
+        Benchmark("scannet200", scannet200(), "semantic200"),
+        Benchmark("uniseg3d", scannet20(), "semantic20", whole=True),
+    )
+    return {b.name: b for b in known}
 
 
 def get_benchmark(name: str) -> Benchmark:

@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
+
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 
@@ -24,6 +26,10 @@ class Records(Generic[K, R]):
     def rows(self) -> list[R]:
         """Return the records in the order of their keys."""
         return [self.records[key] for key in sorted(self.records)]  # type: ignore[type-var]
+
+    def column(self, name: str) -> np.ndarray:
+        """Return an array [k] that every record has, one after the other."""
+        return np.concatenate([np.zeros(0), *(getattr(row, name) for row in self.rows())])
 
     def state(self) -> dict[K, R]:
         """Return what `merge` takes: the records by key (plain data, can be sent to another process)."""

@@ -3,13 +3,14 @@
 Every prompt is an entry of its own, over all scenes (specification of UniSeg3D §6.6). Two protocols say what a mask is
 compared with, and how sure of it the model is taken to be:
 
-| name | true mask | confidence of a click |
-|---|---|---|
-| `uniseg3d` | the superpoints of which more than half belongs to the object | probability of its true class |
-| `clicks` | the points of the object | the score that the model gives its mask |
+| name | objects | true mask | confidence of a click |
+|---|---|---|---|
+| `scannet` | all | the points of the object | the score that the model gives its mask |
+| `uniseg3d` | things | the superpoints of which more than half belongs to it | probability of its true class |
 
-The first is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
-confidence knows the right answer (Q3, Q4). Whoever calls gives truth and confidence; `Rule` says which.
+The second is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
+confidence knows the right answer (Q3, Q4). Whoever calls gives truth and confidence (`saymask.evaluate_clicks` does);
+`Rule` says which.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,6 @@ from saymask.metrics.gather import Records
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
 """What AP is the mean over: 0.50 to 0.95, unlike that of instances (Q21); an IoU must exceed them."""
-DISTANCES = tuple(d / 10 for d in range(1, 11))
-"""Groups of clicks, by the distance to the centre as a share of that of the object's farthest point (§2.7b)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class Rule:
 
     name: str
     voted: bool
-    """The truth is what the superpoints' majorities hold, spread to the points; otherwise the points themselves."""
+    """The truth is what the superpoints' majorities hold of the things, spread to the points; otherwise the points of
+    all objects."""
     oracle: bool
     """The confidence of a click is the probability of the object's true class; otherwise the mask's own score."""
     epsilon: float
@@ -41,7 +41,11 @@ class Rule:
 
 
 CLICK_PROTOCOLS = {
-    r.name: r for r in (Rule("uniseg3d", voted=True, oracle=True, epsilon=1e-8), Rule("clicks", False, False, 0.0))
+    r.name: r
+    for r in (
+        Rule("scannet", voted=False, oracle=False, epsilon=0.0),
+        Rule("uniseg3d", voted=True, oracle=True, epsilon=1e-8),
+    )
 }
 SENTENCE_PROTOCOLS = {"uniseg3d": CLICK_PROTOCOLS["uniseg3d"]}
 
@@ -59,7 +63,8 @@ class ClickRecord:
 
     iou: np.ndarray  # float64 [P]
     scores: np.ndarray  # float64 [P]
-    distances: np.ndarray  # float64 [P], NaN = not given
+    kinds: np.ndarray  # int8 [P]: 1 a thing, 0 another object, -1 not said
+    distances: np.ndarray  # float64 [P] in 0..1, NaN = not said
 
 
 R = TypeVar("R", SentenceRecord, ClickRecord)
@@ -76,30 +81,35 @@ class _PromptMetric(Records[str, R], Generic[R]):
             raise InputError(f"protocol: expected one of {', '.join(self.protocols)}, got {protocol!r}")
         self.protocol: Rule = self.protocols[protocol]
 
-    def _gathered(self, name: str) -> np.ndarray:
-        return np.concatenate([np.zeros(0), *(getattr(r, name) for r in self.rows())])
-
 
 class InteractiveMetric(_PromptMetric[ClickRecord]):
-    """AP, AP50, AP25 and mean IoU of the masks that clicks give, for all and by the distance from the centre.
+    """AP, mean IoU and the share of hits of the masks that clicks give: of all objects, of things and of others.
 
     >>> import numpy as np
     >>> truth = np.array([[True, True, False, False], [False, False, True, True]])
     >>> masks = np.array([[True, True, False, False], [True, True, True, True]])
-    >>> metric = InteractiveMetric("clicks")
-    >>> metric.update(masks, truth, np.array([0.9, 0.8]), "scene0000_00", distances=[0.1, 0.5])
+    >>> metric = InteractiveMetric("scannet")
+    >>> metric.update(masks, truth, np.array([0.9, 0.8]), "scene0000_00", things=[True, False])
     >>> result = metric.compute()
     >>> result["overall"]
-    {'n': 2, 'ap': 0.5, 'ap50': 0.5, 'ap25': 1.0, 'miou': 0.75}
-    >>> result["distance_0.5"]
-    {'n': 1, 'ap': 0.0, 'ap50': 0.0, 'ap25': 1.0, 'miou': 0.5}
+    {'n': 2, 'miou': 0.75, 'acc25': 1.0, 'acc50': 0.5, 'ap': 0.5, 'ap50': 0.5, 'ap25': 1.0}
+    >>> result["things"]["miou"], result["others"]["miou"]
+    (1.0, 0.5)
     """
 
     headline = "ap"
     protocols = CLICK_PROTOCOLS
 
-    def __init__(self, protocol: str = "uniseg3d") -> None:
+    def __init__(self, protocol: str = "uniseg3d", *, distances: Sequence[float] = ()) -> None:
+        """`distances`: where each object is clicked on, as shares 0..1 of its radius; () = once, deep inside (§2.7b).
+
+        Raises InputError for an unknown protocol and for other distances.
+        """
         super().__init__(protocol)
+        wrong = [d for d in distances if not 0 <= d <= 1]
+        if wrong:
+            raise InputError(f"click distances: expected shares of an object's radius, 0 to 1, got {wrong[0]}")
+        self.distances = tuple(float(d) for d in distances)
 
     def update(
         self,
@@ -108,7 +118,8 @@ class InteractiveMetric(_PromptMetric[ClickRecord]):
         scores: np.ndarray,  # float [P], any finite numbers; only their order counts
         scene_id: str,
         *,
-        distances: Sequence[float] | np.ndarray | None = None,  # float [P] in 0..1, NaN = not known
+        things: Sequence[bool] | np.ndarray | None = None,  # bool [P]; None = nobody says
+        distances: Sequence[float] | np.ndarray | None = None,  # float [P] in 0..1, NaN = nobody says
         index: np.ndarray | None = None,  # int [N]: row of each point in the masks, -1 none
     ) -> None:
         """Count the clicks of a scene; all of them at once, since a scene is counted once.
@@ -116,35 +127,47 @@ class InteractiveMetric(_PromptMetric[ClickRecord]):
         Raises InputError when sizes do not fit, a score is not finite, or a distance is outside 0..1.
         """
         iou = mask_iou(masks, truth, scene_id, index=index, epsilon=self.protocol.epsilon)
-        given = np.full(len(iou), np.nan) if distances is None else np.asarray(distances, dtype=np.float64)
+        self.update_iou(iou, scores, scene_id, things=things, distances=distances)
+
+    def update_iou(
+        self,
+        iou: np.ndarray,  # float [P] of each mask with its object
+        scores: np.ndarray,  # float [P]
+        scene_id: str,
+        *,
+        things: Sequence[bool] | np.ndarray | None = None,
+        distances: Sequence[float] | np.ndarray | None = None,
+    ) -> None:
+        """Count the clicks of a scene as `update`, by the IoU of their masks."""
+        count = len(iou)
+        kinds = np.full(count, -1, np.int8) if things is None else np.asarray(things, dtype=np.int8)
+        away = np.full(count, np.nan) if distances is None else np.asarray(distances, dtype=np.float64)
         values = np.asarray(scores, dtype=np.float64)
-        for what, numbers in (("scores", values), ("distances", given)):
-            if numbers.shape != iou.shape:
-                raise InputError(f"{scene_id}: expected {len(iou)} {what} for as many clicks, got {numbers.shape}")
+        for what, numbers in (("scores", values), ("things", kinds), ("distances", away)):
+            if numbers.shape != (count,):
+                raise InputError(f"{scene_id}: expected {count} {what} for as many clicks, got {list(numbers.shape)}")
         if not np.isfinite(values).all():
             raise InputError(f"{scene_id}: expected finite scores, got {values[~np.isfinite(values)][0]}")
-        wrong = (given < 0) | (given > 1)
+        wrong = (away < 0) | (away > 1)
         if wrong.any():
-            raise InputError(f"{scene_id}: expected distances as shares 0..1 of an object, got {given[wrong][0]}")
-        self.records.setdefault(scene_id, ClickRecord(iou, values, given))
+            raise InputError(f"{scene_id}: expected distances as shares 0..1 of an object, got {away[wrong][0]}")
+        self.records.setdefault(scene_id, ClickRecord(np.asarray(iou, np.float64), values, kinds, away))
 
     def compute(self) -> dict[str, Any]:
-        """Return {"protocol", "overall"} and "distance_0.1" to "distance_1.0" where there is such a click.
+        """Return {"protocol", "overall"[, "things", "others"]} and "distance_0.1", … for each distance of the clicks.
 
-        A click belongs to the nearest of the distances; one without a distance to `overall` only. A group holds n (its
-        clicks), ap (thresholds 0.50 to 0.95), ap50, ap25 and miou. Shares 0..1.
+        `things` and `others` are there when it was said which objects are things. A group holds n (its clicks), miou,
+        acc25 and acc50 (shares of the clicks whose IoU exceeds 0.25 and 0.5), ap (thresholds 0.50 to 0.95), ap50 and
+        ap25. Shares 0..1. Each group is counted by itself: the confidences of other clicks play no part in its AP.
         """
-        iou, scores, distances = (self._gathered(name) for name in ("iou", "scores", "distances"))
+        iou, scores, kinds, distances = (self.column(n) for n in ("iou", "scores", "kinds", "distances"))
         result: dict[str, Any] = {"protocol": self.protocol.name, "overall": _summary(iou, scores)}
-        known = ~np.isnan(distances)
-        nearest = np.zeros(len(distances), np.int64)
-        # The small amount takes 0.15 and the like up, wherever their last bit may lie.
-        nearest[known] = np.clip(np.floor(distances[known] * 10 + 0.5 + 1e-9), 1, len(DISTANCES))
-        for group, distance in enumerate(DISTANCES, start=1):
-            chosen = nearest == group
-            if chosen.any():
-                result[f"distance_{distance}"] = _summary(iou[chosen], scores[chosen])
-        return result
+        chosen: dict[str, np.ndarray] = {}
+        if (kinds >= 0).any():
+            chosen = {"things": kinds == 1, "others": kinds == 0}
+        for distance in np.unique(distances[~np.isnan(distances)]):
+            chosen[f"distance_{float(distance)}"] = distances == distance
+        return result | {group: _summary(iou[rows], scores[rows]) for group, rows in chosen.items()}
 
 
 class SentenceMetric(_PromptMetric[SentenceRecord]):
@@ -179,11 +202,8 @@ class SentenceMetric(_PromptMetric[SentenceRecord]):
 
     def compute(self) -> dict[str, Any]:
         """Return {"protocol", "overall": {n, miou, acc25, acc50}}; an IoU must exceed 0.25 and 0.5. Shares 0..1."""
-        iou = self._gathered("iou")
-        means = (iou, iou > 0.25, iou > 0.5) if len(iou) else (np.zeros(1),) * 3
-        names = ("miou", "acc25", "acc50")
-        overall = {"n": len(iou), **{k: float(v.mean()) for k, v in zip(names, means, strict=True)}}
-        return {"protocol": self.protocol.name, "overall": overall}
+        iou = self.column("iou")
+        return {"protocol": self.protocol.name, "overall": {"n": len(iou), **_means(iou)}}
 
 
 def mask_iou(
@@ -233,8 +253,13 @@ def _summary(iou: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     area = all_point_ap(iou[order, None] > np.append(THRESHOLDS, 0.25))
     return {
         "n": len(iou),
+        **_means(iou),
         "ap": float(area[:-1].mean()),
         "ap50": float(area[0]),
         "ap25": float(area[-1]),
-        "miou": float(iou.mean()) if len(iou) else 0.0,
     }
+
+
+def _means(iou: np.ndarray) -> dict[str, float]:
+    values = {"miou": iou, "acc25": iou > 0.25, "acc50": iou > 0.5}
+    return {name: float(v.mean()) if len(iou) else 0.0 for name, v in values.items()}

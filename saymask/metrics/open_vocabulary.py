@@ -52,7 +52,8 @@ def class_ids(numbers: np.ndarray) -> np.ndarray:
 def evaluator_codes(classes: np.ndarray, instances: np.ndarray) -> np.ndarray:
     """Return the evaluator's code of each point, int64 [N]: (class number + 1) · 1000 + instance + 1, 0 = void.
 
-    classes: int [N] ScanNet200 indices 0..199, of which 0 and 1 (wall and floor) and negative ones are void;
+    classes: int [N] in the evaluator's own order: 0 wall, 1 floor, then the 198 others by ascending id (in labels of
+    prepared scans floor is 2, for which there is `Benchmark.true_instances`); 0, 1 and negative ones are void.
     instances: int [N], negative = void. Raises InputError for an instance above 998 or other sizes.
     """
     classes, instances = np.asarray(classes).astype(np.int64), np.asarray(instances).astype(np.int64)

@@ -72,6 +72,26 @@ def count_overlaps(masks: np.ndarray, truth: Truth, index: np.ndarray | None = N
     return _sum_rows(np.ascontiguousarray(masks), table.astype(np.int64))
 
 
+def label_iou(
+    masks: np.ndarray,  # bool [M, N] over the points; or [M, S] over the rows of `index`
+    labels: np.ndarray,  # int [N]: 0..count-1, -1 none
+    count: int,
+    index: np.ndarray | None = None,  # int [N]: row of each point in the masks, -1 none
+    *,
+    epsilon: float = 0.0,
+) -> np.ndarray:
+    """Return intersection / (union + epsilon) of every mask with the points of every label, float64 [M, count].
+
+    0 where both are empty. Raises InputError where sizes do not fit.
+    """
+    slots = np.asarray(labels).astype(np.int32) + 1
+    sizes = np.bincount(slots, minlength=count + 1)[1:]
+    counts = count_overlaps(masks, Truth(slots, np.arange(count), sizes), index)
+    inter = counts[:, 1:]
+    union = counts.sum(1)[:, None] + sizes - inter
+    return np.divide(inter, union + epsilon, out=np.zeros(inter.shape), where=union > 0)
+
+
 @njit(cache=True, nogil=True)
 def _count_points(bits, words, masks, slots, width):
     out = np.zeros((masks, width), np.int64)

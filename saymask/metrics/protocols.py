@@ -8,8 +8,12 @@
 | `scanrefer-box` | ScanRefer | p > 0.5 | IoU >= t, IoU of the masks' axis-aligned boxes |
 | `3dgres` | Multi3DRefer | p >= 0.5, of any object; no target when fewer than 50 points have p > 0.5 | IoU > t |
 | `multi3drefer-f1` | Multi3DRefer | p > 0.5, every object by itself | F1 of boxes matched at IoU >= t |
+| `uniseg3d` | ScanRefer, of ScanNet20's things | as the model says (UniSeg3D: p > 0.4) | IoU > t with superpoints |
 
-Sources: specification of LESS §6 and B.7, BQNet §6.2-6.4.
+`uniseg3d` compares with the superpoints of which more than half belongs to the object, and has no groups. p is the
+model's own: a logit above 0 is what the model takes for a part of the mask.
+
+Sources: specification of LESS §6 and B.7, BQNet §6.2-6.4, UniSeg3D §2.7a and §6.6.
 """
 
 from dataclasses import dataclass
@@ -42,12 +46,21 @@ class Protocol:
     """Compare axis-aligned boxes instead of points."""
     separate: bool = False
     """Compare the predicted objects one by one instead of their union."""
+    voted: bool = False
+    """The truth is what the superpoints' majorities hold, and only sentences about things of ScanNet20 count."""
     epsilon: float = 0.0
     """Added to the union."""
 
     @property
+    def masks(self) -> bool:
+        """Whether the true masks are the points of objects; otherwise boxes, or superpoints."""
+        return not (self.boxes or self.voted)
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Names of the groups that a result is split into, beside `overall`."""
+        if self.voted:
+            return ()
         return EVAL_TYPES if self.source == "multi3drefer" else ("unique", "multiple")
 
     def group(self, annotation: Annotation) -> str:
@@ -77,6 +90,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "3dgres", inclusive=False, source="multi3drefer", count="any", ties=True, minimum=50, epsilon=1e-6
         ),
         Protocol("multi3drefer-f1", inclusive=True, source="multi3drefer", count="any", boxes=True, separate=True),
+        Protocol("uniseg3d", inclusive=False, voted=True, epsilon=1e-8),
     )
 }  # fmt: skip
 FALLBACK_BELOW = 100

@@ -10,7 +10,9 @@ from saymask.data.annotations import Annotation, read_entries
 from saymask.data.refer import ReferDataset, annotation_path, by_scene, load_split, sources_of
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
+from saymask.geometry.superpoints import superpoints_of
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for
+from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.predictions import Predicted, by_annotation, read_predictions
 from saymask.scan import Scan
 
@@ -64,22 +66,48 @@ def score(
 
     Raises InputError for a prediction that is not over the scan's points.
     """
-    rule, metric = get_protocol(protocol), metric_for(protocol)
-    points = aligned_points(scan) if rule.boxes else None
-    for annotation in annotations:
+    truth, metric = SentenceTruth(scan, get_protocol(protocol)), metric_for(protocol)
+    for annotation in filter(truth.counts, annotations):
         entry = found[annotation.key]
         if entry.length != len(scan):
             raise InputError(
                 f"prediction {entry.scene_id}/{entry.ann_id}: expected masks over the {len(scan):,} points "
                 f"of the scan, got length {entry.length:,}; predict on every vertex of the mesh, in its order"
             )
-        metric.update(entry.rows(), true_rows(scan, annotation, rule), annotation, points=points)
+        metric.update(entry.rows(), truth.rows(annotation), annotation, points=truth.points)
     return metric
 
 
-def true_rows(scan: Scan, annotation: Annotation, rule: Protocol) -> np.ndarray:
-    """Return what a protocol compares with: the points of all objects, bool [1, N], or of each object, [K, N]."""
-    if not rule.separate:
-        return target_mask(scan, annotation.object_ids)[None]
-    rows = [target_mask(scan, (i,)) for i in annotation.object_ids]
-    return np.stack(rows) if rows else np.zeros((0, len(scan)), bool)
+class SentenceTruth:
+    """What a protocol compares the sentences about a scan with."""
+
+    def __init__(self, scan: Scan, rule: Protocol) -> None:
+        """Raises InputError for a scan without the labels that the protocol needs: instance, and classes if `voted`."""
+        self.scan, self.rule = scan, rule
+        self.points = aligned_points(scan) if rule.boxes else None
+        if rule.voted:
+            benchmark = get_benchmark("uniseg3d")
+            is_thing = np.isin(benchmark.true_classes(scan.labels), [c.id for c in benchmark.things])
+            self._things = set(scan.labels["instance"][is_thing].tolist())
+            self._superpoints = superpoints_of(scan)
+
+    def counts(self, annotation: Annotation) -> bool:
+        """Return whether the protocol counts a sentence: `voted` those about things only (UniSeg3D §2.3)."""
+        return not self.rule.voted or set(annotation.object_ids) <= self._things
+
+    def rows(self, annotation: Annotation) -> np.ndarray:
+        """Return the points of all objects, bool [1, N], or of each object, [K, N]."""
+        if self.rule.separate:
+            rows = [target_mask(self.scan, (i,)) for i in annotation.object_ids]
+            return np.stack(rows) if rows else np.zeros((0, len(self.scan)), bool)
+        mask = target_mask(self.scan, annotation.object_ids)
+        return majority_mask(mask, self._superpoints)[None] if self.rule.voted else mask[None]
+
+
+def majority_mask(mask: np.ndarray, superpoints: np.ndarray) -> np.ndarray:
+    """Return bool [N]: the points of superpoints (int [N] from 0) of which more than half is in `mask` (UniSeg3D §2.6).
+
+    mask: bool [N].
+    """
+    sizes = np.bincount(superpoints)
+    return (2 * np.bincount(superpoints[mask], minlength=len(sizes)) > sizes)[superpoints]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from benchmarks.evaluation import Scene, make_scene, plain_ap
 from saymask.errors import InputError
@@ -15,6 +16,7 @@ from saymask.metrics import instance
 from saymask.metrics.benchmark import benchmarks, get_benchmark
 from saymask.metrics.instance import THRESHOLDS, InstanceMetric
 from saymask.metrics.overlap import count_overlaps, read_truth
+from saymask.models.uniseg3d.transform import evaluation_labels, superpoint_truth
 
 THINGS = {name: [c.id for c in b.things] for name, b in benchmarks().items()}
 CLASSES = [4, 5, 39, 1, 999]
@@ -175,7 +177,7 @@ def test_groups_and_empty_metric():
     assert result["overall"] == {"n": 0, "ap": 0.0, "ap50": 0.0, "ap25": 0.0}
     assert result["ap"] == {}
     benchmark = get_benchmark("scannet200")
-    assert [len(b.things) for b in benchmarks().values()] == [18, 198]
+    assert [len(b.things) for b in benchmarks().values()] == [18, 198, 18]
     splits = [c.split for c in benchmark.things]
     assert [splits.count(g) for g in benchmark.groups] == [64, 68, 66]
     truth = np.repeat(np.array(THINGS["scannet200"]) * 1000 + 1, 2)
@@ -191,6 +193,23 @@ def test_a_class_that_is_predicted_but_nowhere_there_is_undefined():
     metric = InstanceMetric()
     metric.update(np.stack([truth == 4001]), np.array([39]), np.ones(1), truth, "s")
     assert set(metric.compute()["ap"]) == {"table", "door"}
+
+
+@given(hnp.arrays(np.int8, 60, elements=st.integers(-1, 5)), hnp.arrays(np.int8, 60, elements=st.integers(-1, 6)))
+def test_whole_objects_as_uniseg3d_takes_them(classes, objects):
+    """The instances are those of the published evaluation labels, the class is that of the first point on a thing."""
+    labels = {"semantic20": classes.astype(np.int16), "instance": objects.astype(np.int32)}
+    codes = get_benchmark("uniseg3d").true_instances(labels)
+    truth = superpoint_truth(classes.astype(np.int64), objects.astype(np.int64), np.arange(60), 60)
+    published, _ = evaluation_labels(classes, truth)
+    inside = published >= 2
+    assert np.array_equal(codes > 0, inside)
+    things = get_benchmark("uniseg3d").things
+    for row in np.unique(published[inside]):
+        code = np.unique(codes[published == row])
+        assert len(code) == 1
+        assert code[0] // 1000 == things[truth.labels[row - 2]].id
+    assert len(np.unique(codes[inside])) == len(truth.objects)
 
 
 def test_truth_of_a_prepared_scene():

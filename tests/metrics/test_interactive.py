@@ -19,23 +19,23 @@ from saymask.metrics.interactive import (
 from saymask.metrics.records import flatten
 
 POINTS = 24
-DISTANCE = st.one_of(st.just(float("nan")), st.floats(0, 1))
-CLICK = st.tuples(st.integers(0, POINTS), st.integers(0, POINTS), st.integers(0, 4), DISTANCE)
+DISTANCE = st.sampled_from([float("nan"), 0.0, 0.1, 0.3, 1.0])
+CLICK = st.tuples(st.integers(0, POINTS), st.integers(0, POINTS), st.integers(0, 4), DISTANCE, st.booleans())
 SCENES = st.lists(st.lists(CLICK, max_size=8), max_size=4)
 
 
 def rows(clicks):
-    """Return masks, truths (runs of points), scores and distances of clicks."""
-    table = np.array(clicks, np.float64).reshape(-1, 4)
+    """Return masks, truths (runs of points), scores, distances of clicks, and whether on things."""
+    table = np.array(clicks, np.float64).reshape(-1, 5)
     line = np.arange(POINTS)
-    return line < table[:, :1], line < table[:, 1:2], table[:, 2] / 4, table[:, 3]
+    return line < table[:, :1], line < table[:, 1:2], table[:, 2] / 4, table[:, 3], table[:, 4] > 0
 
 
 def filled(scenes, protocol="uniseg3d"):
     metric = InteractiveMetric(protocol)
     for number, clicks in enumerate(scenes):
-        masks, truth, scores, distances = rows(clicks)
-        metric.update(masks, truth, scores, f"scene{number}", distances=distances)
+        masks, truth, scores, distances, things = rows(clicks)
+        metric.update(masks, truth, scores, f"scene{number}", distances=distances, things=things)
     return metric
 
 
@@ -62,9 +62,9 @@ def test_doctest():
 @given(SCENES, st.sampled_from(sorted(CLICK_PROTOCOLS)))
 def test_equals_the_loop_over_clicks(scenes, protocol):
     clicks = [click for scene in scenes for click in scene]
-    epsilon = {"uniseg3d": 1e-8, "clicks": 0.0}[protocol]
-    iou = [min(m, t) / (max(m, t) + epsilon) if max(m, t) else 0.0 for m, t, _, _ in clicks]
-    scores = [s for _, _, s, _ in clicks]
+    epsilon = {"uniseg3d": 1e-8, "scannet": 0.0}[protocol]
+    iou = [min(m, t) / (max(m, t) + epsilon) if max(m, t) else 0.0 for m, t, *_ in clicks]
+    scores = [s for _, _, s, *_ in clicks]
     result = filled(scenes, protocol).compute()
     assert result["protocol"] == protocol
     assert result["overall"]["n"] == len(clicks)
@@ -74,36 +74,38 @@ def test_equals_the_loop_over_clicks(scenes, protocol):
         assert result["overall"]["ap50"] == pytest.approx(areas[0], abs=1e-12)
         assert result["overall"]["ap25"] == pytest.approx(areas[-1], abs=1e-12)
         assert result["overall"]["miou"] == pytest.approx(np.mean(iou), abs=1e-12)
-        assert result["overall"]["ap"] <= result["overall"]["ap50"] <= result["overall"]["ap25"] <= 1
+        assert result["overall"]["acc25"] == np.mean(np.array(iou) > 0.25)
+        assert result["overall"]["acc50"] == np.mean(np.array(iou) > 0.5)
+        steps = [result["overall"][k] for k in ("ap", "ap50", "ap25")]
+        assert (np.diff([*steps, result["overall"]["acc25"]]) > -1e-12).all()
     else:
-        assert result["overall"] == {"n": 0, "ap": 0.0, "ap50": 0.0, "ap25": 0.0, "miou": 0.0}
+        assert result["overall"] == dict.fromkeys(("n", "miou", "acc25", "acc50", "ap", "ap50", "ap25"), 0)
 
 
 @settings(max_examples=25, deadline=None)
 @given(SCENES)
-def test_each_distance_is_a_metric_of_its_own(scenes):
+def test_each_group_is_a_metric_of_its_own(scenes):
     result = filled(scenes).compute()
-    seen = 0
-    for tenth in range(1, 11):
-        chosen = [[c for c in s if abs(c[3] - tenth / 10) < 0.049 or (tenth == 1 and c[3] < 0.1)] for s in scenes]
-        near = [[c for c in s if 0.049 <= abs(c[3] - tenth / 10) <= 0.051] for s in scenes]
-        group = result.get(f"distance_{tenth / 10}")
-        seen += group["n"] if group else 0
-        if not any(near):  # what lies on the border of two groups is in one of them
-            assert group == (filled(chosen).compute()["overall"] if any(chosen) else None)
-    assert seen == sum(not np.isnan(c[3]) for s in scenes for c in s)
+    clicks = [c for scene in scenes for c in scene]
+    groups = {f"distance_{d}": [c[3] == d for c in clicks] for d in (0.0, 0.1, 0.3, 1.0)}
+    groups = {name: chosen for name, chosen in groups.items() if any(chosen)}
+    if clicks:
+        groups |= {"things": [c[4] for c in clicks], "others": [not c[4] for c in clicks]}
+    assert {k for k in result if k not in ("protocol", "overall")} == set(groups)
+    for name, chosen in groups.items():
+        own = [c for c, kept in zip(clicks, chosen) if kept]
+        assert result[name] == filled([own]).compute()["overall"]
+        assert flatten(result)[f"{name}/n"] == len(own)
 
 
-def test_nearest_distance():
-    distances = [0.0, 0.04, 0.1, 0.149, 0.15, 0.2, 0.3, 0.7, 0.94, 0.95, 1.0, np.nan]
-    bits = np.ones((len(distances), 3), bool)
-    metric = InteractiveMetric("clicks")
-    metric.update(bits, bits, np.ones(len(bits)), "s", distances=distances)
-    result = metric.compute()
-    counts = {k.removeprefix("distance_"): v["n"] for k, v in result.items() if k.startswith("distance_")}
-    assert counts == {"0.1": 4, "0.2": 2, "0.3": 1, "0.7": 1, "0.9": 1, "1.0": 2}
-    assert result["overall"]["n"] == 12
-    assert flatten(result)["distance_0.7/ap"] == 1.0
+def test_groups_that_nobody_spoke_of_are_not_there():
+    bits = np.ones((2, 3), bool)
+    metric = InteractiveMetric("scannet")
+    metric.update(bits, bits, np.ones(2), "s")
+    assert set(metric.compute()) == {"protocol", "overall"}
+    assert InteractiveMetric("scannet", distances=(0.2, 1)).distances == (0.2, 1.0)
+    with pytest.raises(InputError, match=r"0 to 1, got 1\.5"):
+        InteractiveMetric("scannet", distances=(0.5, 1.5))
 
 
 @settings(max_examples=20, deadline=None)
@@ -140,10 +142,12 @@ def test_thresholds():
     assert len(THRESHOLDS) == 10
     truth = np.ones((2, 4), bool)
     masks = np.arange(4) < np.array([[2], [1]])
-    clicks, sentences = InteractiveMetric("clicks"), SentenceMetric()
+    clicks, sentences = InteractiveMetric("scannet"), SentenceMetric()
     clicks.update(masks, truth, np.array([0.3, 0.7]), "s")
     sentences.update(masks, truth, "s")
-    assert clicks.compute()["overall"] == {"n": 2, "ap": 0.0, "ap50": 0.0, "ap25": 0.25, "miou": 0.375}
+    assert clicks.compute()["overall"] == {
+        "n": 2, "miou": 0.375, "acc25": 0.5, "acc50": 0.0, "ap": 0.0, "ap50": 0.0, "ap25": 0.25,
+    }  # fmt: skip
     # The published division makes a quarter a little less than it.
     assert sentences.compute()["overall"] == {
         "n": 2, "miou": pytest.approx(0.375, abs=1e-8), "acc25": 0.5, "acc50": 0.0,
@@ -158,15 +162,15 @@ def test_a_sure_mistake_costs_more_than_an_unsure_one():
 
 
 def test_protocols_say_what_they_want():
-    assert [(r.voted, r.oracle) for r in CLICK_PROTOCOLS.values()] == [(True, True), (False, False)]
+    assert [(r.voted, r.oracle) for r in CLICK_PROTOCOLS.values()] == [(False, False), (True, True)]
     assert SentenceMetric().compute() == {
         "protocol": "uniseg3d",
         "overall": {"n": 0, "miou": 0.0, "acc25": 0.0, "acc50": 0.0},
     }
-    with pytest.raises(InputError, match="uniseg3d, clicks"):
-        InteractiveMetric("scannet")
-    with pytest.raises(InputError, match="expected one of uniseg3d, got 'clicks'"):
-        SentenceMetric("clicks")
+    with pytest.raises(InputError, match="scannet, uniseg3d, got 'scannet200'"):
+        InteractiveMetric("scannet200")
+    with pytest.raises(InputError, match="expected one of uniseg3d, got 'scannet'"):
+        SentenceMetric("scannet")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,7 @@ def test_protocols_say_what_they_want():
         ({"scores": np.zeros(3)}, "2 scores"),
         ({"scores": np.array([0.0, np.inf])}, "finite scores, got inf"),
         ({"distances": [0.1]}, "2 distances"),
+        ({"things": [True]}, "2 things"),
         ({"distances": [0.1, 1.5]}, "shares 0..1 of an object, got 1.5"),
         ({"index": np.zeros(4, int)}, r"an index int \[5\]"),
         ({"index": np.full(5, 5)}, r"-1\.\.4, got 5\.\.5"),

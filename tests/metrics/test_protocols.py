@@ -43,7 +43,9 @@ def test_sentences_and_numbers_of_objects():
         "scanrefer-box": ("scanrefer", "one"),
         "3dgres": ("multi3drefer", "any"),
         "multi3drefer-f1": ("multi3drefer", "any"),
+        "uniseg3d": ("scanrefer", "one"),
     }
+    assert get_protocol("uniseg3d").groups == ()
     assert get_protocol("3dgres").groups == EVAL_TYPES
     assert isinstance(metric_for("multi3drefer-f1"), BoxF1Metric)
     assert isinstance(metric_for("3dgres"), ReferMetric)

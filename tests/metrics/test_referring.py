@@ -127,7 +127,7 @@ def test_bad_input():
         ReferMetric("scanref")
     with pytest.raises(ValueError, match="one prediction per point"):
         ReferMetric().update(np.zeros(3), np.zeros(4, bool), annotation(0))
-    assert set(PROTOCOLS) == {"less", "3dres", "scanrefer", "scanrefer-box", "3dgres", "multi3drefer-f1"}
+    assert set(PROTOCOLS) == {"less", "3dres", "scanrefer", "scanrefer-box", "3dgres", "multi3drefer-f1", "uniseg3d"}
 
 
 def test_reset():

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import shutil
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,15 @@ from hypothesis import strategies as st
 
 from saymask import hub
 from saymask.data.annotations import EVAL_TYPES
-from saymask.data.refer import ReferDataset, load_split
-from saymask.data.scenes import load_scene, scene_path
+from saymask.data.refer import ReferDataset, by_scene, load_split
+from saymask.data.scenes import load_scene, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluate import answer, evaluate, measure, point_logits, print_table
+from saymask.evaluate import evaluate, print_table
+from saymask.evaluate_sentences import answer, measure, point_logits
 from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
 from saymask.metrics.baselines import nothing
+from saymask.metrics.interactive import SentenceMetric
+from saymask.metrics.scoring import SentenceTruth, majority_mask
 from saymask.models.base import Prediction
 from tests.toy_model import make_prepared, register
 
@@ -42,6 +47,14 @@ def data(tmp_path_factory) -> Path:
         for number, (kind, ids) in enumerate(KINDS)
     ]  # fmt: skip
     (folder / "annotations/multi3drefer_val.json").write_text(json.dumps(entries))
+    for path in (folder / "scenes").glob("*.safetensors"):
+        scan = load_scene(path)
+        objects = scan.labels["instance"]
+        classes = np.array([1, 2, 3, 4, -1])[objects + 1]  # the floor, three things, one of no class
+        cells = np.unique((scan.points / 0.3).astype(int), axis=0, return_inverse=True)[1].reshape(-1)
+        labels = {"instance": objects, "semantic20": classes.astype(np.int16)}
+        info = read_scene_info(path)
+        save_scene(path, replace(scan, labels=labels, superpoints=cells.astype(np.int32)), objects=info.objects)
     return folder
 
 
@@ -121,6 +134,62 @@ def test_by_hand(data, model):
     assert result["baselines"]["nothing"]["zt_w_d"]["miou"] == 1.0
     assert result["baselines"]["nothing"]["overall"]["miou"] == pytest.approx(1 / 3)
     assert "random object" in result["baselines"]
+
+
+def test_superpoints_of_uniseg3d_by_hand(data, model):
+    """Superpoints of which more than half is the object's; sentences about the object of no class do not count."""
+    result = evaluate(model, data, protocol="uniseg3d", quiet=True)
+    ious = []
+    for annotation in load_split(data, "val"):
+        scan = load_scene(scene_path(data, annotation.scene_id))
+        if annotation.object_ids == (3,):
+            continue
+        instance, cells = scan.labels["instance"], scan.superpoints
+        assert cells is not None
+        voted = {c for c in np.unique(cells) if (instance[cells == c] == annotation.object_ids[0]).mean() > 0.5}
+        target = np.isin(cells, list(voted))
+        assert not np.array_equal(target, instance == annotation.object_ids[0])
+        prediction = guess(len(instance), annotation.sentence, "one")
+        mask = np.append(prediction.logits.numpy()[0] > 0, False)[prediction.index]
+        ious.append((mask & target).sum() / ((mask | target).sum() + 1e-8))
+    overall = result["metrics"]["overall"]
+    assert (overall["n"], result["annotations"]) == (9, 12)
+    assert overall["miou"] == pytest.approx(np.mean(ious), abs=1e-12)
+    assert overall["acc25"] == np.mean(np.array(ious) > 0.25)
+    assert set(result["metrics"]) == {"protocol", "overall"}
+    assert result["baselines"] == {}
+
+
+def test_sentences_counted_as_uniseg3d_counts_them(data, model):
+    """The metric of all sentence protocols gives what the metric of prompts gives, which the golden case checks."""
+    sentences = SentenceMetric("uniseg3d")
+    items = ReferDataset(data, "val", prepare=None)  # type: ignore[arg-type]
+    for scene, rows in by_scene(items).items():
+        scan = items.scan(scene)
+        truth = SentenceTruth(scan, get_protocol("uniseg3d"))
+        asked = [a for a in (items.annotations[row] for row in rows) if truth.counts(a)]
+        found = [guess(len(scan), a.sentence, "one") for a in asked]
+        masks = np.stack([np.append(p.logits.numpy()[0] > 0, False)[p.index] for p in found])
+        sentences.update(masks, np.concatenate([truth.rows(a) for a in asked]), scene)
+    counted = evaluate(model, data, protocol="uniseg3d", quiet=True)["metrics"]["overall"]
+    expected = sentences.compute()["overall"]
+    assert {key: counted[key] for key in expected} == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_scan_without_classes_cannot_be_counted_by_things(data, model, tmp_path):
+    folder = Path(shutil.copytree(data, tmp_path / "copy"))
+    for path in (folder / "scenes").glob("*.safetensors"):
+        scan = load_scene(path)
+        save_scene(
+            path, replace(scan, labels={"instance": scan.labels["instance"]}), objects=read_scene_info(path).objects
+        )
+    with pytest.raises(InputError, match="'semantic20'"):
+        evaluate(model, folder, protocol="uniseg3d", quiet=True)
+
+
+def test_majority_of_a_superpoint():
+    mask = np.array([True, True, False, True, False, False])
+    assert majority_mask(mask, np.array([0, 0, 0, 1, 1, 3])).tolist() == [True, True, True, False, False, False]
 
 
 def test_the_protocol_says_how_many_objects(data, model, monkeypatch):

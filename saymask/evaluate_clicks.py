@@ -1,0 +1,119 @@
+"""One click on each true object of a scan, and how well the masks that a model answers with cover these objects.
+
+Protocols and numbers: `saymask.metrics.interactive`. Source: specification of UniSeg3D §2.6, 2.7b and 6.6.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from saymask.errors import InputError, ProtocolError
+from saymask.geometry.superpoints import superpoints_of
+from saymask.metrics.interactive import InteractiveMetric
+from saymask.metrics.overlap import label_iou
+from saymask.models.base import Model, Prediction
+from saymask.models.uniseg3d.clicks import agile_clicks, relative_clicks
+from saymask.models.uniseg3d.config import STUFF
+from saymask.models.uniseg3d.transform import labels_of, superpoint_truth
+from saymask.scan import Scan
+
+CLICK_LABELS = ("instance", "semantic20")
+"""What a scan must have to be measured."""
+NOT_SURE = -1.0
+"""Confidence of an answer that is no number: below every probability."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The I objects of a scan that are clicked on."""
+
+    points: np.ndarray  # int64 [N]: object that a point belongs to, -1 none; clicks are put on these
+    compared: np.ndarray  # int64 [N]: object of each point that a mask is compared with, -1 none
+    classes: np.ndarray  # int64 [I]: thing class 0..17, -1 another object
+
+
+@torch.inference_mode()
+def measure_clicks(model: Model, encoded: Any, scan: Scan, metric: InteractiveMetric) -> int:
+    """Click on every object of a scan and count the masks in `metric`; return how many answers are not finite.
+
+    `encoded` is what `model.encode_batch` made of this scan. The objects are clicked on once, deep inside, or at each
+    of `metric.distances`; all clicks are one call of `model.click`, which answers each as if it were alone. An answer
+    that is not finite counts as a mask without points, of the least confidence.
+
+    Raises InputError for a scan without labels (`CLICK_LABELS`), and for a protocol that needs class probabilities and
+    a model without `click_classes`.
+    """
+    if metric.protocol.oracle and not hasattr(model, "click_classes"):
+        raise ProtocolError(
+            f"protocol {metric.protocol.name}: expected a model that gives clicks classes (click_classes), whose "
+            f"probabilities it takes for the confidence, got {model.system}; use protocol scannet for interactive"
+        )
+    found = targets(scan, voted=metric.protocol.voted)
+    places, owners, distances = clicks_on(scan.points, found, metric.distances)
+    if not len(places):
+        metric.update_iou(np.zeros(0), np.zeros(0), scan.name)
+        return 0
+    asked, rows = np.unique(places, return_inverse=True)
+    answer: Prediction = model.click(encoded, asked)  # type: ignore[attr-defined]
+    if metric.protocol.oracle:
+        probabilities: np.ndarray = model.click_classes(encoded, asked)  # type: ignore[attr-defined]
+        scores = probabilities[rows, found.classes[owners]].astype(np.float64)
+    else:
+        scores = answer.scores.detach().double().cpu().numpy()[rows]
+    broken = answer.logits.isnan().any(1).cpu().numpy()[rows] | ~np.isfinite(scores)
+    masks = (answer.logits.detach() > 0).cpu().numpy()
+    try:
+        iou = label_iou(masks, found.compared, len(found.classes), answer.index, epsilon=metric.protocol.epsilon)
+    except InputError as error:
+        raise InputError(f"{scan.name}: {error}") from None
+    metric.update_iou(
+        np.where(broken, 0.0, iou[rows, owners]),
+        np.where(broken, NOT_SURE, scores),
+        scan.name,
+        things=None if metric.protocol.voted else found.classes[owners] >= 0,
+        distances=distances if metric.distances else None,
+    )
+    return int(broken.sum())
+
+
+def targets(scan: Scan, *, voted: bool) -> Targets:
+    """Return the objects of a scan with labels: all of them, or the things as UniSeg3D takes them with `voted` (§2.6).
+
+    An object is a thing when more than half of its points are of one of the 18 thing classes, and has the class of most
+    of these. With `voted` it is what has points of a thing class, its class is that of the first of them (Q20), and it
+    is compared over superpoints. Raises InputError without the labels `instance` and `semantic20` (or `nyu40`).
+    """
+    semantic, instance = labels_of(scan)
+    if voted:
+        index = np.unique(superpoints_of(scan), return_inverse=True)[1].reshape(-1)
+        truth = superpoint_truth(semantic, instance, index, int(index.max(initial=-1)) + 1)
+        # A superpoint belongs to one object at most.
+        owner = np.where(truth.masks.any(0), truth.masks.argmax(0), -1) if len(truth.masks) else np.full(len(index), -1)
+        return Targets(truth.instance, owner[index], truth.labels)
+    points = np.full(len(instance), -1, np.int64)
+    inside = instance >= 0
+    names, points[inside] = np.unique(instance[inside], return_inverse=True)
+    kinds = int(semantic.max(initial=0)) + 1
+    cells = points[inside] * (kinds + 1) + semantic[inside] + 1
+    counts = np.bincount(cells, minlength=len(names) * (kinds + 1)).reshape(len(names), kinds + 1)
+    things = counts[:, STUFF + 1 :]
+    most = things.argmax(1) if things.shape[1] else np.zeros(len(names), np.int64)
+    return Targets(points, points, np.where(2 * things.sum(1) > counts.sum(1), most, -1))
+
+
+def clicks_on(
+    points: np.ndarray,  # float32 [N, 3] metres
+    found: Targets,
+    distances: tuple[float, ...],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (point int64 [P], object int64 [P], distance float64 [P]) of the clicks of the evaluation (§2.7b).
+
+    One per object and distance; without distances the benchmark's, of which an object that has no point of its own in
+    any 5 cm cell has none, and the distance is NaN.
+    """
+    sets = [(r, relative_clicks(points, found.points, r)) for r in distances]
+    sets = sets or [(np.nan, agile_clicks(points, found.points))]
+    places, owners = (np.concatenate([each[part] for _, each in sets]) for part in (0, 1))
+    return places, owners, np.concatenate([np.full(len(each[0]), r) for r, each in sets])
