@@ -91,15 +91,27 @@ def test_a_scan_of_nothing_but_one_object_has_no_rest():
 def test_unknown_words_are_found_by_known_ones():
     generator = torch.Generator().manual_seed(0)
     vocabulary = F.normalize(torch.randn(30, 64, generator=generator), dim=1)
-    share = torch.zeros(2, 30)
+    share = torch.zeros(3, 30)
     share[0, 4] = share[1, 9] = 1
-    couch = F.normalize(vocabulary[4] + 0.5 * vocabulary[20], dim=0)
+    share[2, 4] = share[2, 20] = 0.5
+    couch = F.normalize(vocabulary[4] + 0.3 * vocabulary[20], dim=0)
     strange = F.normalize(torch.randn(64, generator=generator), dim=0)
-    ways = torch.stack([torch.stack([couch, couch]), torch.stack([strange, vocabulary[9]]), torch.stack([strange] * 2)])
+    ways = torch.stack([torch.stack([couch, couch]), torch.stack([strange, vocabulary[9]])])
     fits = word_relevance(share, ways, vocabulary)
-    assert fits.shape == (2, 3)
+    assert fits.shape == (3, 2)
     assert fits[0, 0] == pytest.approx(1, abs=1e-5)  # the closest known name
-    assert fits[1, 0] < 0.5
-    assert fits[1, 1] == pytest.approx(1, abs=1e-5)  # a name with two ways to say it takes the better one
-    assert (fits[:, 2] < 0.7).all()
-    assert ((fits >= 0) & (fits <= 1)).all()
+    assert 0 < fits[2, 0] < fits[0, 0]  # another one with a part of it
+    assert fits[1, 0] == 0
+    assert fits[:, 1].tolist() == pytest.approx([0, 1, 0], abs=1e-5)  # a name with two ways to say it takes the better
+
+
+def test_the_best_fit_of_a_scan_leaves_nothing_to_what_fits_less():
+    vocabulary = torch.eye(12)
+    word = F.normalize(vocabulary[0] + 0.9 * vocabulary[1], dim=0)[None, None]
+    share = torch.zeros(2, 12)
+    share[0, 0], share[1, 1] = 1, 1
+    alone = word_relevance(share[1:], word, vocabulary)
+    both = word_relevance(share, word, vocabulary)
+    assert alone[0, 0] > 0.85
+    assert both[0, 0] == pytest.approx(1)
+    assert both[1, 0] < 0.05

@@ -13,6 +13,7 @@ from saymask.data.annotations import Annotation
 from saymask.data.scenes import NOVEL
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
+from saymask.geometry.votes import majority
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.outputs import Truth
@@ -22,7 +23,6 @@ from saymask.models.uniseg3d.transform import (
     draw_similarity,
     elastic_coords,
     labels_of,
-    majority,
     near_origin,
     novel_masks,
     point_cells,

@@ -1,32 +1,25 @@
 """The official data of UniSeg3D: `uniseg3d_infos_*.pkl` and the `.bin` files beside it (§2.2, 2.3).
 
-The pickle is read through an allow-list of its own: besides numbers, text and containers it may hold NumPy arrays and
-Torch tensors, both of plain numbers. No code in it runs.
+Besides numbers, text and containers the pickle may hold NumPy arrays and Torch tensors, both of plain numbers. No code
+in it runs.
 """
 
-import io
-import pickle
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch._utils import _rebuild_tensor_v2
 
 from saymask.data.annotations import Annotation
 from saymask.data.labels import packaged_label_table
 from saymask.errors import InputError
+from saymask.io.pickles import read_pickle
 from saymask.models.uniseg3d.config import THINGS
 from saymask.scan import Scan
 
 FOLDERS = {"points": "points", "instance": "instance_mask", "semantic": "semantic_mask", "superpoints": "super_points"}
 """What a `.bin` file holds → its folder."""
-_KINDS = "biufc"
-"""Kinds of numbers that arrays may hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +69,7 @@ def read_infos(path: str | Path) -> tuple[Info, ...]:
     have the published layout.
     """
     path = Path(path)
-    content = _read(path)
+    content = read_pickle(path)
     entries = content.get("data_list") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise InputError(f"{path}: expected a dictionary with a list data_list, got {_kind(content)}")
@@ -194,111 +187,16 @@ def _whole(value: Any, where: str) -> np.ndarray:
 
 
 def _array(value: Any, where: str) -> np.ndarray:
-    if isinstance(value, _Array) and value.values is not None:
-        return value.values
     if isinstance(value, Tensor):
         return value.detach().numpy()
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise InputError(f"{where}: expected an array: {error}") from None
-    if array.dtype.kind not in _KINDS:
+    if array.dtype.kind not in "biuf":
         raise InputError(f"{where}: expected an array of numbers, got {_kind(value)}")
     return array
 
 
 def _kind(value: Any) -> str:
     return f"the keys {', '.join(map(str, list(value)[:5]))}" if isinstance(value, dict) else type(value).__name__
-
-
-# ---- the pickle
-
-
-class _Dtype:
-    """Stands for `numpy.dtype`: only a number's kind and width are taken from a file."""
-
-    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
-        dtype = np.dtype(code) if isinstance(code, str) else None
-        if dtype is None or dtype.kind not in _KINDS:
-            raise InputError(f"expected arrays of numbers, got the type {code!r:.40}")
-        self.dtype: np.dtype[Any] = dtype
-
-    def __setstate__(self, state: Any) -> None:
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """Stands for an array while a file is read, so that NumPy never sees a state that somebody made up."""
-
-    def __init__(self, *ignored: Any) -> None:
-        self.values: np.ndarray | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        """The rows; TypeError for an array without any, as NumPy's."""
-        return iter(np.asarray(self.values))
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, data = state
-        self.values = _from_bytes(data, dtype, shape, "F" if fortran else "C").values
-
-
-def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
-    """Stands for NumPy's makers of arrays."""
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-        raise InputError("expected arrays of numbers, got one of objects")
-    array = _Array()
-    array.values = np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
-    return array
-
-
-def _scalar(dtype: Any, data: Any = b"") -> Any:
-    values = _from_bytes(data, dtype, (1,)).values
-    return None if values is None else values[0]
-
-
-def _storage(data: bytes) -> Any:
-    """Stands for torch.storage._load_from_bytes, which would load the inner file without an allow-list."""
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Stands for _codecs.encode, by which old pickles write bytes."""
-    if encoding != "latin1":
-        raise InputError(f"expected bytes written as latin1, got {encoding!r}")
-    return text.encode("latin1")
-
-
-_MULTIARRAY: dict[str, Callable[..., Any]] = {"_reconstruct": _Array, "scalar": _scalar}
-_KNOWN: dict[str, dict[str, Any]] = {
-    "numpy": {"dtype": _Dtype, "ndarray": _Array},
-    "numpy.core.multiarray": _MULTIARRAY,
-    "numpy._core.multiarray": _MULTIARRAY,
-    "numpy.core.numeric": {"_frombuffer": _from_bytes},
-    "numpy._core.numeric": {"_frombuffer": _from_bytes},
-    "torch._utils": {"_rebuild_tensor_v2": _rebuild_tensor_v2},
-    "torch.storage": {"_load_from_bytes": _storage},
-    "collections": {"OrderedDict": OrderedDict},
-    "_codecs": {"encode": _encode},
-}
-"""Everything that a file may name."""
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str, /) -> Any:
-        if name in _KNOWN.get(module, {}):
-            return _KNOWN[module][name]
-        raise InputError(f"expected arrays, numbers and containers, got {module}.{name}, which could run any code")
-
-
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; check the path")
-    try:
-        with path.open("rb") as file:
-            return _Unpickler(file).load()
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything while it is read
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: expected the infos pickle of UniSeg3D ({reason}); download it again") from error

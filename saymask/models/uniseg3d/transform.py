@@ -12,6 +12,7 @@ import numpy as np
 from saymask.data.labels import packaged_label_table
 from saymask.errors import InputError
 from saymask.geometry.elastic import elastic_distortion
+from saymask.geometry.votes import majority, one_hot, vote
 from saymask.models.uniseg3d.config import CLASSES, STUFF
 from saymask.scan import Scan
 
@@ -174,36 +175,6 @@ def _dense(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if len(objects) and objects[0] < 0:  # the points without an id come first
         return objects[1:], first[1:], row - 1
     return objects, first, row
-
-
-def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """Return int64 [size], the label int [N] from 0 of more than half of a superpoint's points, -1 where none has it.
-
-    index: int64 [N], the superpoint of each point. Labels below 0 are none, but their points count.
-    """
-    winner = np.full(size, -1, np.int64)
-    labelled = labels >= 0
-    if not labelled.any():
-        return winner
-    width = int(labels.max()) + 1
-    pairs, points = np.unique(index[labelled] * width + labels[labelled].astype(np.int64), return_counts=True)
-    most = 2 * points > np.bincount(index, minlength=size)[pairs // width]
-    winner[pairs[most] // width] = pairs[most] % width
-    return winner
-
-
-def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
-    """Return bool [count, S] of labels int [S]; labels outside 0..count-1 are in no row."""
-    return labels == np.arange(count)[:, None]
-
-
-def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """Return bool [J, size] of masks bool [J, N]: superpoints with more than half of their points in a mask (§2.6)."""
-    points = np.bincount(index, minlength=size)
-    voted = np.zeros((len(masks), size), bool)
-    for row, mask in zip(voted, masks):
-        row[:] = 2 * np.bincount(index[mask], minlength=size) > points
-    return voted
 
 
 def novel_masks(masks: np.ndarray, semantic: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:

@@ -16,11 +16,13 @@ from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.naming import shown_objects
-from saymask.text.relevance import relevance
+from saymask.text.relevance import rise
 
 TEMPERATURE = 0.07
 """Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
 come to lie where similar names are."""
+BETTER = 0.1
+"""Share of the best fit in a scan by which another part may stay behind."""
 LABEL_SET = "scannet200"
 """What a user calls these names."""
 
@@ -87,9 +89,11 @@ def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     """Return float32 [K, T] in 0..1: how well what is `share` [K, V] of each known name fits texts float [T, K', W].
 
     The known names' mean under the shares is compared with each text, so that an unknown word ("couch") is found by the
-    known one that means about the same.
+    known one that means about the same. What shows nothing known in particular is a little like everything: it is
+    relevant only as far as nothing in the scan fits better, down to 0 at `BETTER` less than the best.
     """
     shown = F.normalize(share @ vocabulary, dim=1)
     flat = names.flatten(0, 1)
-    fits = relevance(shown @ flat.T, vocabulary @ flat.T)
-    return fits.unflatten(1, names.shape[:2]).amax(2)
+    fits = rise(shown @ flat.T, vocabulary @ flat.T).unflatten(1, names.shape[:2]).amax(2)
+    best = fits.amax(0).clamp(min=torch.finfo(fits.dtype).tiny)
+    return fits.clamp(0, 1) * (1 - (1 - fits / best) / BETTER).clamp(0, 1)
