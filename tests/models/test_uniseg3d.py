@@ -198,6 +198,15 @@ def test_instances(ready):
     model.config = replace(model.config, instance_threshold=0.0)
 
 
+def test_what_prompts_share_is_made_once(ready):
+    scan = encoded(ready[0]).only()
+    made = []
+    for key in ("a", "b", "a"):
+        scan.kept(key, lambda: made.append(1) or len(made))
+    assert scan.kept("a", lambda: 7) == 1
+    assert len(made) == 2
+
+
 def test_proposals(ready):
     model, scene = ready
     stage = scene.only().said().stage

@@ -185,13 +185,16 @@ def test_grey_and_flat_scans():
     assert len(alone.panoptic()) == 1
 
 
+linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux shows it")
+
+
 def resident(name: str) -> float:
     """A number of MB of this process: VmRSS now, VmHWM at most since the last reset."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux shows it")
+@linux
 def test_memory_of_many_passes_does_not_grow_with_the_superpoints_squared():
     """Of 4,000 superpoints all masks are 64 MB and twice that while they are joined; of 25 passes the best stay."""
     model = tiny(top_masks=60)
@@ -209,6 +212,7 @@ def test_memory_of_many_passes_does_not_grow_with_the_superpoints_squared():
     assert grown < 90, f"{grown:.0f} MB"
 
 
+@linux
 @pytest.mark.slow
 def test_sixty_thousand_superpoints():
     """Prompts need only one row of masks each; how much the superpoint queries need is measured above."""
@@ -233,6 +237,7 @@ def test_sixty_thousand_superpoints():
     assert resident("VmHWM") - before < 1500
 
 
+@linux
 @pytest.mark.slow
 def test_two_million_points():
     rng = np.random.default_rng(0)

@@ -154,7 +154,7 @@ def test_damaged_files(tmp_path):
             read_infos(path)
     for other in (b"scene", b"\x80\x02scene.", bytes(40)):
         path.write_bytes(other)
-        with pytest.raises(InputError, match="expected the infos pickle"):
+        with pytest.raises(InputError, match="expected a pickle of tensors and numbers"):
             read_infos(path)
     with pytest.raises(InputError, match="no such file"):
         read_infos(tmp_path / "nothing.pkl")

@@ -278,6 +278,19 @@ def test_the_best_thing_keeps_shared_superpoints_and_remains_vanish():
     assert small.instance.tolist() == [0, 0, 1, 1, 1]
 
 
+def test_what_is_neither_thing_nor_stuff_may_stay_empty():
+    found = things([[1, 0, 0, 0]], [3], [0.9])
+    semantics = torch.zeros(4, 21)
+    semantics[0, 0] = semantics[1, 1] = semantics[2, 7] = semantics[3, 20] = 5
+    semantics[2, 1] = semantics[3, 0] = 1
+    counts = torch.full((4,), 200)
+    published = stitch(found, semantics, counts, UniSeg3DConfig())
+    assert published.semantic.tolist() == [5, 1, 1, 0]
+    laid = stitch(found, semantics, counts, UniSeg3DConfig(empty_rest=True))
+    assert laid.semantic.tolist() == [5, 1, -1, 0]  # "none" is no class: the likeliest of the 20 counts
+    assert laid.instance.tolist() == [2, 1, -1, 0]
+
+
 def test_without_things_there_is_stuff():
     semantics = torch.randn(6, 21)
     nothing = things([[1] * 6], [3], [0.9]).take(torch.tensor([False]))

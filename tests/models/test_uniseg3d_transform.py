@@ -19,15 +19,12 @@ from saymask.models.uniseg3d.transform import (
     elastic_coords,
     evaluation_labels,
     labels_of,
-    majority,
     near_origin,
     novel_masks,
-    one_hot,
     point_cells,
     point_features,
     superpoint_truth,
     unit_colors,
-    vote,
 )
 from saymask.scan import Scan
 
@@ -175,15 +172,6 @@ def test_truth_equals_the_means(seed):
         assert found.semantic[s] == (int(np.argmax(share)) if max(share) > 0.5 else NO_CLASS)
     rows = np.array([objects.index(i) if i >= 0 else -1 for i in dense.tolist()])
     np.testing.assert_array_equal(found.instance, rows)
-    expected = [[(instance[index == s] == i).mean() > 0.5 for s in range(12)] for i in (2, 7)]
-    np.testing.assert_array_equal(vote(instance == np.array([[2], [7]]), index, 12), expected)
-
-
-def test_half_is_no_majority_and_empty_superpoints_have_none():
-    index = np.array([0, 0, 1, 1, 1, 3])
-    assert majority(np.array([4, 2, 4, 4, -1, -1]), index, 5).tolist() == [-1, 4, -1, -1, -1]
-    assert majority(np.full(6, -1), index, 5).tolist() == [-1] * 5
-    assert one_hot(np.array([-1, 0, 2]), 3).T.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
 
 
 def test_scenes_of_things_only_and_of_nothing():

@@ -86,6 +86,9 @@ class UniSeg3DConfig:
     """Score that an instance needs."""
     panoptic_threshold: float = 0.5
     """Score that a thing needs in the panoptic answer."""
+    empty_rest: bool = False
+    """In the panoptic answer, what no thing covers and is neither wall nor floor stays empty (ours); as published it is
+    wall or floor."""
     fewest_points: int = 100
     """Masks with this many points or fewer are dropped."""
     agnostic_threshold: float = 0.6

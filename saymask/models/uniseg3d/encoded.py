@@ -1,8 +1,9 @@
 """A scan that UniSeg3D has encoded, and what its superpoint queries say: four tasks read from one decoder pass."""
 
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.outputs import Stage
 from saymask.models.uniseg3d.postprocess import mask_scores
 
+Kept = TypeVar("Kept")
 LARGEST_PASS = 2**26
 """Queries times superpoints of a decoder pass: up to 8,192 superpoints are queries together, as published."""
 
@@ -39,12 +41,19 @@ class EncodedScan:
         self.counts = torch.from_numpy(counts).to(memory.features.device)
         """int64 [S]: points of each superpoint."""
         self._decoder, self._class_embeddings = decoder, class_embeddings
-        self._lock = threading.Lock()
+        self._lock, self._keeping = threading.Lock(), threading.Lock()
         self._said: Said | None = None
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """Return what `make` returned when this was first called with `key`: what many prompts need."""
+        with self._keeping:
+            if key not in self._kept:
+                self._kept[key] = make()
+            return self._kept[key]
 
     @torch.no_grad()
     def said(self) -> Said:
@@ -69,7 +78,7 @@ def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, 
     passes = -(-size * size // largest)
     passes = min(passes, size)
     every = torch.arange(size, device=memory.features.device)
-    stages: list[Stage] = []
+    best: list[Stage] = []
     semantic = torch.empty(0)
     directions = torch.empty(0)
     for start in range(passes):
@@ -82,11 +91,14 @@ def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, 
             semantic = outputs.semantic.new_empty(size, outputs.semantic.shape[1])
             directions = facing.new_empty(size, facing.shape[1])
         semantic[queries], directions[queries] = outputs.semantic, facing
-        stages.append(stage if passes == 1 else best_queries(stage, decoder.config.top_masks))
-    stage = stages[0] if passes == 1 else best_queries(Stage.joined(stages), decoder.config.top_masks)
+        # Joined and thinned out after every pass: all masks of all passes would not fit into memory.
+        if passes > 1:
+            best = [best_queries(Stage.joined([*best, stage]), decoder.config.top_masks)]
+        else:
+            best = [stage]
     if not bool(semantic.isfinite().all()):
         raise InputError("expected finite answers, got NaN or infinity; is the model trained?")
-    return Said(stage, semantic, directions)
+    return Said(best[0], semantic, directions)
 
 
 def best_queries(stage: Stage, count: int) -> Stage:

@@ -370,7 +370,8 @@ class UniSeg3D(Model):
         with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
             if config.vocabulary_weight:
                 vocabulary = self.vocabulary()
-                masks, share = named_parts(said, scan.counts, vocabulary, config)
+                parts = (config.agnostic_threshold, config.mask_threshold, config.fewest_points, config.top_masks)
+                masks, share = scan.kept(parts, lambda: named_parts(said, scan.counts, vocabulary, config))
                 fits = word_relevance(share, texts, vocabulary)
             else:
                 heads = self.decoder.heads

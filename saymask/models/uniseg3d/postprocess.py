@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Panoptic:
-    """The panoptic answer at S superpoints."""
+    """The panoptic answer at S superpoints; -1 = nothing, with `config.empty_rest`."""
 
     semantic: Tensor  # int64 [S]: 0 wall, 1 floor, 2..19 things
     instance: Tensor  # int64 [S]: 0 or 1 on stuff (its class), from 2 on things, larger = higher score
@@ -161,8 +161,9 @@ def panoptic(
 def stitch(things: Found, semantics: Tensor, counts: Tensor, config: UniSeg3DConfig) -> Panoptic:
     """Lay `things` (the best first, with labels) over stuff: a superpoint goes to the best thing that covers it (§6.3).
 
-    Things that keep `config.fewest_points` points or fewer vanish, what they covered is stuff. `semantics` float
-    [S, 21] logits, of which wall and floor are used; `counts` int64 [S].
+    Things that keep `config.fewest_points` points or fewer vanish, what they covered is stuff. With `config.empty_rest`
+    only what is likelier wall or floor than anything else is stuff, the rest is nothing. `semantics` float [S, 21]
+    logits; `counts` int64 [S].
     """
     if len(semantics) != len(counts):
         raise InputError(
@@ -170,6 +171,8 @@ def stitch(things: Found, semantics: Tensor, counts: Tensor, config: UniSeg3DCon
             "in prediction every superpoint is a query"
         )
     stuff = semantics[:, :STUFF].argmax(1)
+    if config.empty_rest:
+        stuff = stuff.masked_fill(semantics[:, :CLASSES].argmax(1) >= STUFF, -1)
     if not len(things):
         return Panoptic(stuff, stuff)
     if things.labels is None:

@@ -55,6 +55,7 @@ def rooms() -> Preset:
         prompt_weight=0.3,
         augment="rotate",
         find_threshold=0.5,
+        empty_rest=True,
     )
     train = TrainConfig(
         source="both",

@@ -16,6 +16,7 @@ from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.naming import shown_objects
+from saymask.models.uniseg3d.postprocess import points
 from saymask.text.relevance import rise
 
 TEMPERATURE = 0.07
@@ -65,7 +66,8 @@ def named_parts(
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
     The parts are the objects of `naming.shown_objects`; what is in none of them, such as walls, is parted by the name
-    that is likeliest there. An object's names are the mean of what its query and what its superpoints say.
+    that is likeliest there, and counts with more than `config.fewest_points` points. An object's names are the mean of
+    what its query and what its superpoints say.
     """
     local = name_logits(said.directions, vocabulary).softmax(1)
     found = shown_objects(said.stage, counts, config)
@@ -76,6 +78,7 @@ def named_parts(
     rest = local.argmax(1).masked_fill(found.masks.any(0), -1)
     names = rest.unique()
     masks = rest == names[names >= 0][:, None]
+    masks = masks[points(masks, counts) > config.fewest_points]
     return torch.cat([found.masks, masks]), torch.cat([share, _mean_inside(masks * counts, local)])
 
 
