@@ -285,13 +285,15 @@ def measure(checkpoint: Path, data: str, limit: int) -> dict[str, Any]:
     from benchmarks.long_tail_results import pack_counts
     from saymask import hub
     from saymask.data.scans import ScanDataset
-    from saymask.evaluate_scans import measure_scans
+    from saymask.evaluate_scans import Wanted, measure_tasks
     from saymask.evaluate_sentences import not_prepared
     from saymask.metrics.semantic import SemanticMetric
+    from saymask.scan_tasks import SCAN_TASKS
 
     model = hub.load_model(checkpoint)
     items = ScanDataset(data, "val", prepare=not_prepared, max_items=limit, cache_scenes=1)
-    metric = measure_scans(model, items, items.names, "semantic", PROTOCOL)
+    wanted = Wanted(SCAN_TASKS["semantic"], PROTOCOL)
+    metric = measure_tasks(model, items, items.names, [wanted])[wanted.key]
     assert isinstance(metric, SemanticMetric)
     scans = {}
     for name, record in metric.records.items():

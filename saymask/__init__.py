@@ -11,14 +11,14 @@ _HOME = {
     "Masks": "saymask.masks",
     "Scene": "saymask.scene",
     "load_model": "saymask.hub",
-    "models": "saymask.hub",
+    "list_models": "saymask.hub",
     "InputError": "saymask.errors",
 }
-__all__ = ["InputError", "Masks", "Scan", "Scene", "load_model", "load_scan", "models"]
+__all__ = ["InputError", "Masks", "Scan", "Scene", "list_models", "load_model", "load_scan"]
 
 if TYPE_CHECKING:
     from saymask.errors import InputError
-    from saymask.hub import load_model, models
+    from saymask.hub import list_models, load_model
     from saymask.masks import Masks
     from saymask.scan import Scan, load_scan
     from saymask.scene import Scene

@@ -14,7 +14,7 @@ def report() -> list[str]:
 
     from saymask import __version__
     from saymask.errors import InputError
-    from saymask.hub import models
+    from saymask.hub import list_models
     from saymask.text import cache_folder, find_weights
 
     lines = [
@@ -47,7 +47,7 @@ def report() -> list[str]:
     folder = cache_folder()
     free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free
     lines.append(f"cache: {folder} ({free / 2**30:.0f} GiB free)")
-    lines.append("checkpoints: " + (", ".join(map(_checkpoint, models())) or "none"))
+    lines.append("checkpoints: " + (", ".join(map(_checkpoint, list_models())) or "none"))
     lines.append(f"executable: {Path(sys.executable)}")
     return lines
 

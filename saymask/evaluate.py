@@ -11,7 +11,6 @@ from saymask.errors import InputError
 from saymask.evaluate_all import ALL, VERBS, evaluate_all
 from saymask.evaluate_scans import evaluate_scans
 from saymask.evaluate_sentences import evaluate_sentences
-from saymask.evaluate_tables import print_table
 from saymask.models.base import Model
 from saymask.request import Request
 
@@ -99,6 +98,3 @@ def evaluate(
     if json_path is not None:
         write_text(json_path, json.dumps(result, indent=2) + "\n")
     return result
-
-
-__all__ = ["TASKS", "evaluate", "print_table"]

@@ -11,6 +11,7 @@ import torch
 
 from saymask.errors import InputError, ProtocolError
 from saymask.geometry.superpoints import superpoints_of
+from saymask.geometry.votes import owners
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
 from saymask.models.base import Model, Prediction
@@ -53,7 +54,7 @@ def measure_clicks(model: Model, encoded: Any, scan: Scan, metric: InteractiveMe
     found = targets(scan, voted=metric.protocol.voted)
     places, owners, distances = clicks_on(scan.points, found, metric.distances)
     if not len(places):
-        metric.update_iou(np.zeros(0), np.zeros(0), scan.name)
+        metric.update(np.zeros(0), np.zeros(0), scan.name)
         return 0
     asked, rows = np.unique(places, return_inverse=True)
     answer: Prediction = model.click(encoded, asked)  # type: ignore[attr-defined]
@@ -68,7 +69,7 @@ def measure_clicks(model: Model, encoded: Any, scan: Scan, metric: InteractiveMe
         iou = label_iou(masks, found.compared, len(found.classes), answer.index, epsilon=metric.protocol.epsilon)
     except InputError as error:
         raise InputError(f"{scan.name}: {error}") from None
-    metric.update_iou(
+    metric.update(
         np.where(broken, 0.0, iou[rows, owners]),
         np.where(broken, NOT_SURE, scores),
         scan.name,
@@ -89,9 +90,7 @@ def targets(scan: Scan, *, voted: bool) -> Targets:
     if voted:
         index = np.unique(superpoints_of(scan), return_inverse=True)[1].reshape(-1)
         truth = superpoint_truth(semantic, instance, index, int(index.max(initial=-1)) + 1)
-        # A superpoint belongs to one object at most.
-        owner = np.where(truth.masks.any(0), truth.masks.argmax(0), -1) if len(truth.masks) else np.full(len(index), -1)
-        return Targets(truth.instance, owner[index], truth.labels)
+        return Targets(truth.instance, owners(truth.masks)[index], truth.labels)
     points = np.full(len(instance), -1, np.int64)
     inside = instance >= 0
     names, points[inside] = np.unique(instance[inside], return_inverse=True)

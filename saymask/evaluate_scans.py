@@ -59,65 +59,37 @@ class Measured:
     """Protocols that the model cannot be measured by, and why."""
 
 
-def task_named(name: str) -> ScanTask:
-    """Return a task on whole scans; InputError for an unknown one."""
-    if name not in SCAN_TASKS:
-        raise InputError(f"task: expected one of {', '.join(SCAN_TASKS)}, got {name!r}")
-    return SCAN_TASKS[name]
-
-
-def measure_scans(
-    model: Model,
-    items: PreparedScans,
-    scenes: Iterable[str],
-    task: str,
-    protocol: str = "scannet200",
-    *,
-    export: Path | None = None,
-    on_scene: Callable[[str], None] | None = None,
-    say: Callable[[str], None] | None = None,
-) -> Any:
-    """Return the metric of one task over `scenes`; `measure_tasks` tells the rest."""
-    wanted = Wanted(task_named(task), protocol)
-    return measure_tasks(model, items, scenes, [wanted], export=export, on_scene=on_scene, say=say)[wanted.key]
-
-
 def measure_tasks(
     model: Model,
     items: PreparedScans,
     scenes: Iterable[str],
     wanted: Sequence[Wanted],
     *,
-    export: Path | None = None,
-    on_scene: Callable[[str], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], None] = to_stderr,
 ) -> dict[Key, Any]:
     """Return the metric of each task over `scenes`; the model is used as it is: call `eval()` before.
 
-    What the model answers is compared with the scan's labels, which the model does not see. `export` is a folder for
-    the benchmark's submission files; `on_scene` is called with the name of each scene that is done. Scenes without the
-    labels of a task are left out of it (but exported); `say` (by default: print on standard error) tells how many these
-    are, and where the model's answers were no finite numbers, which count as no answer. Of several protocols of a task
-    those that the model cannot be measured by (other classes) stay empty.
+    What the model answers is compared with the scan's labels, which the model does not see. Scenes without the labels
+    of a task are left out of it; `say` tells how many these are, and where the model's answers were no finite numbers,
+    which count as no answer. Of several protocols of a task those that the model cannot be measured by (other classes)
+    stay empty.
 
-    Raises InputError when the model does not answer a task or fits no protocol, and when none of the scenes has labels
-    and nothing is exported. One of several processes of torch.distributed raises nothing then (the others
-    would wait for it), and no scenes at all give empty metrics: such a process has no share.
+    Raises InputError when the model does not answer a task or fits no protocol, and when none of the scenes has labels.
+    One of several processes of torch.distributed raises nothing then (the others would wait for it), and no scenes at
+    all give empty metrics: such a process has no share.
     """
     metrics = {w.key: w.task.empty(w.protocol) for w in wanted}
     check_verbs(str(getattr(model, "card", {}).get("name", model.system)), model.verbs, wanted)
     measured = []
     for scene in scenes:
-        result = measure_scan(model, items, scene, wanted, export)
+        result = measure_scan(model, items, scene, wanted)
         for key, state in result.states.items():
             metrics[key].merge(state)
         measured.append(replace(result, states={}))  # they are in the metrics
-        if on_scene is not None:
-            on_scene(scene)
     # Without the labels of one task the others still count.
     nothing = not any(metric.records for metric in metrics.values())
     for w in fitting(wanted, measured):
-        report(measured, w, may_be_empty=export is not None or _is_share() or not nothing, say=say or to_stderr)
+        report(measured, w, may_be_empty=_is_share() or not nothing, say=say)
     return metrics
 
 

@@ -180,7 +180,7 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     return f"{taken} of {len(own)} tensors start from {path}"
 
 
-def models() -> list[dict[str, Any]]:
+def list_models() -> list[dict[str, Any]]:
     """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
 
     `default_for` lists the verbs that a checkpoint answers when no model is named.
@@ -200,7 +200,7 @@ def default_for(verb: str) -> str:
 
     It is that of `load_model()`, without the others that this loads as well. InputError when none answers it.
     """
-    for card in models():
+    for card in list_models():
         if verb in card["default_for"]:
             return card["name"]
     raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
@@ -371,6 +371,6 @@ def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]
 
 
 __all__ = [
-    "DEFAULT", "PRESETS", "ROUTES", "SYSTEMS", "WEIGHTS", "build", "default_for", "fingerprint", "load_model",
-    "load_parts", "load_state", "models", "preset", "read_metadata", "save_checkpoint", "stored_state",
+    "DEFAULT", "PRESETS", "ROUTES", "SYSTEMS", "WEIGHTS", "build", "default_for", "fingerprint", "list_models",
+    "load_model", "load_parts", "load_state", "preset", "read_metadata", "save_checkpoint", "stored_state",
 ]  # fmt: skip

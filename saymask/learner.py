@@ -22,7 +22,7 @@ from saymask.atomic import atomic_path
 from saymask.data.order import BatchOrder
 from saymask.errors import CheckpointError, InputError
 from saymask.hub import load_state, save_checkpoint, stored_state
-from saymask.metrics.referring import flatten
+from saymask.metrics.records import flatten
 from saymask.models.base import Model, TrainConfig
 from saymask.runlog import ProgressLine
 

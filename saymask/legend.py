@@ -73,6 +73,8 @@ class Panel:
         if any(e.masks > 1 for e in self.entries):
             return f"x{entry.masks}" if entry.masks > 1 else ""
         share = entry.points / self.points
+        if share < 0.0005:
+            return "<0.1 %"
         return f"{100 * share:.0f} %" if share >= 0.0095 else f"{100 * share:.1f} %"
 
     def draw(self, image: Image.Image, bar: int) -> None:

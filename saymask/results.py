@@ -20,10 +20,9 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
     """Turn a prediction into Masks: bits where the logit is > 0, empty masks dropped, best score first.
 
     `threshold`: masks with a score below it are dropped as well. A mask is empty when no *point* of the scan lies in
-    it; support rows without a point do not count.
+    it; support rows without a point do not count. Raises InputError for answers that are no numbers.
     """
-    bits = _numpy(prediction.logits) > 0
-    scores = _numpy(prediction.scores).astype(np.float32)
+    bits, scores = _numbers(prediction)
     index = np.asarray(prediction.index, np.int64)
     keep = (bits & (_points_per_row(index, bits.shape[1]) > 0)).any(1) & (scores >= threshold)
     order = np.flatnonzero(keep)[np.argsort(-scores[keep], kind="stable")]
@@ -47,7 +46,9 @@ def class_masks(answer: Classes, scan: Scan) -> Masks:
 
     The masks are disjoint; `labels` int64 are the class ids. A mask's score is the mean probability over the *points*
     of the class, so that a row counts as often as it has points. Points without a row or a class are in no mask.
+    Raises InputError for answers that are no numbers.
     """
+    _check_numbers(answer.probabilities)
     index = np.asarray(answer.index, np.int64)
     points = _points_per_row(index, len(answer.classes))
     rows = np.flatnonzero((points > 0) & (answer.classes >= 0))
@@ -72,10 +73,11 @@ def class_masks(answer: Classes, scan: Scan) -> Masks:
 def object_masks(answer: Objects, scan: Scan) -> Masks:
     """Turn objects into Masks with class names and class ids (int64), best score first.
 
-    Objects without a point of the scan are dropped.
+    Objects without a point of the scan are dropped. Raises InputError for answers that are no numbers.
     """
     index = np.asarray(answer.index, np.int64)
     scores = np.asarray(answer.scores, np.float32)
+    _check_numbers(scores)
     keep = np.flatnonzero((answer.masks & (_points_per_row(index, answer.masks.shape[1]) > 0)).any(1))
     order = keep[np.argsort(-scores[keep], kind="stable")]
     classes = answer.classes[order]
@@ -95,6 +97,7 @@ def found_masks(answer: Objects, scan: Scan, threshold: float | None) -> Masks:
 
     `threshold` is the relevance that was asked for, None where it is not known.
     """
+    _check_numbers(np.asarray(answer.best))
     masks = object_masks(answer, scan)
     found = set(masks.names)
     missing = [i for i, name in enumerate(answer.names) if name not in found]
@@ -142,12 +145,16 @@ def combine_clicks(prediction: Prediction, points: np.ndarray, positive: np.ndar
 
 
 def click_masks(prediction: Prediction, scan: Scan, objects: Sequence[int]) -> Masks:
-    """Turn a row per object into one mask per object, in this order, named `object 0`, `object 1`, …"""
+    """Turn a row per object into one mask per object, in this order, named `object 0`, `object 1`, …
+
+    Raises InputError for answers that are no numbers.
+    """
+    bits, scores = _numbers(prediction)
     return Masks(
         scan=scan,
-        support=_numpy(prediction.logits) > 0,
+        support=bits,
         index=np.asarray(prediction.index, np.int64),
-        scores=_numpy(prediction.scores).astype(np.float32),
+        scores=scores,
         names=tuple(f"object {number}" for number in objects),
     )
 
@@ -177,6 +184,24 @@ def nothing_fits(names: Sequence[str], best: Sequence[float], threshold: float |
 def _points_per_row(index: np.ndarray, rows: int) -> np.ndarray:
     """Return how many points each support row stands for, int64 [S]."""
     return np.bincount(index[index >= 0], minlength=rows)
+
+
+def _numbers(prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
+    """Return bits [M, S], True where the logit is > 0, and scores float32 [M]; InputError if there are no numbers."""
+    logits, scores = _numpy(prediction.logits), _numpy(prediction.scores).astype(np.float32)
+    best = scores if prediction.best is None else np.append(scores, prediction.best)
+    _check_numbers(logits)
+    _check_numbers(best)
+    return logits > 0, scores
+
+
+def _check_numbers(values: np.ndarray) -> None:
+    """Raise InputError for NaN, of which no comparison is true: it would read as "nothing was found"."""
+    if np.isnan(values).any():
+        raise InputError(
+            "expected finite answers, got NaN: the weights of this model are damaged or its training went wrong; "
+            "load the checkpoint again, or an earlier one"
+        )
 
 
 def _numpy(values: Tensor) -> np.ndarray:

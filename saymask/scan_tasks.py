@@ -15,6 +15,7 @@ import numpy as np
 from saymask.errors import InputError, ProtocolError
 from saymask.evaluate_clicks import CLICK_LABELS, measure_clicks
 from saymask.evaluate_find import FIND_PROTOCOLS, find_labels, find_metric, measure_find
+from saymask.geometry.votes import owners
 from saymask.metrics.benchmark import NO_CLASS, Benchmark, get_benchmark
 from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.interactive import InteractiveMetric
@@ -134,8 +135,7 @@ def measure_panoptic(model: Model, encoded: Any, scan: Scan, metric: PanopticMet
     # The last row stands for points without a mask: class 0, no object.
     numbers = np.append(np.arange(len(masks)), NO_CLASS)
     ids = np.append(np.asarray(answer.ids, np.int64)[answer.classes[fine]], 0)
-    owner = np.where(masks.any(0), masks.argmax(0), -1) if len(masks) else np.full(masks.shape[1], -1)
-    row = np.append(owner, -1)[answer.index]
+    row = np.append(owners(masks), -1)[answer.index]
     benchmark = metric.protocol
     metric.update(ids[row], numbers[row], benchmark.true_classes(scan.labels), scan.labels["instance"], scan.name)
     return int((~fine).sum())

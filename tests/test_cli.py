@@ -93,7 +93,7 @@ def test_doctor(capsys):
     assert "torch" in out
     line = next(line for line in out.splitlines() if line.startswith("checkpoints: "))
     named = dict(re.findall(r"([\w.]+)(?: \(default for ([\w, ]+)\))?", line.partition(": ")[2]))
-    assert named == {card["name"]: ", ".join(card["default_for"]) for card in hub.models()}
+    assert named == {card["name"]: ", ".join(card["default_for"]) for card in hub.list_models()}
     assert "refer" in "".join(named.values())
 
 
@@ -220,7 +220,7 @@ def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkey
         return asked
 
     monkeypatch.setattr("saymask.evaluate.evaluate", evaluate)
-    monkeypatch.setattr("saymask.evaluate.print_table", lambda result: print(result["task"]))
+    monkeypatch.setattr("saymask.evaluate_tables.print_table", lambda result: print(result["task"]))
     assert run(capsys, "evaluate", "default", "--data", tmp_path, "--task", task)[1].strip() == task
     assert (asked["model"], asked["task"], asked["protocol"]) == (None, task, None)
     run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, "--task", task, "--protocol", "scannet")

@@ -11,8 +11,9 @@ from saymask import hub
 from saymask.data.refer import ReferDataset, by_scene
 from saymask.data.scenes import load_scene
 from saymask.errors import InputError
-from saymask.evaluate import evaluate, print_table
+from saymask.evaluate import evaluate
 from saymask.evaluate_sentences import point_logits
+from saymask.evaluate_tables import print_table
 from saymask.models.base import Prediction
 from saymask.train import train
 from tests.toy_model import make_prepared, register

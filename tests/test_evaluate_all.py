@@ -11,10 +11,11 @@ import pytest
 from saymask.data.scans import ScanDataset
 from saymask.data.scenes import load_scene, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluate import TASKS, evaluate, print_table
+from saymask.evaluate import TASKS, evaluate
 from saymask.evaluate_all import all_tasks, summary, wanted_of
 from saymask.evaluate_scans import measure_tasks
 from saymask.evaluate_sentences import not_prepared
+from saymask.evaluate_tables import print_table
 from saymask.scan_tasks import SCAN_TASKS
 from tests.knowing_model import Knowing, KnowingConfig, make_told, register
 

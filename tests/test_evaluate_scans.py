@@ -15,14 +15,15 @@ from saymask.data.labels import scannet20, scannet200
 from saymask.data.scans import ScanDataset
 from saymask.data.scenes import load_scene, read_manifest, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluate import evaluate, print_table
-from saymask.evaluate_scans import majority_class, measure_scans
+from saymask.evaluate import evaluate
+from saymask.evaluate_scans import Wanted, majority_class, measure_tasks
+from saymask.evaluate_tables import print_table
 from saymask.io.scannet import read_scan_folder
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import read_ids, read_list, score_submission
 from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
 from saymask.scan import Scan
-from saymask.scan_tasks import point_classes
+from saymask.scan_tasks import SCAN_TASKS, point_classes
 from tests.data.fake_scannet import make_fake_scannet
 
 VAL = ("scene0002_00", "scene0003_00")
@@ -446,17 +447,16 @@ def test_the_mode_of_the_model_is_put_back(data, model):
 
 def test_measuring_shares_of_the_scenes(data, model, capsys):
     items = ScanDataset(data, "val", prepare=None, cache_scenes=1)  # type: ignore[arg-type]
-    done: list[str] = []
-    whole = measure_scans(model, items, items.names, "semantic", "scannet200", on_scene=done.append)
-    assert done == list(VAL)
+    semantic = Wanted(SCAN_TASKS["semantic"], "scannet200")
+    whole = measure_tasks(model, items, items.names, [semantic])[semantic.key]
     union = SemanticMetric("scannet200")
     for scene in reversed(VAL):
-        part = measure_scans(model, items, [scene], "semantic")
+        part = measure_tasks(model, items, [scene], [semantic])[semantic.key]
         assert isinstance(part, SemanticMetric)
         union.merge(part.state())
     assert union.compute() == whole.compute()
     # A process without a scene of its own.
-    assert measure_scans(model, items, [], "instance").state() == {}
+    assert measure_tasks(model, items, [], [semantic])[semantic.key].state() == {}
     assert capsys.readouterr().err == ""
 
 
@@ -480,5 +480,3 @@ def test_clear_errors(data, model, tmp_path):
     model.card = {}
     with pytest.raises(InputError, match="processes: expected 1 for a model without a preset"):
         evaluate(model, data, task="semantic", processes=2, quiet=True)
-    with pytest.raises(InputError, match=r"task: expected one of semantic, instance, .*got 'refer'"):
-        measure_scans(model, ScanDataset(data, "val", prepare=None), VAL, "refer")  # type: ignore[arg-type]

@@ -189,11 +189,11 @@ def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "DEFAULT", "toy.tiny")
     monkeypatch.setattr(hub, "ROUTES", {})
     refused(None, "no weights for 'toy.tiny'")
-    assert hub.models() == []
+    assert hub.list_models() == []
     hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "toy.tiny.safetensors", {"data": "boxes"})
     assert hub.load_model().card["preset"] == "toy.tiny"
     assert hub.load_model("toy.tiny").card["data"] == "boxes"
-    (card,) = hub.models()
+    (card,) = hub.list_models()
     assert (card["name"], card["system"], card["headline"]) == ("toy.tiny", "toy", {})
     assert card["bytes"] == (tmp_path / "toy.tiny.safetensors").stat().st_size
 
@@ -208,10 +208,18 @@ def embedded(tmp_path, monkeypatch):
         hub.save_checkpoint(hub.build(name), tmp_path / f"{name}.safetensors")
 
 
+def test_checkpoints_are_listed_whatever_was_imported(embedded):
+    import saymask.models.base  # from here on `saymask.models` is a module: the list has another name
+
+    assert set(saymask.__all__) <= set(dir(saymask))
+    assert all(callable(getattr(saymask, name)) for name in saymask.__all__)
+    assert [card["name"] for card in saymask.list_models()] == ["toy.pointer", "toy.seer", "toy.tiny"]
+
+
 def test_without_routes_the_default_is_one_checkpoint(embedded, monkeypatch):
     monkeypatch.setattr(hub, "ROUTES", {})
     assert hub.load_model().card["name"] == "toy.seer"
-    assert {card["name"]: card["default_for"] for card in hub.models()} == {
+    assert {card["name"]: card["default_for"] for card in hub.list_models()} == {
         "toy.pointer": [], "toy.seer": ["refer", "find", "semantic", "instances"], "toy.tiny": []
     }  # fmt: skip
     assert hub.default_for("find") == "toy.seer"
@@ -251,7 +259,7 @@ def test_several_models_are_not_one_checkpoint(tmp_path):
 
 
 def test_the_default_and_its_routes_are_embedded():
-    cards = {card["name"]: card for card in hub.models()}
+    cards = {card["name"]: card for card in hub.list_models()}
     for verb, name in hub.ROUTES.items():
         assert verb in cards[name]["default_for"]
     assert set(cards[hub.DEFAULT]["default_for"]) == set(cards[hub.DEFAULT]["verbs"]) - set(hub.ROUTES)

@@ -177,3 +177,31 @@ def test_a_click_without_a_row_is_refused():
     prediction = Prediction(torch.zeros(2, 3), torch.zeros(2), np.array([0, -1, 2]))
     with pytest.raises(InputError, match="click 2 of 2"):
         combine_clicks(prediction, np.array([0, 1]), np.ones(2, bool), np.zeros(2, np.int64))
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    scan, index, nan = scan_of(5), np.array([0, 1, 2, 3, 3]), float("nan")
+    logits, scores = torch.ones(1, 4), torch.tensor([0.5])
+    bad = [
+        Prediction(logits * nan, scores, index),
+        Prediction(logits, scores * nan, index),
+        Prediction(logits[:0], scores[:0], index, nan),
+    ]
+    for prediction in bad:
+        with pytest.raises(InputError, match="expected finite answers, got NaN"):
+            to_masks(prediction, scan, "x")
+    for prediction in bad[:2]:
+        with pytest.raises(InputError, match="expected finite answers, got NaN"):
+            click_masks(prediction, scan, [0])
+    # Forbidden rows have the logit -inf, which is a number.
+    masks = to_masks(Prediction(torch.tensor([[1.0, -torch.inf, 1, 1]]), scores, index, 0.5), scan, "x")
+    np.testing.assert_array_equal(masks.points(0), [True, False, True, True, True])
+    classes = Classes(np.zeros(4, np.int64), np.full(4, nan, np.float32), index, ("a",), (1,))
+    with pytest.raises(InputError, match="expected finite answers, got NaN"):
+        class_masks(classes, scan)
+    found = Objects(np.ones((1, 4), bool), np.full(1, nan, np.float32), np.zeros(1, int), index, ("a",), (1,))
+    with pytest.raises(InputError, match="expected finite answers, got NaN"):
+        object_masks(found, scan)
+    nothing = Objects(np.zeros((0, 4), bool), np.zeros(0, np.float32), np.zeros(0, int), index, ("a",), (1,), (nan,))
+    with pytest.raises(InputError, match="expected finite answers, got NaN"):
+        found_masks(nothing, scan, 0.5)

@@ -21,10 +21,11 @@ from saymask.data.order import BatchOrder
 from saymask.data.scans import ScanDataset, annotated_scenes
 from saymask.data.scenes import save_scene
 from saymask.errors import InputError
-from saymask.evaluate_scans import measure_scans
+from saymask.evaluate_scans import Wanted, measure_tasks
 from saymask.evaluate_sentences import not_prepared
 from saymask.learner import OPTIMIZERS, SCHEDULES, check_settings, make_optimizer, rate_factor
 from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
+from saymask.scan_tasks import SCAN_TASKS
 from saymask.train import train
 from saymask.validation import headline
 from tests.test_train import same
@@ -163,10 +164,13 @@ def test_learns_classes_and_keeps_the_best(data, tmp_path, capsys):
     assert f"val mIoU {100 * max(validated):.2f} (protocol scannet)" in said
     model = hub.load_model(tmp_path / "best.safetensors")
     assert int(model.scans) == 6
-    whole = measure_scans(
-        model, ScanDataset(data, "val", prepare=not_prepared), splits(data)["val"], "semantic", "scannet"
-    )
-    assert whole.compute() == card["metrics"]
+    assert semantic(model, data) == card["metrics"]
+
+
+def semantic(model, data: Path) -> dict:
+    wanted = Wanted(SCAN_TASKS["semantic"], "scannet")
+    items = ScanDataset(data, "val", prepare=not_prepared)
+    return measure_tasks(model, items, splits(data)["val"], [wanted])[wanted.key].compute()
 
 
 def splits(data: Path) -> dict[str, list[str]]:
@@ -302,8 +306,7 @@ def test_two_processes_share_the_validation_scans(data, tmp_path, monkeypatch):
     card = run(data, tmp_path / "two", overrides={"batch_size": 1}, devices=2)
     assert card["training"]["processes"] == 2
     model = hub.load_model(tmp_path / "two/best.safetensors")
-    items = ScanDataset(data, "val", prepare=not_prepared)
-    assert measure_scans(model, items, items.names, "semantic", "scannet").compute() == card["metrics"]
+    assert semantic(model, data) == card["metrics"]
 
 
 @pytest.mark.slow

@@ -105,7 +105,8 @@ def evaluate(
 
     if json_ is not None:
         check_writable(json_)
-    from saymask.evaluate import evaluate, print_table
+    from saymask.evaluate import evaluate
+    from saymask.evaluate_tables import print_table
 
     result = evaluate(
         None if model == "default" else model,
@@ -175,10 +176,10 @@ def models() -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from saymask.hub import PRESETS, models
+    from saymask.hub import PRESETS, list_models
 
     table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
-    for card in models():
+    for card in list_models():
         metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
         size = f"{card['bytes'] / 1e6:.1f} MB"
         verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])

@@ -25,21 +25,29 @@ from saymask.data.image_store import (
     VERSION,
     ImageInfo,
     feature_path,
-    load_image_features,
     read_image_info,
     save_image_features,
 )
+from saymask.data.progress import scene_bars
 from saymask.data.scenes import load_scene, read_scene_info, scene_path
 from saymask.errors import InputError
-from saymask.io.frames import EVERY, Frame, Frames, FrameSkipped, find_frames, frame_files, open_frames
+from saymask.io.frames import (
+    EVERY,
+    Frame,
+    Frames,
+    FrameSkipped,
+    find_frames,
+    frame_files,
+    left_out,
+    none_usable,
+    open_frames,
+)
 
 if TYPE_CHECKING:
     import torch
 
     from saymask.geometry.projection import ImagePooling, View
     from saymask.nn.clip_image import ImageEncoder
-
-__all__ = ["ImageOptions", "ImageReport", "load_image_features", "locate_frames", "make_image_features", "pool_frames"]
 
 # With these a frame is whole, but shows nothing: a scan of such frames alone has features 0 and is no failure.
 _HARMLESS = {"with an infinite pose", "without measured depth"}
@@ -259,13 +267,7 @@ class Pooled:
 
     def messages(self) -> list[str]:
         """Return what a user should know about them."""
-        lines = []
-        if self.skipped:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(self.skipped.items()))
-            lines.append(
-                f"{sum(self.skipped.values()):,} of {self.frames + sum(self.skipped.values()):,} frames "
-                f"left out: {reasons}"
-            )
+        lines = left_out(self.skipped, self.frames)
         if not self.seen.any():
             lines.append(
                 "no frame sees any point of the scan: its 2D features are all 0; do scan and frames belong together?"
@@ -321,8 +323,7 @@ def pool_frames(
                 pooling.add_counts(result)
             frame_done(steps, total)
         if not usable and not set(skipped) <= _HARMLESS:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(skipped.items()))
-            raise InputError(f"{frames.name}: none of {len(frames.numbers):,} frames can be used: {reasons}")
+            raise none_usable(frames, skipped)
         pooling.finish_counts()
         steps += len(frames.numbers) - len(seeing)
         for batch in _batches(_ahead(pool, weigh, seeing, workers), _batch_size(encoder)):
@@ -379,25 +380,7 @@ def _progress(total: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Cal
     if quiet or not total:
         yield lambda: None, lambda done, total: None
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with scene_bars() as bar:
         scenes = bar.add_task("image features, scenes", total=total, rate="")
         steps = bar.add_task("this scene, frames x 2", total=None, rate="")
         start, count = time.perf_counter(), 0

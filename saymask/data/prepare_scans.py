@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from saymask.data.labels import LabelTable
+from saymask.data.progress import scene_bars
 from saymask.data.pseudo_masks import read_pseudo_masks
 from saymask.data.raw import RawFolder
 from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, scene_path
@@ -187,31 +188,13 @@ def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet or not total:
         yield lambda: None
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("preparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.2f} scenes/s"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("scenes", total=total, rate=0.0)
+    with scene_bars() as bar:
+        task = bar.add_task("preparing", total=total, rate="")
         start, count = time.perf_counter(), 0
 
         def advance() -> None:
             nonlocal count
             count += 1
-            bar.update(task, advance=1, rate=count / (time.perf_counter() - start))
+            bar.update(task, advance=1, rate=f"{count / (time.perf_counter() - start):.2f} scenes/s")
 
         yield advance

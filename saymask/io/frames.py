@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,21 @@ _SUFFIXES = {"color": (".jpg", ".jpeg", ".png"), "depth": (".png", ".pgm", ".tif
 
 class FrameSkipped(Exception):
     """A frame that cannot be used; its text completes the words "frames left out: 3 ..."."""
+
+
+def left_out(skipped: Mapping[str, int], used: int) -> list[str]:
+    """Return a line about skipped frames (reason -> how many) beside `used` ones, or none without any."""
+    count = sum(skipped.values())
+    return [f"{count:,} of {used + count:,} frames left out: {_reasons(skipped)}"] if count else []
+
+
+def none_usable(frames: "Frames", skipped: Mapping[str, int]) -> InputError:
+    """Return the error that says why no frame of a recording can be used."""
+    return InputError(f"{frames.name}: none of {len(frames.numbers):,} frames can be used: {_reasons(skipped)}")
+
+
+def _reasons(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {reason}" for reason, n in sorted(skipped.items()))
 
 
 @dataclass(frozen=True)

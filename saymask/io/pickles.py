@@ -8,6 +8,7 @@ import contextlib
 import io
 import math
 import pickle
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -27,7 +28,6 @@ _ALLOWED = {
     "collections": {"OrderedDict", "defaultdict"},
     "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"},
     "torch": {"Size", "device"},
-    "numpy": {"dtype"},
 }
 """What a file may name besides data types, storages and the stand-ins below."""
 _SCALARS = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -37,6 +37,8 @@ _ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 """First number in a PyTorch file of the format before zip archives."""
 _LARGEST = 8 * 2**30
+_NUMBER = re.compile(r"[biuf][0-9]{1,2}")
+"""How NumPy writes a type of plain numbers."""
 
 
 class Ignored:
@@ -58,23 +60,40 @@ class Ignored:
         """Take list items and do nothing with them."""
 
 
+class NumberType:
+    """Stands for `numpy.dtype`: only a number's kind, width and byte order are taken from a file."""
+
+    def __init__(self, code: Any, *ignored: Any) -> None:
+        self.code = code
+        self.dtype = np.dtype(code) if isinstance(code, str) and _NUMBER.fullmatch(code) else None
+
+    def __setstate__(self, state: Any) -> None:
+        if self.dtype is not None and state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
 class Numbers(np.ndarray):
     """An array whose content a file gives; NumPy sees no state that is not plain numbers of the right size."""
 
     def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, _, data = state
-        _check_numbers(data, dtype, shape)
-        super().__setstate__(state)
+        _, shape, dtype, fortran, data = state
+        plain, sizes = _checked(data, dtype, shape)
+        super().__setstate__((1, sizes, plain, bool(fortran), bytes(data)))  # pyright: ignore[reportArgumentType]
 
 
-def _check_numbers(data: Any, dtype: Any, shape: Any) -> None:
-    """Raise InputError unless `data` is the bytes of an array of plain numbers."""
-    plain = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and isinstance(data, bytes | bytearray)
+def _checked(data: Any, dtype: Any, shape: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return type and shape of an array; InputError unless `data` is the bytes of such an array of plain numbers."""
+    plain = dtype.dtype if isinstance(dtype, NumberType) else None
     sizes = shape if isinstance(shape, tuple) else (shape,)
-    if not plain or not all(isinstance(n, int) and n >= 0 for n in sizes):
-        raise InputError(f"expected arrays of numbers, got a NumPy array of type {dtype}, which is refused")
-    if len(data) != math.prod(sizes) * dtype.itemsize:
-        raise InputError(f"expected an array {list(sizes)} of {dtype}, got {len(data):,} bytes")
+    if plain is None or not isinstance(data, bytes | bytearray) or not all(type(n) is int and n >= 0 for n in sizes):
+        raise InputError(f"expected arrays of numbers, got a NumPy array of type {_code(dtype)}, which is refused")
+    if len(data) != math.prod(sizes) * plain.itemsize:
+        raise InputError(f"expected an array {list(sizes)} of {plain}, got {len(data):,} bytes")
+    return plain, sizes
+
+
+def _code(dtype: Any) -> str:
+    return str(dtype.code if isinstance(dtype, NumberType) else type(dtype).__name__)[:40]
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -188,10 +207,10 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
 
     def scalar(dtype: Any, data: Any = None) -> Any:
         """Stands for NumPy's maker of scalars, for numbers only."""
-        number = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and isinstance(data, bytes)
-        if not number or len(data) != dtype.itemsize:
-            return refuse("numpy.scalar", f"expected a number, got a NumPy scalar of type {dtype}")()
-        return np.frombuffer(data, dtype)[0]
+        plain = dtype.dtype if isinstance(dtype, NumberType) else None
+        if plain is None or not isinstance(data, bytes) or len(data) != plain.itemsize:
+            return refuse("numpy.scalar", f"expected a number, got a NumPy scalar of type {_code(dtype)}")()
+        return np.frombuffer(data, plain)[0]
 
     def encode(text: str, encoding: str) -> Any:
         """Stands for _codecs.encode, which old pickles use to write bytes."""
@@ -205,12 +224,13 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
 
     def filled(data: Any, dtype: Any, shape: Any, order: Any = "C") -> np.ndarray:
         """Stands for NumPy's maker of arrays in the newest pickles."""
-        _check_numbers(data, dtype, shape)
-        return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C")
+        plain, sizes = _checked(data, dtype, shape)
+        return np.frombuffer(data, plain).reshape(sizes, order="F" if order == "F" else "C")
 
     stand_ins: dict[tuple[str, str], Any] = {
         ("torch.storage", "_load_from_bytes"): storage,
         ("_codecs", "encode"): encode,
+        ("numpy", "dtype"): NumberType,
         ("__builtin__", "bytes"): lambda: b"",  # how old pickles write no bytes
     }
     stand_ins |= {(module, "scalar"): scalar for module in _SCALARS}

@@ -1,21 +1,21 @@
-"""One mask per prompt: a click on an object, or a sentence that UniSeg3D counts by its own rules.
+"""One mask per click on an object.
 
-Every prompt is an entry of its own, over all scenes (specification of UniSeg3D §6.6). Two protocols say what a mask is
+Every click is an entry of its own, over all scenes (specification of UniSeg3D §6.6). Two protocols say what a mask is
 compared with, and how sure of it the model is taken to be:
 
-| name | objects | true mask | confidence of a click |
+| name | objects | true mask | confidence |
 |---|---|---|---|
 | `scannet` | all | the points of the object | the score that the model gives its mask |
 | `uniseg3d` | things | the superpoints of which more than half belongs to it | probability of its true class |
 
 The second is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
-confidence knows the right answer (Q3, Q4). Whoever calls gives truth and confidence (`saymask.evaluate_clicks` does);
-`Rule` says which.
+confidence knows the right answer (Q3, Q4). Whoever calls compares and gives the confidence (`saymask.evaluate_clicks`
+does); `Rule` says how.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -47,14 +47,6 @@ CLICK_PROTOCOLS = {
         Rule("uniseg3d", voted=True, oracle=True, epsilon=1e-8),
     )
 }
-SENTENCE_PROTOCOLS = {"uniseg3d": CLICK_PROTOCOLS["uniseg3d"]}
-
-
-@dataclass(frozen=True)
-class SentenceRecord:
-    """The sentences of a scene."""
-
-    iou: np.ndarray  # float64 [P]
 
 
 @dataclass(frozen=True)
@@ -67,29 +59,12 @@ class ClickRecord:
     distances: np.ndarray  # float64 [P] in 0..1, NaN = not said
 
 
-R = TypeVar("R", SentenceRecord, ClickRecord)
-
-
-class _PromptMetric(Records[str, R], Generic[R]):
-    """One record per scene, which holds its prompts."""
-
-    protocols: dict[str, Rule]
-
-    def __init__(self, protocol: str) -> None:
-        super().__init__()
-        if protocol not in self.protocols:
-            raise InputError(f"protocol: expected one of {', '.join(self.protocols)}, got {protocol!r}")
-        self.protocol: Rule = self.protocols[protocol]
-
-
-class InteractiveMetric(_PromptMetric[ClickRecord]):
+class InteractiveMetric(Records[str, ClickRecord]):
     """AP, mean IoU and the share of hits of the masks that clicks give: of all objects, of things and of others.
 
     >>> import numpy as np
-    >>> truth = np.array([[True, True, False, False], [False, False, True, True]])
-    >>> masks = np.array([[True, True, False, False], [True, True, True, True]])
     >>> metric = InteractiveMetric("scannet")
-    >>> metric.update(masks, truth, np.array([0.9, 0.8]), "scene0000_00", things=[True, False])
+    >>> metric.update(np.array([1.0, 0.5]), np.array([0.9, 0.8]), "scene0000_00", things=[True, False])
     >>> result = metric.compute()
     >>> result["overall"]
     {'n': 2, 'miou': 0.75, 'acc25': 1.0, 'acc50': 0.5, 'ap': 0.5, 'ap50': 0.5, 'ap25': 1.0}
@@ -98,14 +73,16 @@ class InteractiveMetric(_PromptMetric[ClickRecord]):
     """
 
     headline = "ap"
-    protocols = CLICK_PROTOCOLS
 
     def __init__(self, protocol: str = "uniseg3d", *, distances: Sequence[float] = ()) -> None:
         """`distances`: where each object is clicked on, as shares 0..1 of its radius; () = once, deep inside (§2.7b).
 
         Raises InputError for an unknown protocol and for other distances.
         """
-        super().__init__(protocol)
+        super().__init__()
+        if protocol not in CLICK_PROTOCOLS:
+            raise InputError(f"protocol: expected one of {', '.join(CLICK_PROTOCOLS)}, got {protocol!r}")
+        self.protocol: Rule = CLICK_PROTOCOLS[protocol]
         wrong = [d for d in distances if not 0 <= d <= 1]
         if wrong:
             raise InputError(f"click distances: expected shares of an object's radius, 0 to 1, got {wrong[0]}")
@@ -113,32 +90,17 @@ class InteractiveMetric(_PromptMetric[ClickRecord]):
 
     def update(
         self,
-        masks: np.ndarray,  # bool [P, N] over the points, P may be 0; or [P, S] over the rows of `index`
-        truth: np.ndarray,  # bool [P, N]: the object that is clicked on, by the rule of the protocol
+        iou: np.ndarray,  # float [P] of each mask with the object that is clicked on, by the rule of the protocol
         scores: np.ndarray,  # float [P], any finite numbers; only their order counts
         scene_id: str,
         *,
         things: Sequence[bool] | np.ndarray | None = None,  # bool [P]; None = nobody says
         distances: Sequence[float] | np.ndarray | None = None,  # float [P] in 0..1, NaN = nobody says
-        index: np.ndarray | None = None,  # int [N]: row of each point in the masks, -1 none
     ) -> None:
         """Count the clicks of a scene; all of them at once, since a scene is counted once.
 
         Raises InputError when sizes do not fit, a score is not finite, or a distance is outside 0..1.
         """
-        iou = mask_iou(masks, truth, scene_id, index=index, epsilon=self.protocol.epsilon)
-        self.update_iou(iou, scores, scene_id, things=things, distances=distances)
-
-    def update_iou(
-        self,
-        iou: np.ndarray,  # float [P] of each mask with its object
-        scores: np.ndarray,  # float [P]
-        scene_id: str,
-        *,
-        things: Sequence[bool] | np.ndarray | None = None,
-        distances: Sequence[float] | np.ndarray | None = None,
-    ) -> None:
-        """Count the clicks of a scene as `update`, by the IoU of their masks."""
         count = len(iou)
         kinds = np.full(count, -1, np.int8) if things is None else np.asarray(things, dtype=np.int8)
         away = np.full(count, np.nan) if distances is None else np.asarray(distances, dtype=np.float64)
@@ -170,68 +132,6 @@ class InteractiveMetric(_PromptMetric[ClickRecord]):
         return result | {group: _summary(iou[rows], scores[rows]) for group, rows in chosen.items()}
 
 
-class SentenceMetric(_PromptMetric[SentenceRecord]):
-    """Mean IoU, Acc@0.25 and Acc@0.5 of one mask per sentence, as UniSeg3D counts referring.
-
-    `saymask.metrics.ReferMetric` with the protocol `scanrefer` gives numbers that others publish.
-
-    >>> import numpy as np
-    >>> metric = SentenceMetric()
-    >>> metric.update(np.array([[True, False]]), np.array([[True, True]]), "scene0000_00")
-    >>> metric.compute()["overall"]["acc25"], metric.compute()["overall"]["acc50"]
-    (1.0, 0.0)
-    """
-
-    headline = "miou"
-    protocols = SENTENCE_PROTOCOLS
-
-    def __init__(self, protocol: str = "uniseg3d") -> None:
-        super().__init__(protocol)
-
-    def update(
-        self,
-        masks: np.ndarray,  # bool [P, N] over the points, P may be 0; or [P, S] over the rows of `index`
-        truth: np.ndarray,  # bool [P, N]: the object that is meant, by the vote of the superpoints
-        scene_id: str,
-        *,
-        index: np.ndarray | None = None,  # int [N]: row of each point in the masks, -1 none
-    ) -> None:
-        """Count the sentences of a scene, all of them at once. Raises InputError when sizes do not fit."""
-        iou = mask_iou(masks, truth, scene_id, index=index, epsilon=self.protocol.epsilon)
-        self.records.setdefault(scene_id, SentenceRecord(iou))
-
-    def compute(self) -> dict[str, Any]:
-        """Return {"protocol", "overall": {n, miou, acc25, acc50}}; an IoU must exceed 0.25 and 0.5. Shares 0..1."""
-        iou = self.column("iou")
-        return {"protocol": self.protocol.name, "overall": {"n": len(iou), **_means(iou)}}
-
-
-def mask_iou(
-    masks: np.ndarray, truth: np.ndarray, name: str, *, index: np.ndarray | None = None, epsilon: float = 0.0
-) -> np.ndarray:
-    """Return intersection / (union + epsilon) of each mask with its own truth, float64 [P]; 0 where both are empty.
-
-    masks: bool [P, N], or [P, S] with `index` int [N] (row of each point, -1 none); truth: bool [P, N]. `name` is what
-    the InputError about other sizes or types begins with.
-    """
-    masks, truth = np.asarray(masks), np.asarray(truth)
-    for what, bits in (("masks", masks), ("truth", truth)):
-        if bits.ndim != 2 or bits.dtype != np.bool_:
-            raise InputError(f"{name}: expected {what} as bits bool [P, N], got {bits.dtype} {list(bits.shape)}")
-    if index is not None:
-        index = np.asarray(index)
-        if index.shape != truth.shape[1:] or index.dtype.kind not in "iu":
-            raise InputError(f"{name}: expected an index int [{truth.shape[1]}], got {index.dtype} {list(index.shape)}")
-        if index.size and not (index.min() >= -1 and index.max() < masks.shape[1]):
-            raise InputError(f"{name}: index must lie in -1..{masks.shape[1] - 1}, got {index.min()}..{index.max()}")
-        # The last column is what -1 stands for.
-        masks = np.concatenate([masks, np.zeros((len(masks), 1), bool)], 1)[:, index]
-    if masks.shape != truth.shape:
-        raise InputError(f"{name}: expected a mask like each truth {list(truth.shape)}, got {list(masks.shape)}")
-    inter, union = np.count_nonzero(masks & truth, 1), np.count_nonzero(masks | truth, 1)
-    return np.divide(inter, union + epsilon, out=np.zeros(len(masks)), where=union > 0)
-
-
 def all_point_ap(
     right: np.ndarray,  # bool [P, T], in descending order of confidence
 ) -> np.ndarray:
@@ -251,15 +151,11 @@ def all_point_ap(
 def _summary(iou: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     order = np.argsort(-scores, kind="stable")
     area = all_point_ap(iou[order, None] > np.append(THRESHOLDS, 0.25))
+    means = {"miou": iou, "acc25": iou > 0.25, "acc50": iou > 0.5}
     return {
         "n": len(iou),
-        **_means(iou),
+        **{name: float(values.mean()) if len(iou) else 0.0 for name, values in means.items()},
         "ap": float(area[:-1].mean()),
         "ap50": float(area[0]),
         "ap25": float(area[-1]),
     }
-
-
-def _means(iou: np.ndarray) -> dict[str, float]:
-    values = {"miou": iou, "acc25": iou > 0.25, "acc50": iou > 0.5}
-    return {name: float(v.mean()) if len(iou) else 0.0 for name, v in values.items()}

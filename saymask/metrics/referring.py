@@ -11,10 +11,8 @@ import numpy as np
 
 from saymask.data.annotations import Annotation
 from saymask.metrics.boxes import box_iou, box_of
-from saymask.metrics.protocols import PROTOCOLS, Protocol, get_protocol, select_points
-from saymask.metrics.records import Metric, Record, boxes_need_points, check_rows, flatten
-
-__all__ = ["PROTOCOLS", "MaskRecord", "Protocol", "ReferMetric", "flatten", "get_protocol", "select_points"]
+from saymask.metrics.protocols import select_points
+from saymask.metrics.records import Metric, Record, boxes_need_points, check_rows
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from saymask.data.refer import ReferDataset, annotation_path, by_scene, load_spl
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
+from saymask.geometry.votes import vote
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.predictions import Predicted, by_annotation, read_predictions
@@ -101,13 +102,6 @@ class SentenceTruth:
             rows = [target_mask(self.scan, (i,)) for i in annotation.object_ids]
             return np.stack(rows) if rows else np.zeros((0, len(self.scan)), bool)
         mask = target_mask(self.scan, annotation.object_ids)
-        return majority_mask(mask, self._superpoints)[None] if self.rule.voted else mask[None]
-
-
-def majority_mask(mask: np.ndarray, superpoints: np.ndarray) -> np.ndarray:
-    """Return bool [N]: the points of superpoints (int [N] from 0) of which more than half is in `mask` (UniSeg3D §2.6).
-
-    mask: bool [N].
-    """
-    sizes = np.bincount(superpoints)
-    return (2 * np.bincount(superpoints[mask], minlength=len(sizes)) > sizes)[superpoints]
+        if not self.rule.voted:
+            return mask[None]
+        return vote(mask[None], self._superpoints, int(self._superpoints.max(initial=-1)) + 1)[:, self._superpoints]

@@ -65,6 +65,12 @@ class ClipPair(nn.Module):
         return np.stack([self._known[text] for text in texts])
 
 
+def unit(features: np.ndarray) -> np.ndarray:
+    """Return float32 [K, D], features as rows of length 1; rows of 0 stay."""
+    features = np.asarray(features, np.float32)
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
 def _middle(crop: np.ndarray) -> np.ndarray:
     """Return a crop without the ends of a long strip."""
     for axis in (0, 1):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.frames import Frames, FrameSkipped
+from saymask.io.frames import Frames, FrameSkipped, left_out, none_usable
 from saymask.masks import Masks
-from saymask.open_vocabulary.encoder import PairEncoder
+from saymask.open_vocabulary.encoder import PairEncoder, unit
 from saymask.open_vocabulary.image_masks import MaskFolder, projected_masks
 from saymask.open_vocabulary.visible import pose_points, visible_points
 from saymask.scan import Scan
@@ -54,11 +54,7 @@ class PointFeatures:
 
     def messages(self) -> list[str]:
         """Return what a user should know."""
-        lines = []
-        if self.skipped:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(self.skipped.items()))
-            total = self.frames + sum(self.skipped.values())
-            lines.append(f"{total - self.frames:,} of {total:,} frames left out: {reasons}")
+        lines = left_out(self.skipped, self.frames)
         share = 100 * float(self.seen.mean()) if len(self) else 0.0
         lines.append(f"{len(self.regions):,} image regions of {self.frames:,} frames cover {share:.0f} % of the points")
         if not self.seen.any():
@@ -105,12 +101,11 @@ def point_features(
             hits = [(mask, visible.rows[mask.covers(visible.pixels)]) for mask in found]
             hits = [(mask, rows) for mask, rows in hits if len(rows)]  # others would change no point
             if hits:
-                regions.append(_unit(encoder.images([mask.crop(frame.color) for mask, _ in hits])))
+                regions.append(unit(encoder.images([mask.crop(frame.color) for mask, _ in hits])))
                 covered += [rows for _, rows in hits]
         done(i + 1, len(frames.numbers))
     if not used:
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(skipped.items()))
-        raise InputError(f"{frames.name}: none of {len(frames.numbers):,} frames can be used: {reasons}")
+        raise none_usable(frames, skipped)
     return _assembled(len(scan), regions, covered, used, dict(skipped))
 
 
@@ -127,9 +122,3 @@ def _assembled(
     for start in range(0, n, _CHUNK):
         lengths[start : start + _CHUNK] = np.linalg.norm(cover[start : start + _CHUNK] @ features, axis=1)
     return PointFeatures(features, cover, lengths, frames, skipped)
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    """Return float32 rows of length 1."""
-    features = np.asarray(features, np.float32)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 
 from saymask.masks import Masks
 from saymask.models.base import Objects
-from saymask.open_vocabulary.encoder import PairEncoder
+from saymask.open_vocabulary.encoder import PairEncoder, unit
 from saymask.open_vocabulary.features import PointFeatures
 from saymask.results import found_masks
 
@@ -34,8 +34,7 @@ def name_scores(
     are names that compete but are not asked for: among one name alone everything is that. Points that no frame shows
     are left out; with `count_unseen` they count with the same probability for every name, as published.
     """
-    texts = np.asarray(encoder.texts([*names, *rivals]), np.float32)
-    texts /= np.maximum(np.linalg.norm(texts, axis=1, keepdims=True), 1e-12)
+    texts = unit(encoder.texts([*names, *rivals]))
     size = masks.support.shape[1]
     total, weight = np.zeros((size, len(names))), np.zeros(size)
     rows = np.flatnonzero(np.append(masks.support.any(axis=0), False)[masks.index])
@@ -97,8 +96,7 @@ def different(names: Sequence[str], others: Sequence[str], encoder: PairEncoder)
 
     Unrelated words are not at the cosine 0 in CLIP's space, so the mean over `others` is taken for unrelated.
     """
-    asked, known = (np.asarray(encoder.texts(list(words)), np.float32) for words in (names, others))
-    asked, known = (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12) for v in (asked, known))
+    asked, known = (unit(encoder.texts(list(words))) for words in (names, others))
     similar = asked @ known.T
     mean = similar.mean(axis=1, keepdims=True)
     same = (similar - mean >= SAME_MEANING * (1 - mean)).any(axis=0)

@@ -12,7 +12,6 @@ from saymask.text.lexicon import Lexicon, Tag, Word
 from saymask.text.nouns import singular
 
 PhraseKind = Literal["noun", "generic", "bare", "pronoun"]
-_ARTICLES = frozenset({"a", "an", "the"})
 _DEMONSTRATIVES = frozenset({"this", "that", "these", "those"})
 _MANY = frozenset({"all", "both", "these", "those", "several", "many", "few", "some", "multiple", "various"})
 _ADJECTIVE_ENDINGS = ("y", "ish", "al", "ous", "ful", "ic", "ive", "less", "able", "ed", "ing", "like", "en")

@@ -11,8 +11,8 @@ from safetensors import safe_open
 
 from saymask.cli import run
 from saymask.data import image_features as module
-from saymask.data.image_features import ImageOptions, load_image_features, make_image_features, pool_frames
-from saymask.data.image_store import feature_path, read_image_info, save_image_features
+from saymask.data.image_features import ImageOptions, make_image_features, pool_frames
+from saymask.data.image_store import feature_path, load_image_features, read_image_info, save_image_features
 from saymask.data.prepare import prepare
 from saymask.data.scenes import load_scene, read_manifest, scene_path
 from saymask.errors import InputError

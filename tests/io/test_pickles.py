@@ -83,6 +83,35 @@ def test_arrays_that_do_not_fit_their_bytes_are_refused(tmp_path):
         read_pickle(saved(tmp_path / "x.pkl", Long(), "pickle"))
 
 
+def test_a_type_that_is_more_than_a_number_is_refused_or_made_plain(tmp_path):
+    class Made:
+        """An array of whatever type."""
+
+        def __init__(self, code, state):
+            self.code, self.state = code, state
+
+        def __reduce__(self):
+            made = np.arange(3).__reduce__()
+            return made[0], made[1], (1, (1,), Type(self.code, self.state), False, b"\0\0\0\0\0\0\0\1")
+
+    class Type:
+        def __init__(self, code, state):
+            self.code, self.state = code, state
+
+        def __reduce__(self):
+            return np.dtype, (self.code, False, True), self.state
+
+    plain = (3, ">", None, None, None, -1, -1, 0)
+    # A state that claims fields and another width: NumPy never gets to see it.
+    fields = (3, ">", (np.dtype("i4"), (4,)), ("a",), {"a": (np.dtype("O"), 0)}, 64, 1, 27)
+    for state in (plain, fields):
+        got = read_pickle(saved(tmp_path / "x.pkl", Made("i8", state), "pickle"))
+        assert (got.dtype.newbyteorder("="), got.tolist()) == (np.dtype(np.int64), [1])
+    for code in ("O8", "V8", "M8", "S8", "c8", "i8,i8", [("a", "O")], np.ndarray):
+        with pytest.raises(InputError, match="expected arrays of numbers"):
+            read_pickle(saved(tmp_path / "x.pkl", Made(code, plain), "pickle"))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_else_is_read(way, tmp_path):
     content = {
@@ -126,7 +155,7 @@ def test_objects_of_other_projects_are_ignored(way, tmp_path):
     assert any(name.endswith(".Exception") for name in refused)
     assert all(isinstance(value, Ignored) for value in content["more"].values())
     assert list(state_dict_of(content)) == ["a"]
-    with pytest.raises(InputError, match="expected a number, got a NumPy scalar of type <U4"):
+    with pytest.raises(InputError, match="expected a number, got a NumPy scalar of type U4"):
         read_pickle(saved(tmp_path / "word.pkl", {"word": np.str_("text")}, way))
 
 

@@ -15,8 +15,7 @@ from saymask.errors import InputError
 from saymask.metrics import instance
 from saymask.metrics.benchmark import benchmarks, get_benchmark
 from saymask.metrics.instance import THRESHOLDS, InstanceMetric
-from saymask.metrics.overlap import count_overlaps, read_truth
-from saymask.models.uniseg3d.transform import evaluation_labels, superpoint_truth
+from saymask.models.uniseg3d.transform import superpoint_truth
 
 THINGS = {name: [c.id for c in b.things] for name, b in benchmarks().items()}
 CLASSES = [4, 5, 39, 1, 999]
@@ -91,25 +90,6 @@ def test_any_number_of_processes_counts_each_scene_once(scenes, world, random):
     random.shuffle(parts)
     merged = InstanceMetric(min_region=3).merge(*(pickle.loads(pickle.dumps(p.state())) for p in parts))
     assert merged.compute() == whole.compute()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 70), st.integers(0, 20), st.integers(0, 6))
-def test_overlaps(seed, points, superpoints, masks):
-    rng = np.random.default_rng(seed)
-    truth = read_truth(rng.choice([4001, 4002, 5000, 1003, 0, -7, 10**12], points), np.array([4, 5]))
-    np.testing.assert_array_equal(np.unique(truth.ids), truth.ids)
-    bits = rng.random((masks, superpoints)) < 0.4
-    index = rng.integers(-1, superpoints, points) if superpoints else np.full(points, -1)
-    dense = np.zeros((masks, points), bool)
-    dense[:, index >= 0] = bits[:, index[index >= 0]]
-    expected = [[np.count_nonzero(m & (truth.slots == g)) for g in range(len(truth.ids) + 1)] for m in dense]
-    expected = np.array(expected, int).reshape(masks, len(truth.ids) + 1)
-    np.testing.assert_array_equal(count_overlaps(dense, truth), expected)
-    np.testing.assert_array_equal(count_overlaps(np.asfortranarray(dense), truth), expected)
-    np.testing.assert_array_equal(count_overlaps(bits, truth, index), expected)
-    np.testing.assert_array_equal(truth.sizes, [np.count_nonzero(truth.slots == g + 1) for g in range(len(truth.ids))])
-    np.testing.assert_array_equal(truth.classes, truth.ids // 1000)
 
 
 def test_thresholds_are_strict():
@@ -197,18 +177,17 @@ def test_a_class_that_is_predicted_but_nowhere_there_is_undefined():
 
 @given(hnp.arrays(np.int8, 60, elements=st.integers(-1, 5)), hnp.arrays(np.int8, 60, elements=st.integers(-1, 6)))
 def test_whole_objects_as_uniseg3d_takes_them(classes, objects):
-    """The instances are those of the published evaluation labels, the class is that of the first point on a thing."""
+    """The instances are those that the model is trained with, the class is that of the first point on a thing."""
     labels = {"semantic20": classes.astype(np.int16), "instance": objects.astype(np.int32)}
     codes = get_benchmark("uniseg3d").true_instances(labels)
     truth = superpoint_truth(classes.astype(np.int64), objects.astype(np.int64), np.arange(60), 60)
-    published, _ = evaluation_labels(classes, truth)
-    inside = published >= 2
+    inside = truth.instance >= 0
     assert np.array_equal(codes > 0, inside)
     things = get_benchmark("uniseg3d").things
-    for row in np.unique(published[inside]):
-        code = np.unique(codes[published == row])
+    for row in np.unique(truth.instance[inside]):
+        code = np.unique(codes[truth.instance == row])
         assert len(code) == 1
-        assert code[0] // 1000 == things[truth.labels[row - 2]].id
+        assert code[0] // 1000 == things[truth.labels[row]].id
     assert len(np.unique(codes[inside])) == len(truth.objects)
 
 

@@ -8,34 +8,26 @@ from hypothesis import strategies as st
 
 from saymask.errors import InputError
 from saymask.metrics import interactive
-from saymask.metrics.interactive import (
-    CLICK_PROTOCOLS,
-    THRESHOLDS,
-    InteractiveMetric,
-    SentenceMetric,
-    all_point_ap,
-    mask_iou,
-)
+from saymask.metrics.interactive import CLICK_PROTOCOLS, THRESHOLDS, InteractiveMetric, all_point_ap
 from saymask.metrics.records import flatten
 
 POINTS = 24
 DISTANCE = st.sampled_from([float("nan"), 0.0, 0.1, 0.3, 1.0])
-CLICK = st.tuples(st.integers(0, POINTS), st.integers(0, POINTS), st.integers(0, 4), DISTANCE, st.booleans())
+CLICK = st.tuples(st.integers(0, POINTS), st.integers(0, 4), DISTANCE, st.booleans())
 SCENES = st.lists(st.lists(CLICK, max_size=8), max_size=4)
 
 
-def rows(clicks):
-    """Return masks, truths (runs of points), scores, distances of clicks, and whether on things."""
-    table = np.array(clicks, np.float64).reshape(-1, 5)
-    line = np.arange(POINTS)
-    return line < table[:, :1], line < table[:, 1:2], table[:, 2] / 4, table[:, 3], table[:, 4] > 0
+def columns(clicks):
+    """Return IoU, scores and distances of clicks, and whether they are on things."""
+    table = np.array(clicks, np.float64).reshape(-1, 4)
+    return table[:, 0] / POINTS, table[:, 1] / 4, table[:, 2], table[:, 3] > 0
 
 
-def filled(scenes, protocol="uniseg3d"):
-    metric = InteractiveMetric(protocol)
+def filled(scenes):
+    metric = InteractiveMetric()
     for number, clicks in enumerate(scenes):
-        masks, truth, scores, distances, things = rows(clicks)
-        metric.update(masks, truth, scores, f"scene{number}", distances=distances, things=things)
+        iou, scores, distances, things = columns(clicks)
+        metric.update(iou, scores, f"scene{number}", distances=distances, things=things)
     return metric
 
 
@@ -59,14 +51,13 @@ def test_doctest():
 
 
 @settings(max_examples=50, deadline=None)
-@given(SCENES, st.sampled_from(sorted(CLICK_PROTOCOLS)))
-def test_equals_the_loop_over_clicks(scenes, protocol):
+@given(SCENES)
+def test_equals_the_loop_over_clicks(scenes):
     clicks = [click for scene in scenes for click in scene]
-    epsilon = {"uniseg3d": 1e-8, "scannet": 0.0}[protocol]
-    iou = [min(m, t) / (max(m, t) + epsilon) if max(m, t) else 0.0 for m, t, *_ in clicks]
-    scores = [s for _, _, s, *_ in clicks]
-    result = filled(scenes, protocol).compute()
-    assert result["protocol"] == protocol
+    iou = [points / POINTS for points, *_ in clicks]
+    scores = [s for _, s, *_ in clicks]
+    result = filled(scenes).compute()
+    assert result["protocol"] == "uniseg3d"
     assert result["overall"]["n"] == len(clicks)
     if clicks:
         areas = [plain_ap(iou, scores, t) for t in (*np.arange(0.5, 1.0, 0.05), 0.25)]
@@ -87,10 +78,10 @@ def test_equals_the_loop_over_clicks(scenes, protocol):
 def test_each_group_is_a_metric_of_its_own(scenes):
     result = filled(scenes).compute()
     clicks = [c for scene in scenes for c in scene]
-    groups = {f"distance_{d}": [c[3] == d for c in clicks] for d in (0.0, 0.1, 0.3, 1.0)}
+    groups = {f"distance_{d}": [c[2] == d for c in clicks] for d in (0.0, 0.1, 0.3, 1.0)}
     groups = {name: chosen for name, chosen in groups.items() if any(chosen)}
     if clicks:
-        groups |= {"things": [c[4] for c in clicks], "others": [not c[4] for c in clicks]}
+        groups |= {"things": [c[3] for c in clicks], "others": [not c[3] for c in clicks]}
     assert {k for k in result if k not in ("protocol", "overall")} == set(groups)
     for name, chosen in groups.items():
         own = [c for c, kept in zip(clicks, chosen) if kept]
@@ -99,9 +90,8 @@ def test_each_group_is_a_metric_of_its_own(scenes):
 
 
 def test_groups_that_nobody_spoke_of_are_not_there():
-    bits = np.ones((2, 3), bool)
     metric = InteractiveMetric("scannet")
-    metric.update(bits, bits, np.ones(2), "s")
+    metric.update(np.ones(2), np.ones(2), "s")
     assert set(metric.compute()) == {"protocol", "overall"}
     assert InteractiveMetric("scannet", distances=(0.2, 1)).distances == (0.2, 1.0)
     with pytest.raises(InputError, match=r"0 to 1, got 1\.5"):
@@ -121,36 +111,14 @@ def test_any_number_of_processes_counts_each_scene_once(scenes, world, random):
     assert merged.compute() == whole.compute()
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 3))
-def test_masks_of_superpoints_are_those_of_their_points(seed, superpoints, count):
-    rng = np.random.default_rng(seed)
-    index = rng.integers(-1, superpoints, 30)
-    masks, truth = rng.random((count, superpoints)) < 0.5, rng.random((count, 30)) < 0.5
-    points = np.stack([[s >= 0 and row[s] for s in index] for row in masks]) if count else np.zeros((0, 30), bool)
-    expected = mask_iou(points, truth, "s")
-    np.testing.assert_array_equal(mask_iou(masks, truth, "s", index=index), expected)
-    a, b = SentenceMetric(), SentenceMetric()
-    a.update(masks, truth, "s", index=index)
-    b.update(points, truth, "s")
-    assert a.compute() == b.compute()
-
-
 def test_thresholds():
     assert THRESHOLDS[0] == 0.5  # strict: exactly one half is no hit
     assert THRESHOLDS[-1] == pytest.approx(0.95)
     assert len(THRESHOLDS) == 10
-    truth = np.ones((2, 4), bool)
-    masks = np.arange(4) < np.array([[2], [1]])
-    clicks, sentences = InteractiveMetric("scannet"), SentenceMetric()
-    clicks.update(masks, truth, np.array([0.3, 0.7]), "s")
-    sentences.update(masks, truth, "s")
+    clicks = InteractiveMetric("scannet")
+    clicks.update(np.array([0.5, 0.25]), np.array([0.3, 0.7]), "s")
     assert clicks.compute()["overall"] == {
         "n": 2, "miou": 0.375, "acc25": 0.5, "acc50": 0.0, "ap": 0.0, "ap50": 0.0, "ap25": 0.25,
-    }  # fmt: skip
-    # The published division makes a quarter a little less than it.
-    assert sentences.compute()["overall"] == {
-        "n": 2, "miou": pytest.approx(0.375, abs=1e-8), "acc25": 0.5, "acc50": 0.0,
     }  # fmt: skip
 
 
@@ -163,34 +131,22 @@ def test_a_sure_mistake_costs_more_than_an_unsure_one():
 
 def test_protocols_say_what_they_want():
     assert [(r.voted, r.oracle) for r in CLICK_PROTOCOLS.values()] == [(False, False), (True, True)]
-    assert SentenceMetric().compute() == {
-        "protocol": "uniseg3d",
-        "overall": {"n": 0, "miou": 0.0, "acc25": 0.0, "acc50": 0.0},
-    }
     with pytest.raises(InputError, match="scannet, uniseg3d, got 'scannet200'"):
         InteractiveMetric("scannet200")
-    with pytest.raises(InputError, match="expected one of uniseg3d, got 'scannet'"):
-        SentenceMetric("scannet")
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"masks": np.zeros((2, 4))}, "masks as bits"),
-        ({"truth": np.zeros(5, bool)}, "truth as bits"),
-        ({"masks": np.zeros((3, 5), bool)}, "a mask like each truth"),
-        ({"masks": np.zeros((2, 4), bool)}, "a mask like each truth"),
         ({"scores": np.zeros(3)}, "2 scores"),
         ({"scores": np.array([0.0, np.inf])}, "finite scores, got inf"),
         ({"distances": [0.1]}, "2 distances"),
         ({"things": [True]}, "2 things"),
         ({"distances": [0.1, 1.5]}, "shares 0..1 of an object, got 1.5"),
-        ({"index": np.zeros(4, int)}, r"an index int \[5\]"),
-        ({"index": np.full(5, 5)}, r"-1\.\.4, got 5\.\.5"),
     ],
 )
 def test_bad_input(wrong, message):
-    given_ = {"masks": np.zeros((2, 5), bool), "truth": np.zeros((2, 5), bool), "scores": np.zeros(2)} | wrong
+    given_ = {"iou": np.zeros(2), "scores": np.zeros(2)} | wrong
     metric = InteractiveMetric()
     with pytest.raises(InputError, match=message):
         metric.update(scene_id="s", **given_)

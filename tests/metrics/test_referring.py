@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.metrics import PROTOCOLS, ReferMetric, referring, select_points
-from saymask.metrics.referring import box_iou, flatten
+from saymask.metrics.boxes import box_iou
+from saymask.metrics.records import flatten
 
 
 def annotation(number, *, multiple=None, compositional=False, scene="s"):

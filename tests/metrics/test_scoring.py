@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 
 from saymask import hub
 from saymask.data.annotations import EVAL_TYPES
-from saymask.data.refer import ReferDataset, by_scene, load_split
+from saymask.data.refer import ReferDataset, load_split
 from saymask.data.scenes import load_scene, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluate import evaluate, print_table
+from saymask.evaluate import evaluate
 from saymask.evaluate_sentences import answer, measure, point_logits
+from saymask.evaluate_tables import print_table
 from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
 from saymask.metrics.baselines import nothing
-from saymask.metrics.interactive import SentenceMetric
-from saymask.metrics.scoring import SentenceTruth, majority_mask
 from saymask.models.base import Prediction
 from tests.toy_model import make_prepared, register
 
@@ -160,22 +159,6 @@ def test_superpoints_of_uniseg3d_by_hand(data, model):
     assert result["baselines"] == {}
 
 
-def test_sentences_counted_as_uniseg3d_counts_them(data, model):
-    """The metric of all sentence protocols gives what the metric of prompts gives, which the golden case checks."""
-    sentences = SentenceMetric("uniseg3d")
-    items = ReferDataset(data, "val", prepare=None)  # type: ignore[arg-type]
-    for scene, rows in by_scene(items).items():
-        scan = items.scan(scene)
-        truth = SentenceTruth(scan, get_protocol("uniseg3d"))
-        asked = [a for a in (items.annotations[row] for row in rows) if truth.counts(a)]
-        found = [guess(len(scan), a.sentence, "one") for a in asked]
-        masks = np.stack([np.append(p.logits.numpy()[0] > 0, False)[p.index] for p in found])
-        sentences.update(masks, np.concatenate([truth.rows(a) for a in asked]), scene)
-    counted = evaluate(model, data, protocol="uniseg3d", quiet=True)["metrics"]["overall"]
-    expected = sentences.compute()["overall"]
-    assert {key: counted[key] for key in expected} == pytest.approx(expected, abs=1e-12)
-
-
 def test_a_scan_without_classes_cannot_be_counted_by_things(data, model, tmp_path):
     folder = Path(shutil.copytree(data, tmp_path / "copy"))
     for path in (folder / "scenes").glob("*.safetensors"):
@@ -185,11 +168,6 @@ def test_a_scan_without_classes_cannot_be_counted_by_things(data, model, tmp_pat
         )
     with pytest.raises(InputError, match="'semantic20'"):
         evaluate(model, folder, protocol="uniseg3d", quiet=True)
-
-
-def test_majority_of_a_superpoint():
-    mask = np.array([True, True, False, True, False, False])
-    assert majority_mask(mask, np.array([0, 0, 0, 1, 1, 3])).tolist() == [True, True, True, False, False, False]
 
 
 def test_the_protocol_says_how_many_objects(data, model, monkeypatch):

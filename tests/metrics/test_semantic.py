@@ -11,7 +11,7 @@ from saymask.data.labels import scannet20, scannet200
 from saymask.errors import InputError
 from saymask.metrics import semantic
 from saymask.metrics.benchmark import get_benchmark
-from saymask.metrics.referring import flatten
+from saymask.metrics.records import flatten
 from saymask.metrics.semantic import SemanticMetric, class_iou
 
 IDS = {name: [c.id for c in classes] for name, classes in (("scannet", scannet20()), ("scannet200", scannet200()))}

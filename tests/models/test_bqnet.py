@@ -10,7 +10,7 @@ from saymask import hub
 from saymask.errors import InputError
 from saymask.models.base import Model
 from saymask.models.bqnet import BackbonePretraining, BQNet, BQNetConfig, PretrainConfig
-from saymask.models.bqnet.pretrain import NONE, majority
+from saymask.models.bqnet.pretrain import NONE, commonest
 from saymask.models.cfnet import CFNet
 from saymask.nn.parts import connected_parts
 from saymask.scene import Scene
@@ -235,9 +235,9 @@ def test_odd_extents_are_the_official_quirk():
     torch.testing.assert_close(encoded(even, 0).features, encoded(same, 0).features)
 
 
-def test_majority_labels():
+def test_commonest_labels():
     labels, index = np.array([3, 3, -1, -1, -1, 5, 0, 2]), np.array([0, 0, 0, 1, 1, 1, 2, 2])
-    assert majority(labels, index, 4).tolist() == [3, NONE, 0, NONE]
+    assert commonest(labels, index, 4).tolist() == [3, NONE, 0, NONE]
 
 
 def test_pretraining_of_the_backbone(tmp_path):

@@ -10,7 +10,6 @@ from saymask.models.uniseg3d.clicks import (
     DISTANCES,
     agile_clicks,
     members_of,
-    random_clicks,
     relative_clicks,
     training_clicks,
 )
@@ -135,16 +134,5 @@ def test_an_object_of_one_point():
         training_clicks(points, instance, np.random.RandomState(0)),
         agile_clicks(points, instance),
         relative_clicks(points, instance, 0.3),
-        random_clicks(instance, np.random.RandomState(0)),
     ):
         assert [c.tolist() for c in clicks] == [[0], [0]]
-
-
-def test_random_clicks_reach_every_point():
-    instance = np.array([0, 1, 0, -1, 1, 1])
-    rng, seen = np.random.RandomState(0), set()
-    for _ in range(60):
-        clicks, clicked = random_clicks(instance, rng)
-        assert instance[clicks].tolist() == clicked.tolist() == [0, 1]
-        seen |= set(clicks.tolist())
-    assert seen == {0, 1, 2, 4, 5}

@@ -17,7 +17,6 @@ from saymask.models.uniseg3d.transform import (
     coord_cells,
     draw_similarity,
     elastic_coords,
-    evaluation_labels,
     labels_of,
     near_origin,
     novel_masks,
@@ -185,14 +184,6 @@ def test_scenes_of_things_only_and_of_nothing():
     assert none.labels.dtype == np.int64
     assert none.instance.tolist() == [-1] * 3
     assert none.semantic.tolist() == [NO_CLASS, 1]
-
-
-def test_evaluation_labels():
-    semantic = np.array([-1, 0, 1, 5, 19])
-    truth = superpoint_truth(semantic, np.array([4, 4, 5, 8, -1]), np.zeros(5, np.int64), 1)
-    instance, classes = evaluation_labels(semantic, truth)
-    assert instance.tolist() == [-1, 0, 1, 2, -1]
-    assert classes.tolist() == [20, 0, 1, 5, 19]
 
 
 def test_novel_masks_leave_out_what_is_known():

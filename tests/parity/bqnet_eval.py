@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from saymask.data.annotations import EVAL_TYPES, Annotation
-from saymask.metrics.referring import ReferMetric, select_points
+from saymask.metrics.protocols import select_points
+from saymask.metrics.referring import ReferMetric
 from tests.parity import Check, case
 
 NUMBERS = {"25": "acc25", "50": "acc50", "mIOU": "miou", "miou": "miou"}

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from saymask.data.annotations import Annotation
 from saymask.geometry.sampling import farthest_point_sampling
 from saymask.geometry.voxelize import first_appearance
-from saymask.metrics.referring import ReferMetric, select_points
+from saymask.metrics.protocols import select_points
+from saymask.metrics.referring import ReferMetric
 from saymask.models.bqnet import BQNet, BQNetConfig
 from saymask.models.bqnet import model as bqnet_model
 from saymask.models.bqnet.batch import Batch, Expression, Sample, collate, truth

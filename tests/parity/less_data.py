@@ -14,7 +14,8 @@ from saymask.data.scenes import align
 from saymask.geometry.normals import vertex_normals
 from saymask.geometry.voxelize import first_appearance
 from saymask.io import scannet
-from saymask.metrics.referring import ReferMetric, select_points
+from saymask.metrics.protocols import select_points
+from saymask.metrics.referring import ReferMetric
 from tests.parity import Check, case
 
 

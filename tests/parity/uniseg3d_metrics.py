@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from saymask.data.annotations import Annotation
 from saymask.metrics.benchmark import by_name, get_benchmark
 from saymask.metrics.instance import AP25, AP50, STRICT, InstanceMetric
-from saymask.metrics.interactive import InteractiveMetric, SentenceMetric
+from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric, class_ids, evaluator_codes, group_members
+from saymask.metrics.overlap import label_iou
 from saymask.metrics.panoptic import PanopticMetric
+from saymask.metrics.referring import ReferMetric
 from saymask.metrics.semantic import SemanticMetric
 from tests.parity import Check, case, load
 
@@ -45,7 +48,7 @@ def metrics(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     benchmark = get_benchmark("scannet")
     things = np.array([c.id for c in benchmark.things])
     semantic, panoptic = SemanticMetric("scannet"), PanopticMetric("uniseg3d")
-    instance, clicks, sentences = InstanceMetric("scannet"), InteractiveMetric("uniseg3d"), SentenceMetric("uniseg3d")
+    instance, clicks, sentences = InstanceMetric("scannet"), InteractiveMetric("uniseg3d"), ReferMetric("uniseg3d")
     for s in scenes(data, "gt_sem"):
         true, objects = data[f"gt_sem_{s}"].astype(np.int64), data[f"gt_inst_{s}"].astype(np.int64)
         classes = np.where(true < len(benchmark.classes), true, -1)
@@ -57,9 +60,13 @@ def metrics(golden: dict[str, Any], path: Path) -> Iterator[Check]:
             codes[inside] = benchmark.ids[true[inside][0]] * 1000 + value  # its class is that of its first point (Q20)
         masks, points = bits(data, f"pred_inst_masks_packed_{s}", len(true)), len(true)
         instance.update(masks, things[data[f"pred_inst_labels_{s}"]], data[f"pred_inst_scores_{s}"], codes, s)
-        pairs = [bits(data, f"{kind}_packed_{s}", points) for kind in ("point_pred", "point_gt")]
-        clicks.update(*pairs, data[f"point_prob_{s}"], s)
-        sentences.update(*(bits(data, f"{kind}_packed_{s}", points) for kind in ("text_pred", "text_gt")), s)
+        pairs = zip(*(bits(data, f"{kind}_packed_{s}", points) for kind in ("point_pred", "point_gt")), strict=True)
+        epsilon = clicks.protocol.epsilon
+        iou = [label_iou(mask[None], np.where(truth, 0, -1), 1, epsilon=epsilon)[0, 0] for mask, truth in pairs]
+        clicks.update(np.array(iou), data[f"point_prob_{s}"], s)
+        pairs = zip(*(bits(data, f"{kind}_packed_{s}", points) for kind in ("text_pred", "text_gt")), strict=True)
+        for i, (mask, truth) in enumerate(pairs):
+            sentences.update(mask, truth, Annotation(s, (0,), i, "", ""))
 
     headline = expected["headline"]
     click, sentence = clicks.compute()["overall"], sentences.compute()["overall"]

@@ -100,8 +100,8 @@ class BackbonePretraining(Model):
         labels, instance = scan.labels[config.labels][chosen], scan.labels["instance"][chosen]
         features = np.concatenate([seen.colors, seen.positions], axis=1)
         made = superpoint_scan(seen.cells, features, seen.positions, scan.superpoints[chosen])
-        classes = majority(labels, made.index, len(made.positions))
-        own = majority(instance, made.index, len(made.positions))
+        classes = commonest(labels, made.index, len(made.positions))
+        own = commonest(instance, made.index, len(made.positions))
         centers = np.full((max(int(instance.max(initial=-1)), 0) + 1, 3), np.nan, np.float32)
         for number in np.unique(instance[instance >= 0]):
             points = seen.positions[instance == number]
@@ -136,8 +136,11 @@ class BackbonePretraining(Model):
         }
 
 
-def majority(labels: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
-    """Return int64 [n], the commonest of the `labels` int [N] (-1 = none) of the points of each row `index` [N]."""
+def commonest(labels: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
+    """Return int64 [n], the commonest of the `labels` int [N] (-1 = none) of the points of each row `index` [N].
+
+    "None" can win as well, and less than half can be enough: the votes of UniSeg3D are others (`geometry.votes`).
+    """
     width = int(labels.max(initial=-1)) + 2
     counts = np.bincount(index * width + labels.astype(np.int64) + 1, minlength=n * width).reshape(n, width)
     return counts.argmax(1) - 1

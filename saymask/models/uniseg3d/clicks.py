@@ -78,12 +78,6 @@ def relative_clicks(points: np.ndarray, instance: np.ndarray, r: float) -> tuple
     return clicks, np.arange(len(members))
 
 
-def random_clicks(instance: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-    """Return (point, instance) int64 [I] of a click on any point of each instance, ids dense, -1 = none."""
-    members = members_of(instance)
-    return np.array([own[rng.randint(len(own))] for own in members], np.int64), np.arange(len(members))
-
-
 def members_of(instance: np.ndarray) -> list[np.ndarray]:
     """Return the points int64 [n ≥ 1], ascending, of each instance 0..I-1; instance: int [N] dense ids, -1 = none."""
     order = np.argsort(instance, kind="stable")

@@ -198,14 +198,3 @@ def labels_of(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
         )
     semantic = labels["semantic20"] if "semantic20" in labels else packaged_label_table().semantic20(labels["nyu40"])
     return semantic, labels["instance"]
-
-
-def evaluation_labels(semantic: np.ndarray, truth: SuperpointTruth) -> tuple[np.ndarray, np.ndarray]:
-    """Return (instance, class) int64 [N] as the published evaluation takes them (§2.6, last item).
-
-    Things are instance 2 and up, walls 0, floors 1, the rest -1; points of no class have class NO_CLASS. semantic: int
-    [N] class 0..19, -1 = none.
-    """
-    semantic = semantic.astype(np.int64)
-    stuff = np.where((semantic >= 0) & (semantic < STUFF), semantic, -1)
-    return np.where(truth.instance >= 0, truth.instance + STUFF, stuff), np.where(semantic < 0, NO_CLASS, semantic)

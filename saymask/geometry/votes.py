@@ -1,0 +1,43 @@
+"""What points say about the superpoints that they lie in: a superpoint is what more than half of its points are."""
+
+import numpy as np
+
+
+def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """Return int64 [size], the label int [N] from 0 of more than half of a superpoint's points, -1 where none has it.
+
+    index: int64 [N], the superpoint of each point. Labels below 0 are none, but their points count (UniSeg3D §2.6).
+    """
+    winner = np.full(size, -1, np.int64)
+    labelled = labels >= 0
+    if not labelled.any():
+        return winner
+    width = int(labels.max()) + 1
+    pairs, points = np.unique(index[labelled] * width + labels[labelled].astype(np.int64), return_counts=True)
+    most = 2 * points > np.bincount(index, minlength=size)[pairs // width]
+    winner[pairs[most] // width] = pairs[most] % width
+    return winner
+
+
+def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return bool [count, S] of labels int [S]; labels outside 0..count-1 are in no row."""
+    return labels == np.arange(count)[:, None]
+
+
+def owners(masks: np.ndarray) -> np.ndarray:
+    """Return int64 [S], the first of the masks bool [J, S] that holds each column, -1 none: `one_hot` turned round."""
+    if not len(masks):
+        return np.full(masks.shape[1], -1, np.int64)
+    return np.where(masks.any(0), masks.argmax(0), -1)
+
+
+def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """Return bool [J, size] of masks bool [J, N]: superpoints with more than half of their points in a mask.
+
+    index: int64 [N], the superpoint of each point (UniSeg3D §2.6).
+    """
+    points = np.bincount(index, minlength=size)
+    voted = np.zeros((len(masks), size), bool)
+    for row, mask in zip(voted, masks):
+        row[:] = 2 * np.bincount(index[mask], minlength=size) > points
+    return voted
