@@ -114,3 +114,4 @@ def test_the_best_fit_of_a_scan_leaves_nothing_to_what_fits_less():
     assert alone[0, 0] > 0.85
     assert both[0, 0] == pytest.approx(1)
     assert both[1, 0] < 0.05
+    assert word_relevance(share[:0], word, vocabulary).shape == (0, 1)

@@ -54,6 +54,7 @@ def rooms() -> Preset:
         most_queries=600,
         prompt_weight=0.3,
         augment="rotate",
+        instance_threshold=0.1,
         find_threshold=0.5,
         empty_rest=True,
     )

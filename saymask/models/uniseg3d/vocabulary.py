@@ -98,5 +98,7 @@ def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     shown = F.normalize(share @ vocabulary, dim=1)
     flat = names.flatten(0, 1)
     fits = rise(shown @ flat.T, vocabulary @ flat.T).unflatten(1, names.shape[:2]).amax(2)
+    if not len(fits):  # too few points for a part
+        return fits
     best = fits.amax(0).clamp(min=torch.finfo(fits.dtype).tiny)
     return fits.clamp(0, 1) * (1 - (1 - fits / best) / BETTER).clamp(0, 1)
