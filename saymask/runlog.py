@@ -1,9 +1,12 @@
 """How a training shows itself: a progress bar on standard error and a CSV file that survives a resume."""
 
 import csv
+import logging
 import sys
 import time
+import warnings
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +107,46 @@ class CsvLog:
             writer = csv.DictWriter(file, self.names, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
+
+
+def loggers(out: Path, start: int) -> list[Any]:
+    """Return Lightning's loggers of a run: metrics.csv and TensorBoard; `start` is the step that is resumed."""
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+    class Csv(Logger):
+        """metrics.csv beside the checkpoints."""
+
+        @property
+        def name(self) -> str:
+            return "csv"
+
+        @property
+        def version(self) -> str:
+            return ""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.file = CsvLog(out / "metrics.csv", start)
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            self.file.write(dict(metrics), step or 0)
+
+        def log_hyperparams(self, *_: Any, **__: Any) -> None:
+            """config.json holds them."""
+
+    # purge_step hides what an interrupted run had written after the state that is resumed.
+    return [Csv(), TensorBoardLogger(out, name="", version="tensorboard", purge_step=start + 1 if start else None)]
+
+
+def quieten() -> None:
+    """Switch off Lightning's hints about its own defaults: they say nothing to somebody who typed `saymask train`."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for text in (
+        "does not have many workers",
+        "in eval mode at the start",
+        "broadcast_buffers",
+        "isinstance.treespec",
+        "persistent_workers",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{text}.*")

@@ -3,12 +3,8 @@
 import functools
 import hashlib
 import json
-import logging
-import os
-import socket
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +21,9 @@ from saymask.data.scans import ScanDataset, chosen_scenes
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.models.base import Model, Preset, TrainConfig
-from saymask.runlog import CsvLog, ProgressLine
-from saymask.threads import end_with_parent, environment_for, kernels_have_run, limit_threads, set_threads
+from saymask.processes import accelerator_for, alone, spawn, started_outside, this_rank, world_size
+from saymask.runlog import ProgressLine, loggers, quieten
+from saymask.threads import end_with_parent, kernels_have_run, limit_threads, set_threads
 from saymask.validation import check_task, headline, validation
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
@@ -88,18 +85,17 @@ def train(
     if overrides:
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
     job = Job(
-        chosen, Path(data).absolute(), Path(out).absolute(), devices, _accelerator(accelerator, devices),
+        chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
         max_steps, max_minutes, save_minutes, save_steps, log_every, quiet, dict(hub.SYSTEMS), dict(hub.PRESETS),
     )  # fmt: skip
     _check(job)
-    outside = "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
-    with _alone(job.out) if _rank() == 0 else nullcontext():
-        if _rank() == 0:
+    with alone(job.out) if this_rank() == 0 else nullcontext():
+        if this_rank() == 0:
             _begin(job, resume)
-        if devices == 1 or outside:
+        if devices == 1 or started_outside():
             run(job)
         else:
-            _spawn(job)
+            spawn(run, job, devices)
     name = "best" if (job.out / "best.safetensors").is_file() else "last"
     return json.loads((job.out / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -114,9 +110,9 @@ def run(job: Job) -> None:
 
     from saymask.learner import Keeper, Learner
 
-    _quieten()
+    quieten()
     config = job.preset.train
-    rank, world = _rank(), _world(job)
+    rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
     if cpu:
         limit_threads(world)
@@ -162,7 +158,7 @@ def run(job: Job) -> None:
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
         use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[keeper],
-        logger=_loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
+        logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(learner, loader)
@@ -245,7 +241,7 @@ def _begin(job: Job, resume: bool) -> None:
         "train": to_json(job.preset.train),
         "data": str(job.data),
         "data_sha256": _data_sha(job),
-        "processes": _world(job),
+        "processes": world_size(job.devices),
         "max_steps": job.max_steps,
     }
     free = _FREE | (_LENGTH if job.preset.train.schedule in _OF_ANY_LENGTH else set())
@@ -273,74 +269,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return flat
-
-
-def _spawn(job: Job) -> None:
-    """Run `job.devices` processes on this machine and wait; an InputError of any of them becomes ours."""
-    import torch.multiprocessing as mp
-    from torch.multiprocessing.spawn import ProcessRaisedException
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    problems = mp.get_context("spawn").SimpleQueue()
-    with environment_for(job.devices):
-        children = mp.spawn(_process, (job, port, problems), job.devices, join=False)  # type: ignore[attr-defined]
-    assert children is not None
-    try:
-        while not children.join():
-            pass
-    except ProcessRaisedException:
-        if not problems.empty():
-            raise InputError(problems.get()) from None
-        raise
-
-
-def _process(rank: int, job: Job, port: int, problems: Any) -> None:
-    end_with_parent()
-    os.environ.update(
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(job.devices), RANK=str(rank),
-        LOCAL_RANK=str(rank), NODE_RANK="0",
-    )  # fmt: skip
-    try:
-        run(job)
-    except InputError as error:
-        problems.put(str(error))
-        raise
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, which ends with the process; raise InputError while another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another process trains in {out}; wait for it or choose another folder") from None
-        yield
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0)))
-
-
-def _world(job: Job) -> int:
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", job.devices)))
-
-
-def _accelerator(name: str, devices: int) -> str:
-    if name not in ("auto", "cpu", "gpu"):
-        raise InputError(f"accelerator: expected auto, cpu or gpu, got {name!r}")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "gpu" and there < devices:
-        raise InputError(f"accelerator gpu: expected {devices} CUDA device(s), this machine has {there}; use cpu")
-    return "gpu" if there >= devices and name != "cpu" else "cpu"
 
 
 def _workers(config: TrainConfig, line: ProgressLine) -> int:
@@ -396,48 +324,6 @@ def _data_sha(job: Job) -> str:
     if config.scenes:
         digest.update("\n".join(chosen_scenes(job.data, "train", config.scenes)).encode())
     return digest.hexdigest()
-
-
-def _loggers(out: Path, start: int) -> list[Any]:
-    from lightning.pytorch.loggers import Logger, TensorBoardLogger
-
-    class Csv(Logger):
-        """metrics.csv beside the checkpoints."""
-
-        @property
-        def name(self) -> str:
-            return "csv"
-
-        @property
-        def version(self) -> str:
-            return ""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.file = CsvLog(out / "metrics.csv", start)
-
-        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-            self.file.write(dict(metrics), step or 0)
-
-        def log_hyperparams(self, *_: Any, **__: Any) -> None:
-            """config.json holds them."""
-
-    # purge_step hides what an interrupted run had written after the state that is resumed.
-    return [Csv(), TensorBoardLogger(out, name="", version="tensorboard", purge_step=start + 1 if start else None)]
-
-
-def _quieten() -> None:
-    """Lightning's hints about its own defaults say nothing to somebody who typed `saymask train`."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for text in (
-        "does not have many workers",
-        "in eval mode at the start",
-        "broadcast_buffers",
-        "isinstance.treespec",
-        "persistent_workers",
-    ):
-        warnings.filterwarnings("ignore", message=f".*{text}.*")
 
 
 __all__ = ["Job", "run", "train"]

@@ -15,7 +15,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
@@ -36,6 +35,7 @@ from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instan
 from saymask.models.uniseg3d.split import split_objects
 from saymask.models.uniseg3d.vocabulary import (
     LABEL_SET,
+    closeness,
     name_logits,
     named_parts,
     vocabulary_ids,
@@ -302,17 +302,15 @@ class UniSeg3D(Model):
             raise InputError(f"classes: expected {known} or a list of names, got {classes!r}")
         else:
             names, ids = tuple(classes), tuple(range(1, len(classes) + 1))
-            logits = self._nearest(said.directions, names)
+            logits = self._closeness(said.directions, self._named(names))
         best, chosen = logits.softmax(1).max(1)
         return Classes(chosen.cpu().numpy(), best.float().cpu().numpy(), scan.index, names, ids)
 
-    def _nearest(self, directions: Tensor, names: Sequence[str]) -> Tensor:
-        """Return logits [S, T] of names for directions [S, W]; known names speak for unknown ones, where there are."""
-        if not self.config.vocabulary_weight:
-            return class_logits(directions, self._named(names), self.decoder.heads.scale)[:, :-1]
-        known = self.vocabulary()
-        shown = F.normalize(name_logits(directions, known).softmax(1) @ known, dim=1)
-        return name_logits(shown, self._named(names).flatten(0, 1)).unflatten(1, (len(names), -1)).amax(2)
+    def _closeness(self, directions: Tensor, names: Tensor) -> Tensor:
+        """Return logits [S, T] of names float [T, K, W] for directions [S, W]."""
+        if self.config.vocabulary_weight:
+            return closeness(directions, names, self.vocabulary())
+        return class_logits(directions, names, self.decoder.heads.scale)[:, :-1]
 
     @torch.no_grad()
     def instances(self, encoded: Encoded) -> Objects:

@@ -57,6 +57,17 @@ def name_logits(directions: Tensor, vocabulary: Tensor) -> Tensor:
     return wide(directions) @ vocabulary.T.to(wide(directions).dtype) / TEMPERATURE
 
 
+def closeness(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
+    """Return logits float [S, T] of names float [T, K, W] for directions [S, W]: known names speak for unknown ones."""
+    shown = _mean_name(name_logits(directions, vocabulary).softmax(1), vocabulary)
+    return name_logits(shown, names.flatten(0, 1)).unflatten(1, names.shape[:2]).amax(2)
+
+
+def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
+    """Return the mean of the known names [V, W] under the shares [..., V], of length 1."""
+    return F.normalize(share @ vocabulary, dim=-1)
+
+
 def named_parts(
     said: Said,
     counts: Tensor,  # int64 [S] points of each superpoint
@@ -95,7 +106,7 @@ def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     known one that means about the same. What shows nothing known in particular is a little like everything: it is
     relevant only as far as nothing in the scan fits better, down to 0 at `BETTER` less than the best.
     """
-    shown = F.normalize(share @ vocabulary, dim=1)
+    shown = _mean_name(share, vocabulary)
     flat = names.flatten(0, 1)
     fits = rise(shown @ flat.T, vocabulary @ flat.T).unflatten(1, names.shape[:2]).amax(2)
     if not len(fits):  # too few points for a part
