@@ -65,9 +65,9 @@ PRESETS: dict[str, str] = {
     "uniseg3d.rooms": "saymask.models.uniseg3d.presets:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
-DEFAULT = "bqnet.rooms"
+DEFAULT = "uniseg3d.rooms"
 """The embedded checkpoint that is used when no other is named."""
-ROUTES: dict[str, str] = {"find": "lground.rooms", "semantic": "lground.rooms", "instances": "lground.rooms"}
+ROUTES: dict[str, str] = {}
 """Verb -> embedded checkpoint, for the verbs that `DEFAULT` does not answer best; figures are in docs/results.md."""
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = "saymask-1"
