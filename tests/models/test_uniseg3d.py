@@ -19,7 +19,8 @@ from saymask.models.uniseg3d import model as uniseg3d_model
 from saymask.models.uniseg3d.decoder import Words
 from saymask.models.uniseg3d.encoded import ask_superpoints, best_queries
 from saymask.models.uniseg3d.heads import class_logits
-from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, weighted_mean
+from saymask.models.uniseg3d.meant import meant_objects
+from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, shown_objects, weighted_mean
 from saymask.models.uniseg3d.outputs import Stage
 from saymask.models.uniseg3d.postprocess import mask_scores
 from saymask.models.uniseg3d.presets import rooms, scannet
@@ -117,13 +118,21 @@ def test_none_one_or_many():
     scene = encoded(model)
     whole = model.refer(scene, SENTENCES, count="one")
     many = model.refer(scene, SENTENCES, count="any")
-    for one, parts in zip(whole, many, strict=True):
-        assert len(one.logits) == 1
+    scan = scene.only()
+    objects = shown_objects(scan.said().stage, scan.counts, model.config).masks
+    said = model.text(SENTENCES)
+    masks = model.decoder.prompts(scan.memory, None, said.sentence, model.class_embeddings).texts[-1].masks.sigmoid()
+    for mask, one, parts in zip(masks, whole, many, strict=True):
+        assert len(one.logits) == len(one.scores) == 1
         assert len(parts.scores) == len(parts.logits)
-        if bool((one.logits > 0).any()):
-            assert torch.equal((parts.logits > 0).any(0), one.logits[0] > 0)
-        else:
+        rows, _ = meant_objects(mask, objects, scan.counts, "any", model.config)
+        if not bool((mask > 0.4).any()):
             assert len(parts.logits) == 0
+        else:
+            expected = objects[rows] if len(rows) else (mask > 0.4)[None]
+            assert torch.equal(parts.logits > 0, expected)
+        rows, _ = meant_objects(mask, objects, scan.counts, "one", model.config)
+        assert torch.equal(one.logits > 0, objects[rows] if len(rows) else (mask > 0.4)[None])
     model.config = replace(model.config, target_threshold=1.1)
     for parts in model.refer(scene, SENTENCES, count="any"):
         assert parts.logits.shape == (0, len(scene.only().memory))

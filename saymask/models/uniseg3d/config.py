@@ -93,6 +93,8 @@ class UniSeg3DConfig:
     """Masks with this many points or fewer are dropped."""
     agnostic_threshold: float = 0.6
     """Confidence of class-agnostic masks (§6.5)."""
+    object_threshold: float = 0.5
+    """Mean probability of an object's points from which a sentence means it, if `any_number`."""
     target_threshold: float = 0.0
     """Probability that a sentence means anything at all below which it is answered with no mask, if `any_number`."""
     find_threshold: float = 0.4

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.data.labels import scannet20
 from saymask.errors import InputError
+from saymask.models.base import Objects
 from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.matching import wide
@@ -109,3 +111,16 @@ def best_queries(stage: Stage, count: int) -> Stage:
     scores = torch.stack([likely, likely * overlap, mask_scores(stage.masks) * overlap])
     rows = scores.topk(min(count, scores.shape[1]), dim=1).indices.unique()
     return stage.take(rows)
+
+
+def own_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return names and ids of the model's 20 classes."""
+    table = scannet20()
+    return tuple(c.name for c in table), tuple(c.id for c in table)
+
+
+def class_objects(scan: EncodedScan, masks: Tensor, scores: Tensor, classes: Tensor) -> Objects:
+    """Return masks bool [K, S] with scores [K] and classes int64 [K] 0..19 as an answer."""
+    names, ids = own_classes()
+    score = scores.clamp(0, 1).float().cpu().numpy()
+    return Objects(masks.cpu().numpy(), score, classes.cpu().numpy(), scan.index, names, ids)

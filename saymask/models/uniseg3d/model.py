@@ -25,14 +25,14 @@ from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Words
-from saymask.models.uniseg3d.encoded import EncodedScan
+from saymask.models.uniseg3d.encoded import EncodedScan, class_objects, own_classes
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import wide
+from saymask.models.uniseg3d.meant import answer
 from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
 from saymask.models.uniseg3d.outputs import Outputs, Stage
 from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch
-from saymask.models.uniseg3d.split import split_objects
 from saymask.models.uniseg3d.vocabulary import (
     LABEL_SET,
     closeness,
@@ -221,9 +221,10 @@ class UniSeg3D(Model):
     ) -> list[Prediction]:
         """Return one Prediction per sentence, with one mask as published, which may be empty.
 
-        With `config.any_number` and `count` "any" there is one mask per object instead, and none where the sentence
-        means nothing. A batch of one scan takes any number of sentences, a batch of several exactly one per scan. The
-        score is the mean probability inside the mask times that of showing any class. Source: §6.4.
+        With `config.any_number` the masks are those of the scan's objects that the sentence means (`meant`): one where
+        `count` is "one", else one for each, and none where the sentence means nothing. A batch of one scan takes any
+        number of sentences, a batch of several exactly one per scan. The score is the mean probability inside the mask
+        times that of showing any class. Source: §6.4.
         """
         scans, several = encoded.scans, len(encoded) > 1
         if several and len(sentences) != len(scans):
@@ -238,12 +239,12 @@ class UniSeg3D(Model):
             for stage in outputs.texts[-1:]:
                 logits, scores = self._masks(scan, stage)
                 something = 1 - wide(stage.classes).softmax(1)[:, THINGS]
-                for row, score, likely in zip(logits, scores, something):
-                    rows = row[None]
-                    if self.config.any_number and count == "any":
-                        meant = bool((row > 0).any()) and bool(likely >= self.config.target_threshold)
-                        rows = split_objects(row, scan.said(), scan.counts, self.config) if meant else rows[:0]
-                    predictions.append(Prediction(rows, score.expand(len(rows)), scan.index, float(score)))
+                for number, (row, score) in enumerate(zip(logits, scores)):
+                    rows, sure = row[None], score[None]
+                    if self.config.any_number:
+                        mask = wide(stage.masks[number])
+                        rows, sure = answer(scan, mask, row, something[number], score, count, self.config)
+                    predictions.append(Prediction(rows, sure, scan.index, float(score)))
         return predictions
 
     @torch.no_grad()
@@ -291,7 +292,7 @@ class UniSeg3D(Model):
         scan = encoded.only()
         said = scan.said()
         if classes is None or classes == BENCHMARK:
-            names, ids = _own_classes()
+            names, ids = own_classes()
             logits = said.semantic[:, :CLASSES]
         elif classes == LABEL_SET and self.config.vocabulary_weight:
             held_out = self.config.held_out
@@ -319,7 +320,7 @@ class UniSeg3D(Model):
         stage = scan.said().stage
         found = instances(stage.classes, stage.masks, scan.counts, config, threshold=config.instance_threshold)
         assert found.labels is not None
-        return _objects(scan, found.masks, found.scores, found.labels + STUFF)
+        return class_objects(scan, found.masks, found.scores, found.labels + STUFF)
 
     @torch.no_grad()
     def panoptic(self, encoded: Encoded) -> Objects:
@@ -343,7 +344,7 @@ class UniSeg3D(Model):
         scores = torch.cat([sure, things.scores.to(sure.dtype)])
         labels = torch.cat([stuff, things.labels + STUFF])
         there = masks.any(1)
-        return _objects(scan, masks[there], scores[there], labels[there])
+        return class_objects(scan, masks[there], scores[there], labels[there])
 
     @torch.no_grad()
     def proposals(self, encoded: Encoded) -> Objects:
@@ -388,14 +389,3 @@ class UniSeg3D(Model):
             tuple(range(1, len(names) + 1)),
             tuple(best.tolist()),
         )
-
-
-def _own_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
-    table = scannet20()
-    return tuple(c.name for c in table), tuple(c.id for c in table)
-
-
-def _objects(scan: EncodedScan, masks: Tensor, scores: Tensor, classes: Tensor) -> Objects:
-    names, ids = _own_classes()
-    score = scores.clamp(0, 1).float().cpu().numpy()
-    return Objects(masks.cpu().numpy(), score, classes.cpu().numpy(), scan.index, names, ids)
