@@ -14,7 +14,7 @@ from saymask.rooms.write import write_room
 
 # Beyond the 60 validation rooms that the results are measured on; a sentence that the model gets right.
 ROOM = 302
-SENTENCE = "the two chairs at the round table"
+SENTENCE = "the chairs at the round table"
 
 
 def main() -> None:
