@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from saymask.data.labels import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
+from saymask.models.uniseg3d.naming import shown_objects
 from saymask.models.uniseg3d.outputs import Stage
 from saymask.models.uniseg3d.presets import HELD_OUT
 from saymask.models.uniseg3d.vocabulary import (
@@ -55,6 +56,10 @@ def said_of(queries, masks, directions, iou=0.9):
     return Said(stage, torch.zeros(s, 21), directions)
 
 
+def parts_of(said, counts, vocabulary, config):
+    return named_parts(shown_objects(said.stage, counts, config), said, counts, vocabulary, config)
+
+
 def test_parts_are_objects_and_what_is_left():
     vocabulary = torch.eye(4, 6)
     counts = torch.tensor([60, 60, 200, 300, 5])
@@ -64,7 +69,7 @@ def test_parts_are_objects_and_what_is_left():
     masks[2, 4] = 9  # too few points to be an object
     directions = vocabulary[[1, 2, 3, 3, 0]]
     said = said_of(vocabulary[[1, 1, 0]], masks, directions)
-    found, share = named_parts(said, counts, vocabulary, UniSeg3DConfig(agnostic_threshold=0.5, fewest_points=100))
+    found, share = parts_of(said, counts, vocabulary, UniSeg3DConfig(agnostic_threshold=0.5, fewest_points=100))
     assert found.tolist() == [
         [True, True, False, False, False],
         [False, False, True, True, False],  # the rest by name: 3; of 0 there are too few points
@@ -79,11 +84,11 @@ def test_parts_are_objects_and_what_is_left():
 def test_a_scan_of_nothing_but_one_object_has_no_rest():
     vocabulary = torch.eye(2, 3)
     said = said_of(vocabulary[:1], torch.full((1, 2), 9.0), vocabulary[[0, 0]])
-    found, share = named_parts(said, torch.tensor([80, 90]), vocabulary, UniSeg3DConfig())
+    found, share = parts_of(said, torch.tensor([80, 90]), vocabulary, UniSeg3DConfig())
     assert found.tolist() == [[True, True]]
     assert share.shape == (1, 2)
     nothing = said_of(vocabulary[:1], torch.full((1, 2), -9.0), vocabulary[[0, 1]])
-    found, _ = named_parts(nothing, torch.tensor([180, 190]), vocabulary, UniSeg3DConfig())
+    found, _ = parts_of(nothing, torch.tensor([180, 190]), vocabulary, UniSeg3DConfig())
     assert found.tolist() == [[True, False], [False, True]]
 
 

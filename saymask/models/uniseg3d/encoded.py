@@ -12,11 +12,12 @@ from torch import Tensor
 from saymask.data.labels import scannet20
 from saymask.errors import InputError
 from saymask.models.base import Objects
-from saymask.models.uniseg3d.config import THINGS
+from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.matching import wide
+from saymask.models.uniseg3d.naming import shown_objects
 from saymask.models.uniseg3d.outputs import Stage
-from saymask.models.uniseg3d.postprocess import mask_scores
+from saymask.models.uniseg3d.postprocess import Found, mask_scores
 
 Kept = TypeVar("Kept")
 LARGEST_PASS = 2**26
@@ -51,11 +52,20 @@ class EncodedScan:
         return len(self.index)
 
     def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """Return what `make` returned when this was first called with `key`: what many prompts need."""
+        """Return what `make` returned when this was first called with `key`: what many prompts need.
+
+        `make` must not call this in turn.
+        """
         with self._keeping:
             if key not in self._kept:
                 self._kept[key] = make()
             return self._kept[key]
+
+    def objects(self, config: UniSeg3DConfig) -> Found:
+        """Return the `shown_objects` of the scan, which words and sentences are compared with."""
+        said = self.said()
+        with torch.autocast(self.counts.device.type, enabled=False):  # counts of points need the digits of float32
+            return self.kept(("objects", config), lambda: shown_objects(said.stage, self.counts, config))
 
     @torch.no_grad()
     def said(self) -> Said:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import EncodedScan
-from saymask.models.uniseg3d.naming import shown_objects, weighted_mean
+from saymask.models.uniseg3d.naming import weighted_mean
 
 LEAST = 0.2
 """Where exactly one object is asked for: mean probability that the likeliest one needs."""
@@ -60,8 +60,7 @@ def answer(
     """
     if count == "any" and not (bool((row > 0).any()) and bool(something >= config.target_threshold)):
         return row[None][:0], score[None][:0]
-    key = ("objects", config.agnostic_threshold, config.mask_threshold, config.fewest_points, config.top_masks)
-    objects = scan.kept(key, lambda: shown_objects(scan.said().stage, scan.counts, config).masks)
+    objects = scan.objects(config).masks
     rows, sure = meant_objects(mask.sigmoid(), objects, scan.counts, count, config)
     if not len(rows):
         return row[None], score[None]

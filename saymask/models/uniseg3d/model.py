@@ -236,15 +236,14 @@ class UniSeg3D(Model):
             scan, rows = scans[start if several else 0], slice(start, start + step)
             words = Words(said.tokens[rows], said.mask[rows])
             outputs = self.decoder.prompts(scan.memory, None, said.sentence[rows], self.known_classes(), words=words)
-            for stage in outputs.texts[-1:]:
-                logits, scores = self._masks(scan, stage)
-                something = 1 - wide(stage.classes).softmax(1)[:, THINGS]
-                for number, (row, score) in enumerate(zip(logits, scores)):
-                    rows, sure = row[None], score[None]
-                    if self.config.any_number:
-                        mask = wide(stage.masks[number])
-                        rows, sure = answer(scan, mask, row, something[number], score, count, self.config)
-                    predictions.append(Prediction(rows, sure, scan.index, float(score)))
+            stage = outputs.texts[-1]
+            (logits, scores), something = self._masks(scan, stage), _something(stage)
+            for number, (row, score) in enumerate(zip(logits, scores)):
+                masks, sure = row[None], score[None]
+                if self.config.any_number:
+                    mask = wide(stage.masks[number])
+                    masks, sure = answer(scan, mask, row, something[number], score, count, self.config)
+                predictions.append(Prediction(masks, sure, scan.index, float(score)))
         return predictions
 
     @torch.no_grad()
@@ -277,8 +276,7 @@ class UniSeg3D(Model):
         threshold, masks = self.config.mask_threshold, wide(stage.masks)
         logits = masks - math.log(threshold / (1 - threshold))
         sure = weighted_mean(masks.sigmoid(), (logits > 0) * scan.counts)
-        something = 1 - wide(stage.classes).softmax(1)[:, THINGS]
-        return logits, (sure * something).clamp(0, 1)
+        return logits, (sure * _something(stage)).clamp(0, 1)
 
     # ---- whole scans
 
@@ -367,14 +365,16 @@ class UniSeg3D(Model):
         said, texts, known = scan.said(), self._named(names), self.known_classes()
         level = config.find_threshold if threshold is None else threshold
         with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
+            objects = scan.objects(config)
             if config.vocabulary_weight:
                 vocabulary = self.vocabulary()
-                parts = (config.agnostic_threshold, config.mask_threshold, config.fewest_points, config.top_masks)
-                masks, share = scan.kept(parts, lambda: named_parts(said, scan.counts, vocabulary, config))
+                masks, share = scan.kept(
+                    ("parts", config), lambda: named_parts(objects, said, scan.counts, vocabulary, config)
+                )
                 fits = word_relevance(share, texts, vocabulary)
             else:
                 heads = self.decoder.heads
-                found = candidates(said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known, config)
+                found = candidates(objects, said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known)
                 masks, fits = found.masks, relevance(found, texts, known, heads.scale)
         best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
         mask, name = (fits >= level).nonzero(as_tuple=True)
@@ -389,3 +389,8 @@ class UniSeg3D(Model):
             tuple(range(1, len(names) + 1)),
             tuple(best.tolist()),
         )
+
+
+def _something(stage: Stage) -> Tensor:
+    """Return the probability [Q] that each query shows any class."""
+    return 1 - wide(stage.classes).softmax(1)[:, THINGS]

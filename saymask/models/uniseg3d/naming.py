@@ -30,20 +30,19 @@ class Candidates:
 
 
 def candidates(
-    stage: Stage,  # of Q superpoint queries
+    found: Found,  # the scan's `shown_objects`
+    stage: Stage,  # of the superpoint queries that they come from
     features: Tensor,  # float [S, D] mask features
     semantic: Tensor,  # float [S, 21] logits
     counts: Tensor,  # int64 [S] points of each superpoint
     heads: Heads,
     class_embeddings: Tensor,  # float [20, K, W]
-    config: UniSeg3DConfig,
 ) -> Candidates:
-    """Return the masks of a scan that a name may be given to.
+    """Return the masks of a scan that a name may be given to: its objects, wall and floor.
 
-    Objects are those of `shown_objects`. Wall and floor are the superpoints whose class they are, with
-    the direction of their own texts, since the object queries never learned them.
+    Wall and floor are the superpoints whose class they are, with the direction of their own texts, since the object
+    queries never learned them.
     """
-    found = shown_objects(stage, counts, config)
     pooled = inside(stage.masks[found.queries], features)
     shown = [(found.masks, found.scores.clamp(0, 1), heads.things(stage.embeddings[found.queries], pooled))]
     probability = semantic[:, :CLASSES].softmax(1)

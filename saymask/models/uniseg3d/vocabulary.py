@@ -15,8 +15,7 @@ from saymask.data.labels import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import shown_objects
-from saymask.models.uniseg3d.postprocess import points
+from saymask.models.uniseg3d.postprocess import Found, points
 from saymask.text.relevance import rise
 
 TEMPERATURE = 0.07
@@ -69,6 +68,7 @@ def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
 
 
 def named_parts(
+    found: Found,  # the scan's `naming.shown_objects`
     said: Said,
     counts: Tensor,  # int64 [S] points of each superpoint
     vocabulary: Tensor,  # float32 [V, W]
@@ -76,12 +76,11 @@ def named_parts(
 ) -> tuple[Tensor, Tensor]:
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
-    The parts are the objects of `naming.shown_objects`; what is in none of them, such as walls, is parted by the name
-    that is likeliest there, and counts with more than `config.fewest_points` points. An object's names are the mean of
-    what its query and what its superpoints say.
+    The parts are the objects; what is in none of them, such as walls, is parted by the name that is likeliest there,
+    and counts with more than `config.fewest_points` points. An object's names are the mean of what its query and what
+    its superpoints say.
     """
     local = name_logits(said.directions, vocabulary).softmax(1)
-    found = shown_objects(said.stage, counts, config)
     directions = said.stage.directions
     assert directions is not None
     own = name_logits(directions[found.queries], vocabulary).softmax(1)
