@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from saymask.atomic import write_text
+from saymask.util.files import write_text
 
 SWITCHES = ("feature_refinement", "spatial_constraint", "query_focusing")
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -67,9 +67,9 @@ def run_variant(options: argparse.Namespace, switches: tuple[str, ...], seed: in
 
 def work(job: dict[str, Any]) -> None:
     """Train one variant and measure what is not measured yet."""
-    from saymask.evaluate import evaluate
-    from saymask.threads import set_threads
-    from saymask.train import train
+    from saymask.evaluation.run import evaluate
+    from saymask.training.run import train
+    from saymask.util.cores import set_threads
 
     set_threads(job["threads"])
     out = Path(job["out"])

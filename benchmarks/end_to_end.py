@@ -15,11 +15,11 @@ import time
 import numpy as np
 import torch
 
-from saymask import hub
 from saymask.errors import InputError
+from saymask.hub import registry as hub
 from saymask.models.base import Model
 from saymask.scan import Scan
-from saymask.scene import Scene
+from saymask.scene.scene import Scene
 
 SENTENCES = (
     "the grey office chair that is closest to the door, in front of the long wooden desk",

@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.long_tail_jobs import PROTOCOL, RUNS, Job, known_result, plan, resolved, work
 from benchmarks.scheduler import Outcome, Task, run_tasks
-from saymask.atomic import check_writable, write_text
 from saymask.errors import InputError
+from saymask.util.files import check_writable, write_text
 
 COMPARED = (
     ("pretrain+ce", "ce"),
@@ -38,7 +38,7 @@ DRAWN = ("ce", "pretrain+focal")
 
 def run(jobs: Sequence[Job], at_once: int) -> dict[str, Outcome]:
     """Do what is not done, at most so many jobs at a time; return how each of them ended."""
-    from saymask.threads import environment_for
+    from saymask.util.cores import environment_for
 
     todo = [job for job in jobs if known_result(job) is None]
     names = {job.folder: job.name for job in todo}
@@ -150,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     from benchmarks.long_tail_plot import check_library
-    from saymask import hub
     from saymask.data.scenes import read_manifest
+    from saymask.hub import registry as hub
 
     check_library()
     read_manifest(Path(options.data))

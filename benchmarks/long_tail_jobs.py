@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from saymask.atomic import write_text
 from saymask.errors import InputError
 from saymask.models.base import Preset
+from saymask.util.files import write_text
 
 PROTOCOL = "scannet200"
 
@@ -144,8 +144,8 @@ def _setting(text: str) -> tuple[str, str]:
 
 def resolved(job: Job) -> Preset:
     """Return the preset of a job with its settings; raise InputError for settings that do not fit."""
-    from saymask import hub
-    from saymask.config import override
+    from saymask.hub import registry as hub
+    from saymask.util.settings import override
 
     preset = override(hub.preset(job.preset), job.settings)
     if preset.model.view.mix > 0 and preset.train.batch_size < 2:
@@ -158,7 +158,7 @@ def fingerprint(job: Job) -> str:
 
     For a job that starts from a pre-training these are also its weights, as they are now (or are not yet).
     """
-    from saymask.config import to_json
+    from saymask.util.settings import to_json
 
     preset = resolved(job)
     values = {
@@ -203,8 +203,8 @@ def known_result(job: Job) -> dict[str, Any] | None:
 
 
 def _data(job: Job) -> str:
-    """Return what `saymask.train` notes as the fingerprint of the data of a run on scans alone."""
-    from saymask.data.scans import chosen_scenes
+    """Return what `saymask.training.run` notes as the fingerprint of the data of a run on scans alone."""
+    from saymask.data.samples.scans import chosen_scenes
 
     digest, scenes = hashlib.sha256((Path(job.data) / "manifest.json").read_bytes()), resolved(job).train.scenes
     if scenes:
@@ -215,7 +215,7 @@ def _data(job: Job) -> str:
 def changed_settings(config: Mapping[str, Any], preset: Preset) -> list[str]:
     """Return the names of the settings that a run's config.json has other than the preset has now, without those that
     do not decide the result."""
-    from saymask.config import to_json
+    from saymask.util.settings import to_json
 
     changed = []
     for part in ("model", "train"):
@@ -235,8 +235,8 @@ def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def work(job: Job) -> None:
     """Train and measure one job; called in a process of its own."""
-    from saymask.threads import end_with_parent
-    from saymask.train import train
+    from saymask.training.run import train
+    from saymask.util.cores import end_with_parent
 
     end_with_parent()
     if known_result(job) is not None:
@@ -283,12 +283,12 @@ def _began_from(folder: Path) -> str:
 def measure(checkpoint: Path, data: str, limit: int) -> dict[str, Any]:
     """Return {"metrics", "scans": {name: what `pack_counts` returns}} of a checkpoint on the validation scans."""
     from benchmarks.long_tail_results import pack_counts
-    from saymask import hub
-    from saymask.data.scans import ScanDataset
-    from saymask.evaluate_scans import Wanted, measure_tasks
-    from saymask.evaluate_sentences import not_prepared
+    from saymask.data.samples.scans import ScanDataset
+    from saymask.evaluation.scan_tasks import SCAN_TASKS
+    from saymask.evaluation.scans import Wanted, measure_tasks
+    from saymask.evaluation.sentences import not_prepared
+    from saymask.hub import registry as hub
     from saymask.metrics.semantic import SemanticMetric
-    from saymask.scan_tasks import SCAN_TASKS
 
     model = hub.load_model(checkpoint)
     items = ScanDataset(data, "val", prepare=not_prepared, max_items=limit, cache_scenes=1)

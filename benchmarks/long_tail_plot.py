@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.long_tail_results import SPLITS, THIRDS
-from saymask.atomic import atomic_path
 from saymask.errors import InputError
+from saymask.util.files import atomic_path
 
 COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")
 """Told apart also by colour-blind readers (Okabe and Ito)."""

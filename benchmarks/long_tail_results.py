@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.labels import LabelClass, scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import LabelClass, scannet200
 from saymask.models.lground.frequency import Frequencies
 
 SPLITS = ("head", "common", "tail")

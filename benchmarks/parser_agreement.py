@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.parser_reading import Facts, agree, expected, found
-from saymask.data.refer import load_split
+from saymask.data.samples.sentences import load_split
 from saymask.errors import InputError
-from saymask.text.parse import parse_sentence
+from saymask.text.scene_graph.parse import parse_sentence
 
 SOURCES = ("scanrefer", "multi3drefer")
 ASPECTS = ("main", "attributes", "anchors", "anchor attributes", "relations")
@@ -116,7 +116,7 @@ def backends(wanted: str) -> list[str]:
     """Return the backends to measure; "both" leaves out spaCy where it has no model."""
     if wanted != "both":
         return [wanted]
-    from saymask.text.spacy_backend import installed_model
+    from saymask.text.scene_graph.spacy_backend import installed_model
 
     return ["rules"] + ["spacy"] * (installed_model() is not None)
 

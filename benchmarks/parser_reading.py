@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from saymask.rooms.programs import Program, modifiers
-from saymask.rooms.words import noun
-from saymask.text.graph import MAIN, Edge, Node, SceneGraph
-from saymask.text.nouns import lemma
+from saymask.rooms.language.programs import Program, modifiers
+from saymask.rooms.language.words import noun
+from saymask.text.scene_graph.graph import MAIN, Edge, Node, SceneGraph
+from saymask.text.scene_graph.nouns import lemma
 
 _ATTRIBUTES = {
     "gray": "grey", "wooden": "wood", "metallic": "metal", "cloth": "fabric", "porcelain": "ceramic",

@@ -32,10 +32,10 @@ import numpy as np
 import torch
 
 from benchmarks.sentences import new_sentences
-from saymask import hub
+from saymask.hub import registry as hub
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.scan import Scan, load_scan
-from saymask.scene import Scene
+from saymask.scene.scene import Scene
 
 AIM = 0.3  # seconds
 ROOM = 319

@@ -23,7 +23,7 @@ from statistics import median
 import torch
 
 from benchmarks.rooms_sites import room_sites
-from saymask.nn.res16unet import LEVELS, Res16Output, Res16UNet, res16unet
+from saymask.nn.res16unet.network import LEVELS, Res16Output, Res16UNet, res16unet
 from saymask.sparse import SitePyramid, build_sites, cpu_has_bf16
 
 RIVAL = {"34C": (6.05, 1.8), "34D": (43.6, 4.7)}

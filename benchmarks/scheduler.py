@@ -43,7 +43,7 @@ def run_tasks(
 
     A task that fails does not stop those that do not wait for it. What happens is told through `say` (standard error),
     and every so many seconds the last line of each log. The processes end with this call however it ends, except by a
-    kill: a command must see to that itself (`saymask.threads.end_with_parent`). Raises InputError for jobs < 1, two
+    kill: a command must see to that itself (`saymask.util.cores.end_with_parent`). Raises InputError for jobs < 1, two
     tasks of one name, and tasks that wait for an unknown one or in a circle.
     """
     say = _say if say is None else say

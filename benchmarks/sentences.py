@@ -16,7 +16,7 @@ import time
 import torch
 
 from benchmarks.end_to_end import load, procedural_room
-from saymask.scene import Scene
+from saymask.scene.scene import Scene
 
 COLORS = ("white", "grey", "black", "brown", "red", "green", "blue", "yellow")
 THINGS = ("chair", "table", "cabinet", "sofa", "lamp", "shelf", "desk", "bed")

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.rooms_sites import room_sites
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import build_sites, cpu_has_bf16
 
 WIDTHS = (32, 64, 96, 128, 160)

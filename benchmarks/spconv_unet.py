@@ -10,7 +10,7 @@ from spconv.core import ConvAlgo
 from spconv.pytorch import ops
 from torch import Tensor, nn
 
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 from saymask.sparse.importers import to_spconv2
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import saymask
-from saymask.picture import draw
+from saymask.render.picture import draw
 from saymask.rooms import make_room, scan_room
 from saymask.rooms.write import write_room
 

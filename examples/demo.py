@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 import saymask
-from saymask.picture import render
+from saymask.render.picture import render
 from saymask.rooms import make_room, scan_room
 from saymask.rooms.write import write_room
 

@@ -9,19 +9,19 @@ _HOME = {
     "Scan": "saymask.scan",
     "load_scan": "saymask.scan",
     "Masks": "saymask.masks",
-    "Scene": "saymask.scene",
-    "load_model": "saymask.hub",
-    "list_models": "saymask.hub",
+    "Scene": "saymask.scene.scene",
+    "load_model": "saymask.hub.registry",
+    "list_models": "saymask.hub.registry",
     "InputError": "saymask.errors",
 }
 __all__ = ["InputError", "Masks", "Scan", "Scene", "list_models", "load_model", "load_scan"]
 
 if TYPE_CHECKING:
     from saymask.errors import InputError
-    from saymask.hub import list_models, load_model
+    from saymask.hub.registry import list_models, load_model
     from saymask.masks import Masks
     from saymask.scan import Scan, load_scan
-    from saymask.scene import Scene
+    from saymask.scene.scene import Scene
 
 
 def __getattr__(name: str) -> Any:

@@ -142,7 +142,7 @@ class Masks:
 
     def show(self, *, title: str = "") -> None:
         """Open a picture of the scan with the masks marked (inline in a notebook)."""
-        from saymask.picture import draw
+        from saymask.render.picture import draw
 
         image = draw(self.scan, self, title=title)
         try:

@@ -14,7 +14,7 @@ from saymask.errors import InputError
 from saymask.io.ply import read_ply, write_ply
 from saymask.io.rle import decode_rle, encode_rle
 from saymask.masks import Masks, check_format
-from saymask.palette import HIGHLIGHT
+from saymask.render.palette import HIGHLIGHT
 from saymask.scan import Scan, load_scan
 from tests.io.rooms import furnished_room
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import tyro
 
-from saymask.cli import data, models, places, prompts
+from saymask.cli import coordinates as places
+from saymask.cli import data, models, prompts
 from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.

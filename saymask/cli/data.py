@@ -77,7 +77,7 @@ def prepare(
         device: Where the image model runs: auto, cpu, cuda, …
         quiet: No progress bar.
     """
-    from saymask.data.prepare import prepare
+    from saymask.data.prepare.folder import prepare
 
     report = prepare(
         raw,
@@ -116,7 +116,7 @@ def anchors(
             encoder's name, not the folder's.
         templates: Texts with one {} for the name; of several, the normalised features are averaged.
     """
-    from saymask.atomic import check_writable
+    from saymask.util.files import check_writable
 
     check_writable(out)
     if out.suffix != ".safetensors":
@@ -132,7 +132,7 @@ def anchors(
 
 def _class_names(names: str) -> tuple[str, ...]:
     """Return the names of a class list, or of a file, whose empty lines do not count."""
-    from saymask.data.labels import scannet20, scannet200
+    from saymask.labels.tables import scannet20, scannet200
 
     known = {"scannet200": scannet200, "scannet20": scannet20}
     if names in known:
@@ -153,7 +153,7 @@ def _class_names(names: str) -> tuple[str, ...]:
 def _local_encoder(name: str, folder: Path) -> "TextEncoder":
     """Return the encoder `name` from `folder`; InputError where a model of another kind lies there."""
     from saymask.text.encoder import encoder_from_folder
-    from saymask.text.sources import SOURCES, find_weights
+    from saymask.text.weights import SOURCES, find_weights
 
     if name not in SOURCES:
         raise InputError(f"--weights: expected --encoder to name what is in them ({', '.join(SOURCES)}), got {name!r}")

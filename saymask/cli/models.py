@@ -12,7 +12,7 @@ from saymask.cli.options import Switch
 
 def train(arguments: list[str]) -> int:
     """Train a preset; every field of its configuration is a flag."""
-    from saymask.hub import PRESETS, preset
+    from saymask.hub.registry import PRESETS, preset
 
     if not arguments or arguments[0].startswith("-"):
         print("usage: saymask train PRESET --data DATA --out RUN [--help for every flag of the preset]")
@@ -39,7 +39,7 @@ def train(arguments: list[str]) -> int:
     )
     command.__doc__ = f"Train {chosen.name} on prepared data."
     options: Any = tyro.cli(command, args=arguments[1:], prog=f"saymask train {chosen.name}")
-    from saymask.train import train
+    from saymask.training.run import train
 
     train(
         replace(chosen, model=options.model, train=options.train),
@@ -101,12 +101,12 @@ def evaluate(
         baselines: Also measure the baselines that need no model.
         device: auto, cpu, cuda, …
     """
-    from saymask.atomic import check_writable
+    from saymask.util.files import check_writable
 
     if json_ is not None:
         check_writable(json_)
-    from saymask.evaluate import evaluate
-    from saymask.evaluate_tables import print_table
+    from saymask.evaluation.run import evaluate
+    from saymask.evaluation.tables import print_table
 
     result = evaluate(
         None if model == "default" else model,
@@ -176,7 +176,7 @@ def models() -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from saymask.hub import PRESETS, list_models
+    from saymask.hub.registry import PRESETS, list_models
 
     table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
     for card in list_models():
@@ -193,7 +193,7 @@ def models() -> int:
 
 def doctor() -> int:
     """Say what this machine has and what saymask will use."""
-    from saymask.doctor import report
+    from saymask.cli.doctor import report
 
     for line in report():
         print(line)

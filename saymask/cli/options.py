@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff
 
-from saymask.atomic import check_writable
 from saymask.errors import InputError
+from saymask.util.files import check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 VERB_OF_TASK = {"semantic": "semantic", "instance": "instances", "panoptic": "panoptic"}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
+from saymask.cli.coordinates import read_place
 from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, Switch, timed
-from saymask.cli.places import read_place
 from saymask.errors import InputError
 
 if TYPE_CHECKING:
     from saymask.masks import Masks
-    from saymask.open_vocabulary import Views
-    from saymask.scene import Scene
+    from saymask.scene.open_vocabulary import Views
+    from saymask.scene.scene import Scene
 
 Row = dict[str, Any]
 CLASS_LISTS = ("scannet200", "scannet20")
@@ -49,7 +49,7 @@ def refer(scan: Positional[Path], sentence: Positional[str], *, options: Prompte
         options: Model, outputs, and how to read the file.
     """
     options.check()
-    from saymask.scene import check_sentence
+    from saymask.scene.scene import check_sentence
 
     check_sentence(sentence)
 
@@ -88,7 +88,7 @@ def find(
         options: Model, outputs, and how to read the file.
     """
     options.check()
-    from saymask.scene import check_names, check_threshold
+    from saymask.scene.scene import check_names, check_threshold
 
     # Before the scan is read, by the scene's own rules.
     asked = check_names(words, "words")
@@ -114,8 +114,8 @@ def find(
 
 def _views(frames: Path, encoder: str | None, masks: Path | None, every: int, options: PromptOptions) -> "Views":
     """Return the frames of a scan with CLIP; how far it got is shown where standard error is a terminal."""
-    from saymask.open_vocabulary import Views
-    from saymask.open_vocabulary.encoder import PUBLISHED
+    from saymask.scene.open_vocabulary import Views
+    from saymask.scene.open_vocabulary.encoder import PUBLISHED
 
     def done(frame: int, total: int) -> None:
         if sys.stderr.isatty():
@@ -151,7 +151,7 @@ def click(
         options: Model, outputs, and how to read the file.
     """
     options.check()
-    from saymask.clicks import check_clicks, check_places
+    from saymask.scene.clicks import check_clicks, check_places
 
     # Before the scan is read, by the scene's own rules.
     inside = [read_place(text) for text in places]
@@ -213,12 +213,12 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
     seconds: dict[str, float] = {}
     with timed(seconds, "model"):
-        from saymask import hub
+        from saymask.hub import registry as hub
 
         # One verb needs one checkpoint, not all that the default loads.
         model = hub.default_for(prompt.verb) if options.model is None else options.model
         segmenter = hub.load_model(model, device=options.device)
-    from saymask.scene import require
+    from saymask.scene.scene import require
 
     require(segmenter, prompt.verb)  # before the scan is read
     with timed(seconds, "load"):
@@ -233,7 +233,7 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
             masks.save(options.out)
     if options.picture is not None:
         with timed(seconds, "picture"):
-            from saymask.picture import render
+            from saymask.render.picture import render
 
             render(scan, masks, options.picture, title=prompt.title)
     rows = [_row(masks, i, named=prompt.verb != "refer") for i in range(len(masks))]
@@ -301,6 +301,6 @@ def _checked_classes(text: str) -> str | list[str]:
             f"--classes: expected {', '.join(CLASS_LISTS)}, or two and more names with commas between them, "
             f"got {text!r}{hint}"
         )
-    from saymask.scene import check_names
+    from saymask.scene.scene import check_names
 
     return check_names(names, "--classes")

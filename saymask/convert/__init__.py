@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from saymask.atomic import check_writable
 from saymask.errors import InputError
 from saymask.io.pickles import read_foreign, state_dict_of
+from saymask.util.files import check_writable
 
 SYSTEMS = ("less", "bqnet", "lground", "uniseg3d")
 """Systems whose official checkpoints can be converted."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saymask.data.labels import scannet20
 from saymask.errors import CheckpointError, InputError
-from saymask.hub import save_checkpoint
+from saymask.hub.registry import save_checkpoint
+from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d import UniSeg3D
 from saymask.models.uniseg3d.class_embeddings import load_class_embeddings, make_class_embeddings
 from saymask.models.uniseg3d.official import TOWER, load_official, official_names, text_tower

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saymask.data.labels import class18
 from saymask.errors import InputError
+from saymask.labels.tables import class18
 
 SOURCES = ("scanrefer", "multi3drefer")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from saymask.atomic import atomic_path
 from saymask.errors import InputError
+from saymask.util.files import atomic_path
 
 VERSION = 1
 """Number of the file format and of the way features are made; others are made anew."""

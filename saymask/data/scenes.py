@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from saymask.atomic import atomic_path
 from saymask.data.annotations import read_json
 from saymask.data.image_store import command, load_with_info
 from saymask.errors import InputError
 from saymask.scan import Scan
+from saymask.util.files import atomic_path
 
 VERSION = 1
 """Number of the file format; scenes written with another number are prepared again."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from saymask.geometry.graph import sort_weights
+from saymask.geometry.graph_segmentation import sort_weights
 from saymask.geometry.neighbours import knn
 
 

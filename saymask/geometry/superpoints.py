@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from saymask.errors import InputError
-from saymask.geometry.graph import compact_roots, edge_weight, segment_graph
+from saymask.geometry.graph_segmentation import compact_roots, edge_weight, segment_graph
 
 if TYPE_CHECKING:
     from saymask.scan import Scan
@@ -111,6 +111,6 @@ def superpoints_of(scan: "Scan") -> np.ndarray:
             # Triangles that share no vertices fall apart into thousands of crumbs: nothing to predict on.
             if superpoints.max() + 1 <= max(1, n // 8):
                 return superpoints
-    from saymask.geometry.cloud import cloud_superpoints
+    from saymask.geometry.cloud_superpoints import cloud_superpoints
 
     return cloud_superpoints(scan.points, scan.normals, scan.colors if scan.has_color else None)

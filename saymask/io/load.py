@@ -8,8 +8,8 @@ import numpy as np
 
 from saymask.errors import InputError
 from saymask.io.cloud import LABEL_TYPES, Cloud
-from saymask.io.frame import MAX_EXTENT, UNITS, check_unit, metres_per_unit
-from saymask.io.orient import AXES, find_up, rotation_to_z
+from saymask.io.units import MAX_EXTENT, UNITS, check_unit, metres_per_unit
+from saymask.io.up_axis import AXES, find_up, rotation_to_z
 from saymask.scan import MAX_POINTS, MIN_POINTS, Scan, Source
 
 TEXT = ("xyz", "pts", "csv", "txt", "asc", "xyzrgb")
@@ -68,7 +68,7 @@ def _reader(suffix: str, unit: str | None) -> Callable[[Path], Cloud]:
 
         return partial(read_mesh, scale=None if unit is None else UNITS[unit])  # samples lie 2 cm apart in metres
     else:
-        from saymask.io.text import read_text as reader
+        from saymask.io.xyz import read_text as reader
     return reader
 
 

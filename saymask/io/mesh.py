@@ -11,13 +11,13 @@ import numpy as np
 
 from saymask.errors import InputError
 from saymask.io.cloud import Cloud, read_bytes, to_uint8, truncated
-from saymask.io.sample import SPACING, is_sparse, sample_surface
+from saymask.io.mesh_sampling import SPACING, is_sparse, sample_surface
 
 
 def read_mesh(path: Path, scale: float | None = None) -> Cloud:
     """Read a mesh file as points: its vertices, or samples 2 cm apart where the triangles are large.
 
-    `scale` is metres per file unit; None means that the extent decides (`saymask.io.frame.metres_per_unit`). The
+    `scale` is metres per file unit; None means that the extent decides (`saymask.io.units.metres_per_unit`). The
     vertices of an OBJ keep the order of its `v` lines. Raises InputError for files that hold no triangles.
     """
     data = read_bytes(path)
@@ -50,7 +50,7 @@ def read_mesh(path: Path, scale: float | None = None) -> Cloud:
     )
     part = np.repeat(np.arange(len(meshes), dtype=np.int32), [len(m.faces) for m in meshes])
     if scale is None:
-        from saymask.io.frame import metres_per_unit
+        from saymask.io.units import metres_per_unit
 
         scale = metres_per_unit(path, points, unit=cloud.unit)[0]
     if is_sparse(points, faces, SPACING / scale):

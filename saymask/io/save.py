@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.atomic import atomic_path, check_writable, write_text
 from saymask.errors import InputError
 from saymask.io.cloud import COLOR_NAMES, pick
 from saymask.io.rle import encode_rle
 from saymask.masks import Masks, check_format
+from saymask.util.files import atomic_path, check_writable, write_text
 
 PAINT = np.array([[255, 40, 90], [0, 170, 255], [255, 180, 0], [120, 220, 0], [180, 80, 255], [0, 210, 180]], np.uint8)
 """Colours of `colored=True` for masks without labels, in turn."""
@@ -158,7 +158,7 @@ def _paint(masks: Masks) -> np.ndarray:
     """Return the strong colour of every mask, uint8 [M, 3]; masks with labels have those of their classes."""
     if masks.labels is None:
         return PAINT[np.arange(len(masks)) % len(PAINT)]
-    from saymask.palette import mask_colors
+    from saymask.render.palette import mask_colors
 
     return np.rint(mask_colors(masks)).astype(np.uint8)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import read_json
-from saymask.data.labels import LABEL_TABLE, LabelTable, packaged_label_table, read_label_table
 from saymask.errors import InputError
 from saymask.io.cloud import Cloud
+from saymask.labels.tables import LABEL_TABLE, LabelTable, packaged_label_table, read_label_table
 from saymask.scan import MIN_POINTS, Scan, Source
 
 MESH = "_vh_clean_2.ply"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from saymask.data.annotations import Annotation
-from saymask.data.labels import raw_category
 from saymask.data.scenes import SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
+from saymask.labels.tables import raw_category
 from saymask.metrics.protocols import Protocol, get_protocol
 from saymask.metrics.referring import ReferMetric
 
@@ -67,7 +67,7 @@ def program_oracle(data: str | Path, annotations: Sequence[Annotation], protocol
     This is 1 where sentences, rooms and scans agree; a program whose answer is not clear-cut finds nothing.
     """
     from saymask.rooms.files import read_room
-    from saymask.rooms.programs import Ambiguous, Evaluator, check
+    from saymask.rooms.language.programs import Ambiguous, Evaluator, check
 
     @lru_cache(maxsize=16)
     def evaluator(scene_id: str) -> Evaluator:

@@ -13,8 +13,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from saymask.data.labels import LabelClass, scannet20, scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import LabelClass, scannet20, scannet200
 from saymask.metrics.gather import Records
 
 NO_CLASS = -1

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.labels import scannet20
 from saymask.errors import InputError
+from saymask.labels.tables import scannet20
 from saymask.metrics.benchmark import NO_CLASS, SceneMetric, by_name
 from saymask.metrics.overlap import label_iou
 

@@ -9,8 +9,8 @@ compared with, and how sure of it the model is taken to be:
 | `uniseg3d` | things | the superpoints of which more than half belongs to it | probability of its true class |
 
 The second is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
-confidence knows the right answer (Q3, Q4). Whoever calls compares and gives the confidence (`saymask.evaluate_clicks`
-does); `Rule` says how.
+confidence knows the right answer (Q3, Q4). Whoever calls compares and gives the confidence
+(`saymask.evaluation.tasks.click` does); `Rule` says how.
 """
 
 from collections.abc import Sequence

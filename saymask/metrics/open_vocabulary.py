@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saymask.data.labels import FOLDER
 from saymask.errors import InputError
+from saymask.labels.tables import FOLDER
 from saymask.metrics.benchmark import MOST_INSTANCES, by_name, get_benchmark, mean_defined, members
 from saymask.metrics.instance import AP25, AP50, STRICT, InstanceMetric
 from saymask.metrics.overlap import Truth
@@ -25,7 +25,7 @@ GROUPS: tuple[Group, ...] = ("overall", "head", "common", "tail", "base", "novel
 
 
 def _table(name: str) -> dict[str, Any]:
-    return json.loads((FOLDER / "tables" / name).read_text(encoding="utf-8"))
+    return json.loads((FOLDER / "classes" / name).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)

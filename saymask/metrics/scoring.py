@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import Annotation, read_entries
-from saymask.data.refer import ReferDataset, annotation_path, by_scene, load_split, sources_of
+from saymask.data.samples.sentences import ReferDataset, annotation_path, by_scene, load_split, sources_of
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of

@@ -17,12 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from numba import njit
 
-from saymask.atomic import check_writable, write_text
 from saymask.data.scenes import load_scene, read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.overlap import Truth, read_truth
 from saymask.metrics.semantic import SemanticMetric
+from saymask.util.files import check_writable, write_text
 
 MASKS = "predicted_masks"
 

@@ -14,7 +14,7 @@ from saymask.data.annotations import Annotation
 from saymask.scan import Scan
 
 if TYPE_CHECKING:
-    from saymask.scene import Scene
+    from saymask.scene.scene import Scene
 
 VERBS = ("refer", "find", "click", "semantic", "instances", "panoptic")
 
@@ -97,7 +97,7 @@ class TrainConfig:
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
     task: str = "refer"
-    """What is validated (`saymask.evaluate.TASKS`), or `none`."""
+    """What is validated (`saymask.evaluation.run.TASKS`), or `none`."""
     protocol: str = "less"
     """Evaluation protocol of the validation metric; with task `all` `plain` or `uniseg3d`."""
     max_val: int = 0
@@ -127,7 +127,7 @@ class Model(nn.Module, ABC):
     - `click(encoded, points) -> Prediction`: points int64 [K] are rows of `Scan.points`, K ≥ 1, none twice; row k of
       the logits [K, S] and scores [K] is the answer to click k alone. Clicks do not see each other, so one decoder pass
       takes all of them, and negative clicks, which ask the same, are combined with positive ones outside the model
-      (`saymask.results.combine_clicks` compares logits of different clicks). A point without a support row
+      (`saymask.scene.to_masks.combine_clicks` compares logits of different clicks). A point without a support row
       (index -1) gets any row; it is refused afterwards.
     - `semantic(encoded, classes=None) -> Classes`: a class per support row.
     - `instances(encoded) -> Objects`: every object.
@@ -197,7 +197,9 @@ class Model(nn.Module, ABC):
     def encode(self, scan: Scan) -> "Scene":
         """Encode a scan: the slow step, after which every prompt is cheap."""
         self.get_ready()
-        from saymask.scene import Scene  # the one import against the stream: what a user calls first lives on the model
+        from saymask.scene.scene import (
+            Scene,  # the one import against the stream: what a user calls first lives on the model
+        )
 
         return Scene(self, scan)
 

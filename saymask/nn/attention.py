@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from saymask.nn.folded import pool, spread
+from saymask.nn.folded_attention import pool, spread
 
 
 class Attention(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from saymask.errors import InputError
 from saymask.geometry.camera import Crop, center_crop
-from saymask.text.sources import SOURCES
+from saymask.text.weights import SOURCES
 
 IMAGE_ENCODERS = tuple(name for name in SOURCES if name.startswith("clip-"))
 """Names of image towers that can be had without knowing a path."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.geometry.voxelize import unique_cells
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import SitePyramid, build_sites, pool_mean
 
 

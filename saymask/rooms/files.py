@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from saymask.atomic import write_text
 from saymask.errors import InputError
-from saymask.rooms.programs import Ambiguous, Evaluator, check
+from saymask.rooms.language.programs import Ambiguous, Evaluator, check
 from saymask.rooms.room import Room, Thing
+from saymask.util.files import write_text
 
 
 def room_to_json(room: Room) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from saymask.atomic import check_writable, write_text
 from saymask.errors import InputError
 from saymask.rooms.mesh import VERSION, make_room, random_state, room_id
-from saymask.rooms.sensor import check_sensor, scan_room, seen_things
+from saymask.rooms.sensor.ideal import check_sensor, scan_room, seen_things
 from saymask.rooms.write import scan_files, write_label_table, write_room
+from saymask.util.files import check_writable, write_text
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
 # Published figures that a card shows beside its own (specification of LESS B.6; head and tail as in rooms.md).
@@ -97,8 +97,8 @@ def _complete(out: Path, id: str) -> bool:
 
 def make_one(job: tuple[str, str, int, int, str]) -> str:
     """Make, scan, describe and write one room: (OUT, split, index, seed, sensor); return its id."""
-    from saymask.rooms.describe import describe
     from saymask.rooms.files import write_room_json
+    from saymask.rooms.language.describe import describe
 
     out, split, index, seed, sensor = job
     mesh = make_room(split, index, seed)
@@ -204,7 +204,7 @@ def _card(
     out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int], seed: int, sensor: str
 ) -> dict[str, Any]:
     from saymask.data.annotations import unique_multiple
-    from saymask.rooms.describe import sentence_statistics
+    from saymask.rooms.language.describe import sentence_statistics
 
     everything = [room for split in records.values() for room in split.values()]
     present: dict[str, int] = {}

@@ -6,7 +6,7 @@ from math import atan2, cos, hypot, pi, sin
 import numpy as np
 
 from saymask.rooms.boxes import Upright, overlap, part_boxes
-from saymask.rooms.furniture import Model, build
+from saymask.rooms.furniture.design import Model, build
 from saymask.rooms.room import Room, Thing
 
 Point = tuple[float, float]

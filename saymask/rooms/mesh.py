@@ -6,10 +6,11 @@ from math import pi
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.rooms import kinds_home, kinds_work
+from saymask.rooms.furniture.parts import Part, rotation
+from saymask.rooms.kinds import home as kinds_home
+from saymask.rooms.kinds import work as kinds_work
+from saymask.rooms.kinds.groups import SHARES, rare_things
 from saymask.rooms.layout import Layout
-from saymask.rooms.parts import Part, rotation
-from saymask.rooms.places import SHARES, rare_things
 from saymask.rooms.reach import reachable
 from saymask.rooms.room import Room
 from saymask.rooms.shell import Style, dress_windows, empty_room

@@ -7,7 +7,7 @@ import numpy as np
 
 from saymask.rooms.boxes import Upright
 from saymask.rooms.colors import RGB
-from saymask.rooms.furniture import Model
+from saymask.rooms.furniture.design import Model
 from saymask.rooms.layout import Layout, Placed, Wall
 
 # Area in m2, longest side / shortest side, chance of an l-shape, number of windows, floor coverings.

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.atomic import write_text
-from saymask.data.labels import packaged_label_table, scannet20
-from saymask.rooms.furniture import categories
+from saymask.labels.tables import packaged_label_table, scannet20
+from saymask.rooms.furniture.design import categories
 from saymask.rooms.mesh import RoomMesh
-from saymask.rooms.sensor import Capture
+from saymask.rooms.sensor.ideal import Capture
+from saymask.util.files import write_text
 
 SHELL = ("wall", "floor", "ceiling")
 # Column nyu40class of the label table (NYU Depth v2, 40 classes; 24 spelled as in ScanRefer's copy).

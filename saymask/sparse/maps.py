@@ -54,7 +54,7 @@ class KernelMap:
         """Return int64 [K, B + 1]: the first pair of each block of `rows` output rows, per offset (CPU, cached)."""
         key = ("blocks", rows)
         if key not in self._cache:
-            from saymask.sparse.cpu_sites import block_starts
+            from saymask.sparse.backends.cpu.sites import block_starts
 
             self._cache[key] = block_starts(self.out_rows, self.starts, rows, self.n_out)
         return self._cache[key]
@@ -93,7 +93,7 @@ def build_map(in_keys: Tensor, out_keys: Tensor, size: int, *, step: int = 1, ba
     the output sites in input units. `step` multiplies the offsets. A transposed convolution from A to B is the
     `transposed` of the map built with inputs B and outputs A.
     """
-    from saymask.sparse.backends import backend_for
+    from saymask.sparse.backends.select import backend_for
 
     steps = [key_step(offset) for offset in kernel_offsets(size, step=step)]
     same = in_keys is out_keys and size % 2 == 1
@@ -106,7 +106,7 @@ def map_from_parents(parent: Tensor, tap: Tensor, n_coarse: int) -> KernelMap:
 
     parent: int32 [V], -1 where a fine site has no coarse site; tap: uint8 [V], 4 (x mod 2) + 2 (y mod 2) + (z mod 2).
     """
-    from saymask.sparse.backends import backend_for
+    from saymask.sparse.backends.select import backend_for
 
     in_rows, out_rows, starts = backend_for(parent).pairs_by_tap(parent, tap)
     return KernelMap(in_rows, out_rows, starts, len(parent), n_coarse)

@@ -35,7 +35,7 @@ class SparseConv(nn.Module):
 
     def packed(self, *, bf16: bool) -> np.ndarray:
         """Return the weight as the CPU kernels read it, packed anew when the parameter has changed."""
-        from saymask.sparse.cpu import pack_weight
+        from saymask.sparse.backends.cpu.ops import pack_weight
 
         state = (self.weight.data_ptr(), self.weight._version, bf16)
         if self._packed is None or self._packed[0] != state:

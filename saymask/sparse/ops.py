@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from saymask.errors import InputError
-from saymask.sparse.backends import backend_for
+from saymask.sparse.backends.select import backend_for
 from saymask.sparse.maps import KernelMap
 from saymask.sparse.sites import Level
 

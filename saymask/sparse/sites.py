@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from saymask.errors import InputError
-from saymask.sparse.backends import backend_for
+from saymask.sparse.backends.select import backend_for
 from saymask.sparse.keys import FIELD_BITS, unpack_keys
 from saymask.sparse.maps import KernelMap, build_map, map_from_parents
 

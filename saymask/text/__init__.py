@@ -2,8 +2,8 @@
 
 from saymask.text.cache import CachedText
 from saymask.text.encoder import TextEncoder, TextFeatures, check_sentence, load_text_encoder
-from saymask.text.sources import find_weights
 from saymask.text.store import cache_folder
+from saymask.text.weights import find_weights
 
 __all__ = [
     "CachedText",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from saymask.errors import InputError
-from saymask.text.sources import OPEN_CLIP_CONFIG, open_clip_weights
+from saymask.text.weights import OPEN_CLIP_CONFIG, open_clip_weights
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModelWithProjection

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.text.sources import find_weights, open_clip_weights
+from saymask.text.weights import find_weights, open_clip_weights
 
 MOST_WORDS = 512
 """Sentences with more words than this are refused by `check_sentence`."""

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from benchmarks import prompts
-from saymask import hub
+from saymask.hub import registry as hub
 from saymask.models.base import VERBS
 from saymask.scan import Scan
-from saymask.scene import Scene
-from tests import toy_clicks
-from tests.toy_model import make_scan
+from saymask.scene.scene import Scene
+from tests.models import toy_clicks
+from tests.models.toy_model import make_scan
 
 
 def toy_scan() -> Scan:

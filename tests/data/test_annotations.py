@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saymask.data.annotations import EVAL_TYPES, corrected, load_annotations, mark_multiple, unique_multiple
-from saymask.data.labels import class18
 from saymask.errors import InputError
+from saymask.labels.tables import class18
 
 
 def entry(scene="s0", object_id="3", ann="0", name="office_chair", **extra):

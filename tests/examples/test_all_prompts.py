@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 from examples import all_prompts
-from saymask import hub
+from saymask.hub import registry as hub
 from saymask.io.ply import read_ply, write_ply
 from saymask.masks import Masks
 from saymask.models.base import VERBS, Prediction, Preset
 from saymask.scan import Scan
-from tests import toy_clicks
-from tests.toy_model import make_scan
+from tests.models import toy_clicks
+from tests.models.toy_model import make_scan
 
 
 class Knower(toy_clicks.Pointer):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.geometry.cloud import cloud_superpoints
-from saymask.geometry.graph import compact_roots, segment_graph, sort_weights
+from saymask.geometry.cloud_superpoints import cloud_superpoints
+from saymask.geometry.graph_segmentation import compact_roots, segment_graph, sort_weights
 from saymask.geometry.superpoints import (
     mesh_superpoint_roots,
     mesh_superpoints,

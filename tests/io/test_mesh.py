@@ -4,7 +4,7 @@ import trimesh
 
 from saymask.errors import InputError
 from saymask.io.mesh import read_mesh
-from saymask.io.sample import face_areas, is_sparse, sample_surface
+from saymask.io.mesh_sampling import face_areas, is_sparse, sample_surface
 from tests.io.rooms import bumpy
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.data.labels import packaged_label_table
 from saymask.errors import InputError
 from saymask.io import scannet
 from saymask.io.scannet import Group, drop_doubled, label_points, read_scan_folder, read_scannet_scan
+from saymask.labels.tables import packaged_label_table
 from tests.data.fake_scannet import make_fake_scannet, write_mesh
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from saymask.data.annotations import load_annotations
-from saymask.data.prepare import prepare
-from saymask.data.refer import annotation_path, load_split
+from saymask.data.prepare.folder import prepare
+from saymask.data.samples.sentences import annotation_path, load_split
 from saymask.data.scenes import load_scene, read_scene_info, scene_path, target_mask
 from saymask.errors import InputError
 from saymask.metrics.baselines import all_baselines, class_oracle, nothing, program_oracle, random_object

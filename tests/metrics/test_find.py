@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.data.labels import scannet20, scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import scannet20, scannet200
 from saymask.metrics import find
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.find import FindMetric, names_in

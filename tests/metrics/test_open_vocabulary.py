@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.evaluation import make_scene
-from saymask.data.labels import scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import scannet200
 from saymask.metrics import open_vocabulary
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.instance import AP50, InstanceMetric

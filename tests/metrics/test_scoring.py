@@ -13,18 +13,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask import hub
 from saymask.data.annotations import EVAL_TYPES
-from saymask.data.refer import ReferDataset, load_split
+from saymask.data.samples.sentences import ReferDataset, load_split
 from saymask.data.scenes import load_scene, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluate import evaluate
-from saymask.evaluate_sentences import answer, measure, point_logits
-from saymask.evaluate_tables import print_table
+from saymask.evaluation.run import evaluate
+from saymask.evaluation.sentences import answer, measure, point_logits
+from saymask.evaluation.tables import print_table
+from saymask.hub import registry as hub
 from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
 from saymask.metrics.baselines import nothing
 from saymask.models.base import Prediction
-from tests.toy_model import make_prepared, register
+from tests.models.toy_model import make_prepared, register
 
 KINDS = [("zt_w_d", []), ("zt_wo_d", []), ("st_w_d", [1]), ("st_wo_d", [2]), ("mt", [0, 3]), ("mt", [0, 1, 2])]
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.evaluation import plain_iou
-from saymask.data.labels import scannet20, scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import scannet20, scannet200
 from saymask.metrics import semantic
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.records import flatten

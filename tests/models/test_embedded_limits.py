@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from saymask import hub
 from saymask.errors import InputError
+from saymask.hub import registry as hub
 from saymask.masks import Masks
 from saymask.models.base import VERBS, Model
 from saymask.scan import Scan
-from saymask.scene import Scene
+from saymask.scene.scene import Scene
 from tests.models.fakes import small_scan
 
 NAMES = [card["name"] for card in hub.list_models()]

@@ -6,7 +6,7 @@ from torch import nn
 
 from saymask.errors import CheckpointError, InputError
 from saymask.models.importing import Report, fit, from_spconv, renamed, spconv_shape
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 
 
 def test_the_first_pattern_that_matches_all_of_a_name():

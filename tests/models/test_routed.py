@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from saymask import hub
 from saymask.errors import InputError
-from saymask.evaluate import evaluate
+from saymask.evaluation.run import evaluate
+from saymask.evaluation.workers import loaded
 from saymask.geometry import superpoints
+from saymask.hub import registry as hub
 from saymask.models.base import VERBS, Model
 from saymask.models.routed import METHODS, Each, Routed, route
-from saymask.pool import loaded
 from saymask.scan import Scan
-from saymask.scene import Scene
-from tests import toy_clicks, toy_model
+from saymask.scene.scene import Scene
 from tests.io.rooms import furnished_room
-from tests.toy_model import Seer, SeerConfig, Toy, ToyConfig, make_prepared, make_scan
+from tests.models import toy_clicks, toy_model
+from tests.models.toy_model import Seer, SeerConfig, Toy, ToyConfig, make_prepared, make_scan
 
 ROUTES = {"refer": "toy.tiny", "click": "toy.pointer", "panoptic": "toy.pointer"}
 ASK = {

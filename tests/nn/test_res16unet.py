@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from torch.nn import functional as F
 
 from saymask.errors import CheckpointError, InputError
+from saymask.models.lground.losses.offsets import instance_centers, offset_losses, offset_targets
 from saymask.models.lground.official import (
     load_official,
     network_of,
@@ -20,8 +21,7 @@ from saymask.models.lground.official import (
     official_state,
     plain_state,
 )
-from saymask.models.lground.offsets import instance_centers, offset_losses, offset_targets
-from saymask.nn.res16unet import PLANES, Res16Plan, Res16UNet, res16_plan, res16unet, small_plan
+from saymask.nn.res16unet.network import PLANES, Res16Plan, Res16UNet, res16_plan, res16unet, small_plan
 from saymask.sparse import build_sites, cpu_has_bf16, use_backend
 from saymask.sparse.importers import to_minkowski
 from tests.parity import GOLDEN, fill_state, load

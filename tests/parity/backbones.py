@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import SitePyramid, use_backend
 from tests.parity import fill_state
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from saymask.geometry.sampling import farthest_point_sampling
 from saymask.models.bqnet.attention import distance_weights
+from saymask.models.bqnet.cfnet_modules import nearest_queries
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
-from saymask.models.bqnet.focus import nearest_queries
 from saymask.models.bqnet.heads import blocked_by
 from saymask.models.bqnet.official import BACKBONE, UNUSED, decoder_names, load_official
 from saymask.models.bqnet.outputs import Outputs
-from saymask.models.bqnet.select import choose
+from saymask.models.bqnet.query_selection import choose
 from saymask.nn.blocks import forbidding, unit
 from saymask.nn.superpoints import SuperpointUNet
 from tests.parity import Check, case, fill_state, fill_tensor

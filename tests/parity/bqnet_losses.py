@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.models.bqnet.align import hard_triplet
+from saymask.models.bqnet.alignment import hard_triplet
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.losses import dice, focal, indicator_sum, iou, losses, stage_terms
 from saymask.models.bqnet.matching import match, targets

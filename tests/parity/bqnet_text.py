@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from saymask.data.labels import LABEL_TABLE
+from saymask.labels.tables import LABEL_TABLE
 from saymask.text.clean import PREFIX, clean_caption, model_text
-from saymask.text.dependency import Chunk, DependencyParse, Token, scene_graph
-from saymask.text.graph import SceneGraph
+from saymask.text.scene_graph.dependency import Chunk, DependencyParse, Token, scene_graph
+from saymask.text.scene_graph.graph import SceneGraph
+from saymask.text.scene_graph.vocabulary import Vocabulary, raw_categories, union_sha256
 from saymask.text.token_maps import token_map, token_rows
-from saymask.text.vocabulary import Vocabulary, raw_categories, union_sha256
 from tests.parity import Check, case, load
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -114,7 +114,7 @@ def golden_vocabulary(path: Path, entries: list[dict[str, Any]]) -> Vocabulary:
         categories = raw_categories(table)
     else:
         print(f"{path.name}: {LABEL_TABLE} is absent, ScanNet200's class names stand for its names", file=sys.stderr)
-        classes = load(Path(__file__).resolve().parents[2] / "saymask/data/tables/scannet200.json")["classes"]
+        classes = load(Path(__file__).resolve().parents[2] / "saymask/labels/classes/scannet200.json")["classes"]
         categories = frozenset(entry["name"] for entry in classes)
     objects = (categories - frozenset(lists["scannet_raw_category_excluded"])) | frozenset(lists["rio_names"])
     return Vocabulary(objects, frozenset(lists["object_names_extra"]), frozenset(lists["scene_nouns"]))

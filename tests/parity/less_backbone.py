@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import build_sites, inference_precision
 from saymask.sparse.importers import to_spconv2
 from tests.parity import Check, case, fill_tensor

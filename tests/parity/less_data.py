@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import Annotation, unique_multiple
-from saymask.data.augment import LessItem, less_item, view_dependent
-from saymask.data.labels import class18, packaged_label_table
 from saymask.data.scenes import align
 from saymask.geometry.normals import vertex_normals
 from saymask.geometry.voxelize import first_appearance
 from saymask.io import scannet
+from saymask.labels.tables import class18, packaged_label_table
 from saymask.metrics.protocols import select_points
 from saymask.metrics.referring import ReferMetric
+from saymask.models.less.transform import LessItem, less_item, view_dependent
 from tests.parity import Check, case
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saymask.data.augment import LessItem
 from saymask.models.less import Less, LessConfig, compat
 from saymask.models.less import losses as less_losses
 from saymask.models.less.batch import make_sample
-from saymask.models.less.layers import QueryDecoder, WordAttention, forbidden_rows, projection, sentence_weights
+from saymask.models.less.network import QueryDecoder, WordAttention, forbidden_rows, projection, sentence_weights
 from saymask.models.less.official import (
     DEAD,
     OFFICIAL_WIDTHS,
@@ -22,6 +21,7 @@ from saymask.models.less.official import (
     official_name,
     official_names,
 )
+from saymask.models.less.transform import LessItem
 from saymask.text import TextFeatures
 from tests.parity import GOLDEN, Check, case, fill_state, fill_tensor
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.labels import scannet200
+from saymask.labels.tables import scannet200
 from saymask.models.lground.cluster import LEGACY, TRAINER, Clustering, propose
 from tests.parity import Check, case
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.labels import scannet200
+from saymask.labels.tables import scannet200
 from saymask.models.lground.insert import Insertion, TailBank, insert
 from saymask.models.lground.transform import (
     Augmentation,

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.models.lground.classify import (
+from saymask.models.lground.losses.classification import (
     class_splits,
     classification_loss,
     cross_entropy,
     focal,
     reduce_losses,
 )
-from saymask.models.lground.contrast import (
+from saymask.models.lground.losses.contrastive import (
     anchor_cross_entropy,
     anchor_mse,
     contrastive,

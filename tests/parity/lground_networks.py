@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saymask.models.lground.classify import cross_entropy
+from saymask.models.lground.losses.classification import cross_entropy
+from saymask.models.lground.losses.offsets import instance_centers, offset_losses, offset_targets
 from saymask.models.lground.official import load_official, official_name, official_state
-from saymask.models.lground.offsets import instance_centers, offset_losses, offset_targets
-from saymask.nn.res16unet import Res16UNet, res16unet
+from saymask.nn.res16unet.network import Res16UNet, res16unet
 from saymask.sparse import SitePyramid, build_sites, use_backend
 from tests.parity import Check, case, fill_state
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from saymask.data.labels import packaged_label_table
 from saymask.geometry.votes import one_hot, vote
+from saymask.labels.tables import packaged_label_table
 from saymask.metrics.benchmark import MOST_INSTANCES, get_benchmark
 from saymask.models.uniseg3d.batch import sentence_each
 from saymask.models.uniseg3d.clicks import agile_clicks, training_clicks

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.data.labels import scannet20, scannet200
+from saymask.labels.tables import scannet20, scannet200
 from saymask.rooms import colors
-from saymask.rooms.furniture import DESIGNS, build, categories
-from saymask.rooms.parts import Part, rotation
+from saymask.rooms.furniture.design import DESIGNS, build, categories
+from saymask.rooms.furniture.parts import Part, rotation
 
 ALL = [(category, option.name) for category in categories() for option in DESIGNS[category]]
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from saymask.errors import InputError
 from saymask.rooms import make_room
 from saymask.rooms.boxes import Upright, overlap
+from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.layout import Layout
 from saymask.rooms.mesh import KINDS, LEAST_THINGS, MOST_THINGS, RoomMesh, room_id
-from saymask.rooms.parts import rotation
 from saymask.rooms.reach import reachable
 from saymask.rooms.room import Thing
 from saymask.rooms.shell import PLANS, empty_room

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from saymask.data.annotations import load_annotations
-from saymask.data.labels import read_label_table, scannet200
 from saymask.errors import InputError
+from saymask.labels.tables import read_label_table, scannet200
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.rooms.files import program_oracle, read_programs, read_rooms
 from saymask.rooms.generate import generate, split_hash

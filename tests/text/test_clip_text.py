@@ -8,9 +8,9 @@ from torch import nn
 
 from saymask.errors import InputError
 from saymask.text import load_text_encoder
-from saymask.text import sources as sources_module
+from saymask.text import weights as sources_module
 from saymask.text.clip_text import clip_text_model, open_clip_name
-from saymask.text.sources import SOURCES, find_weights
+from saymask.text.weights import SOURCES, find_weights
 from tests.text.open_clip import open_clip_state, tiny_open_clip
 from tests.text.tiny import SENTENCES
 

@@ -10,8 +10,8 @@ import torch
 
 from saymask.errors import InputError
 from saymask.text import TextEncoder, check_sentence, load_text_encoder
-from saymask.text import sources as sources_module
-from saymask.text.sources import SOURCES, find_weights, package_folder
+from saymask.text import weights as sources_module
+from saymask.text.weights import SOURCES, find_weights, package_folder
 from tests.text.tiny import SENTENCES
 
 KINDS = ["roberta", "bert", "clip", "clip whole"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import processors
 
-from saymask.text.graph import word_spans
+from saymask.text.scene_graph.graph import word_spans
 from saymask.text.token_maps import Spans, token_map, token_maps, token_rows
 from tests.parity import GOLDEN
 from tests.text.tiny import _byte_level

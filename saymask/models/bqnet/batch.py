@@ -28,7 +28,7 @@ from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scan
 from saymask.scan import Scan
 from saymask.text import TextFeatures, check_sentence
 from saymask.text.clean import model_text
-from saymask.text.parse import parse_sentence
+from saymask.text.scene_graph.parse import parse_sentence
 from saymask.text.token_maps import token_maps
 
 _PUNCTUATION = frozenset(".,;!?")

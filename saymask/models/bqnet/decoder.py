@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from saymask.errors import InputError
 from saymask.models.bqnet.attention import CrossAttention, GatedSelfAttention, SelfAttention, distance_weights
+from saymask.models.bqnet.cfnet_modules import Focus, foreground_belief
 from saymask.models.bqnet.config import BQNetConfig
-from saymask.models.bqnet.focus import Focus, foreground_belief
 from saymask.models.bqnet.heads import Heads, blocked_by
 from saymask.models.bqnet.outputs import Outputs, Stage
-from saymask.models.bqnet.select import QuerySelection, choose, per_sentence
+from saymask.models.bqnet.query_selection import QuerySelection, choose, per_sentence
 from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
-from saymask.nn.folded import narrowed
-from saymask.nn.places import Places
+from saymask.nn.folded_attention import narrowed
+from saymask.nn.positional_encoding import Places
 
 
 class ScanInput(nn.Module):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saymask.data.labels import packaged_label_table, scannet20
+from saymask.labels.tables import packaged_label_table, scannet20
 from saymask.models.bqnet.outputs import NO_INSTANCE
 
 _NEVER_NAMED = (1, 2, 24, 39)

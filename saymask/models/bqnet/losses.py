@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from saymask.models.bqnet.align import hard_triplet, semantic_alignment
+from saymask.models.bqnet.alignment import hard_triplet, semantic_alignment
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.matching import Targets, mask_rows, match, targets
 from saymask.models.bqnet.outputs import Outputs, Truth

@@ -23,9 +23,9 @@ from saymask.models.bqnet.batch import Batch, Sample, caption, collate, make_sam
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.losses import losses
-from saymask.models.bqnet.objects import separate_objects, split_objects
 from saymask.models.bqnet.outputs import Outputs
-from saymask.nn.parts import best_part, touching
+from saymask.models.bqnet.postprocess import separate_objects, split_objects
+from saymask.nn.components import best_part, touching
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid

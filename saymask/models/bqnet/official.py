@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.importing import Layout, Report, fit, from_spconv, names_of_parts, part_of, renamed, spconv_shape
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 
 UNUSED = (
     r"dec\.lqg\.|dec\.sem_cls_heads?\.|dec\.indi_norm\.|dec\.(lia|ila|qia|qla)_layers\.\d+\.norm\."

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.data.augment import LessItem
 from saymask.geometry.voxelize import unique_cells
+from saymask.models.less.transform import LessItem
 from saymask.nn.superpoints import Pooling, site_pooling
 from saymask.text import TextFeatures
 

@@ -14,17 +14,17 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
-from saymask.data.augment import less_item
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.base import Model, Prediction
 from saymask.models.less.batch import Batch, Sample, collate, make_sample
 from saymask.models.less.config import LessConfig
-from saymask.models.less.layers import QueryDecoder, WordAttention, projection, sentence_weights
 from saymask.models.less.losses import area_loss, contrast_loss, segmentation_loss
-from saymask.models.less.select import select_rows, support_graph
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.models.less.network import QueryDecoder, WordAttention, projection, sentence_weights
+from saymask.models.less.postprocess import select_rows, support_graph
+from saymask.models.less.transform import less_item
+from saymask.nn.unet.network import SparseUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites, pool_mean
 from saymask.text import CachedText, TextFeatures, load_text_encoder

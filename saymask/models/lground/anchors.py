@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from saymask.atomic import atomic_path, check_writable
-from saymask.data.labels import scannet200
 from saymask.errors import InputError
 from saymask.io.pickles import read_pickle
+from saymask.labels.tables import scannet200
 from saymask.text.cache import CachedText
 from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
+from saymask.util.files import atomic_path, check_writable
 
 ENCODER = "clip-vit-b32"
 """Encoder of the published anchors; `minilm` works without a network."""

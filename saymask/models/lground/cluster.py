@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-from saymask.data.labels import LabelClass
 from saymask.errors import InputError
 from saymask.geometry.neighbours import MOST_IN_BALL, ball_query, bfs_cluster
+from saymask.labels.tables import LabelClass
 from saymask.models.lground.frequency import CLASSES
 
 _CELL_BITS = 18

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.atomic import check_writable, write_text
-from saymask.data.labels import scannet20, scannet200
 from saymask.data.scenes import read_manifest, read_scene_info, scene_path
 from saymask.errors import InputError
 from saymask.io.pickles import read_pickle
+from saymask.labels.tables import scannet20, scannet200
+from saymask.util.files import check_writable, write_text
 
 CLASSES = {"semantic200": scannet200, "semantic20": scannet20}
 """Label of a prepared scene → its classes."""

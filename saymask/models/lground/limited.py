@@ -1,6 +1,6 @@
 """Training with few annotations: a share of the points of every object (LGround §2.3).
 
-A share of the scans instead is chosen by `saymask.data.scans`.
+A share of the scans instead is chosen by `saymask.data.samples.scans`.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.data.scans import check_share
+from saymask.data.samples.scans import check_share
 from saymask.errors import InputError
 from saymask.geometry.sampling import farthest_point_sampling
 from saymask.io.pickles import read_pickle

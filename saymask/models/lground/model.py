@@ -17,21 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
-from saymask.data.labels import LabelClass
 from saymask.errors import InputError
+from saymask.labels.tables import LabelClass
 from saymask.models.base import Classes, Model, Objects
 from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
 from saymask.models.lground.batch import Batch, Sample, collate, make_sample
-from saymask.models.lground.classify import class_splits, classification_loss, reduce_losses
 from saymask.models.lground.config import LGroundConfig
-from saymask.models.lground.contrast import (
-    anchor_cross_entropy,
-    anchor_mse,
-    contrastive,
-    cosine,
-    norm_penalty,
-    voxel_contrast,
-)
 from saymask.models.lground.frequency import (
     CLASSES,
     class_weights,
@@ -40,8 +31,17 @@ from saymask.models.lground.frequency import (
     read_sampling_weights,
 )
 from saymask.models.lground.insert import TailBank, build_bank
-from saymask.models.lground.offsets import offset_losses, offset_targets
-from saymask.models.lground.support import (
+from saymask.models.lground.losses.classification import class_splits, classification_loss, reduce_losses
+from saymask.models.lground.losses.contrastive import (
+    anchor_cross_entropy,
+    anchor_mse,
+    contrastive,
+    cosine,
+    norm_penalty,
+    voxel_contrast,
+)
+from saymask.models.lground.losses.offsets import offset_losses, offset_targets
+from saymask.models.lground.postprocess import (
     TEMPERATURE,
     Support,
     group_found,
@@ -49,7 +49,7 @@ from saymask.models.lground.support import (
     likeliest,
     make_support,
 )
-from saymask.nn.res16unet import LEVELS, Res16Output, Res16UNet
+from saymask.nn.res16unet.network import LEVELS, Res16Output, Res16UNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites
 from saymask.text import CachedText, load_text_encoder

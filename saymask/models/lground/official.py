@@ -13,7 +13,7 @@ from torch import Tensor
 
 from saymask.errors import CheckpointError
 from saymask.models.importing import Report, fit, renamed
-from saymask.nn.res16unet import PLANES, REPEATS, Res16Plan, Res16UNet, res16_plan
+from saymask.nn.res16unet.network import PLANES, REPEATS, Res16Plan, Res16UNet, res16_plan
 from saymask.sparse.importers import cube_root, from_minkowski, to_minkowski
 
 UNUSED = r"criterion\.nll_loss\.weight$|embedding_criterion\."

@@ -17,8 +17,8 @@ from saymask.models.uniseg3d.heads import Heads, blocked_by, inside
 from saymask.models.uniseg3d.outputs import Outputs, Stage
 from saymask.nn.attention import Attention
 from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
-from saymask.nn.folded import narrowed
-from saymask.nn.places import Places
+from saymask.nn.folded_attention import narrowed
+from saymask.nn.positional_encoding import Places
 
 TEXT, CLICK, OBJECT = range(3)
 """Rows of `Decoder.kinds`."""

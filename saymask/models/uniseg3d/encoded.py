@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.data.labels import scannet20
 from saymask.errors import InputError
+from saymask.labels.tables import scannet20
 from saymask.models.base import Objects
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Memory

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
-from saymask.data.labels import scannet20
 from saymask.errors import InputError
+from saymask.labels.tables import scannet20
 from saymask.models.base import Classes, Model, Objects, Prediction
 from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings

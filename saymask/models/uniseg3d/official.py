@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from saymask.errors import CheckpointError
 from saymask.models.importing import Report, fit, from_spconv, names_of_parts, part_of, renamed, spconv_shape
 from saymask.models.uniseg3d.decoder import Decoder
-from saymask.nn.sparse_unet import SparseUNet
+from saymask.nn.unet.network import SparseUNet
 
 TOWER = "lang.text_encoder."
 """Start of the official keys of the frozen text tower, which `load_official` leaves out (`text_tower` has it)."""

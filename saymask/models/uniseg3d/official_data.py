@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from saymask.data.annotations import Annotation
-from saymask.data.labels import packaged_label_table
 from saymask.errors import InputError
 from saymask.io.pickles import read_pickle
+from saymask.labels.tables import packaged_label_table
 from saymask.models.uniseg3d.config import THINGS
 from saymask.scan import Scan
 

@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from saymask.data.labels import packaged_label_table
 from saymask.errors import InputError
 from saymask.geometry.elastic import elastic_distortion
 from saymask.geometry.votes import majority, one_hot, vote
+from saymask.labels.tables import packaged_label_table
 from saymask.models.uniseg3d.config import CLASSES, STUFF
 from saymask.scan import Scan
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from saymask.data.labels import scannet200
+from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Said
 from saymask.models.uniseg3d.matching import wide

@@ -1,0 +1,1 @@
+"""Preparation: raw folders in ScanNet's layout to prepared scenes."""

@@ -1,0 +1,306 @@
+"""`saymask prepare`: read a raw folder in ScanNet's layout once and write what training and evaluation need.
+
+DATA/scenes/<id>.safetensors, DATA/annotations/{scanrefer,multi3drefer}_{train,val}.json, DATA/manifest.json; for Rooms
+also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json; where 2D features are asked for,
+DATA/image_features/<name>/<id>.safetensors.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saymask.data.annotations import entry_object_ids, load_annotations, read_entries, read_json
+from saymask.data.image_store import feature_path
+from saymask.data.prepare.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
+from saymask.data.prepare.pseudo_masks import find_pseudo_masks
+from saymask.data.prepare.raw import RawFolder, describe_missing, describe_not_needed, find_raw
+from saymask.data.prepare.scans import ScanReport, Superpoints, open_jobs, run_jobs
+from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, scene_path
+from saymask.errors import InputError
+from saymask.io.frames import EVERY
+from saymask.labels.tables import LabelTable, packaged_label_table, read_label_table
+from saymask.util.files import check_writable, write_text
+
+
+@dataclass
+class Report(ScanReport):
+    """What `prepare` did."""
+
+    annotations: dict[str, int] = field(default_factory=dict)
+    """`scanrefer_train` etc. → annotations written."""
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """`scanrefer_train` etc. → {"unknown scene": n, "unknown object": n} of those left out."""
+    messages: list[str] = field(default_factory=list)
+    images: ImageReport | None = None
+    """What was done for 2D features, where they were asked for."""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Say whether every scene, and its 2D features where it has frames, could be made."""
+        return not self.failures and (self.images is None or not self.images.failures)
+
+
+def prepare(
+    raw: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    superpoints: Superpoints = "mesh",
+    pseudo_masks: str | Path | None = None,
+    image_features: str | None = None,
+    frames: str | Path | None = None,
+    stretched: bool = False,
+    image_weights: str | Path | None = None,
+    final_norm: bool = True,
+    every: int = EVERY,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Report:
+    """Prepare every scan of a raw folder; scenes that are up to date are kept, so an interrupted run goes on.
+
+    `superpoints` recomputes them from the mesh ("mesh") or takes ScanNet's `segs.json` ("segs"). A scan that cannot
+    be read is reported and the others go on; so are annotations that name an unknown scene or object. `quiet` shows
+    no progress. Raises InputError before the work when the folders or the annotation files cannot be used.
+
+    `pseudo_masks` is a folder with masks of objects that have no annotation, a file per scan (see
+    `saymask.data.prepare.pseudo_masks`); scans without a file have none.
+
+    `image_features` names an image model (`clip-vit-l14-336`) whose features of the scans' frames are pooled to
+    superpoints as well. The frames, `<id>.sens` or exported ones, lie in the scan folders, in RAW/frames or in
+    `frames`; `image_weights` is a local folder with the model's weights. `stretched` is the official projection;
+    `final_norm`, `every` and `device` as in `saymask.data.prepare.image_features.ImageOptions`.
+    """
+    start = time.perf_counter()
+    if superpoints not in ("mesh", "segs"):
+        raise InputError(f"superpoints: expected 'mesh' or 'segs', got {superpoints!r}")
+    if workers < 1:
+        raise InputError(f"workers: expected 1 or more, got {workers}")
+    out = Path(out)
+    check_writable(out / "manifest.json")
+    folder = find_raw(raw)
+    for (source, _), path in folder.annotations.items():
+        load_annotations(path, source=source)  # a broken file is said before the work
+    table = packaged_label_table() if folder.table is None else read_label_table(folder.table)
+    images = None
+    if image_features is None and (frames is not None or image_weights is not None):
+        raise InputError(
+            "frames and image weights are used for 2D features: name them, image_features=clip-vit-l14-336"
+        )
+    if image_features is not None:
+        images = ImageOptions(
+            image_features,
+            weights="" if image_weights is None else str(image_weights),
+            frames=None if frames is None else Path(frames),
+            stretched=stretched,
+            final_norm=final_norm,
+            every=every,
+            device=device,
+        )
+    pseudo = {} if pseudo_masks is None else find_pseudo_masks(pseudo_masks, folder.scans)
+    found = {} if images is None else _find_frames(folder, out, images)
+    report = Report()
+
+    def say(message: str) -> None:
+        report.messages.append(message)
+        if not quiet:
+            print(message, file=sys.stderr)
+
+    for line in describe_missing(folder) + describe_not_needed(folder):
+        if images is None or not line.startswith("<id>.sens:"):
+            say(line)
+    with _lock(out):
+        _clear_temporaries(out)
+        if pseudo_masks is not None:
+            say(_pseudo_message(folder, pseudo))
+        jobs = open_jobs(folder, out, table, superpoints, pseudo, report)
+        if report.kept:
+            say(f"{len(report.kept):,} of {len(folder.scans):,} scenes are up to date")
+        run_jobs(jobs, workers, quiet, report, say)
+        for name, error in sorted(report.failures.items()):
+            print(f"failed: {error if name in error else f'{name}: {error}'}", file=sys.stderr)
+            report.messages.append(f"failed: {name}: {error}")
+        scenes = {name: read_scene_info(scene_path(out, name)) for name in sorted(report.done + report.kept)}
+        _write_annotations(folder, out, scenes, report, say)
+        _copy_rooms(folder, out, scenes)
+        if images is not None:
+            report.images = _make_images(out, scenes, found, images, workers, quiet, say)
+        _write_manifest(folder, out, scenes, table, superpoints, report)
+    report.seconds = time.perf_counter() - start
+    say(
+        f"{len(report.done):,} scenes written, {len(report.kept):,} kept, {len(report.failures):,} failed "
+        f"in {report.seconds:,.1f} s: {out}"
+    )
+    return report
+
+
+def _pseudo_message(folder: RawFolder, pseudo: dict[str, Path]) -> str:
+    without = [name for name in folder.scans if name not in pseudo]
+    message = f"pseudo masks of {len(pseudo):,} of {len(folder.scans):,} scans"
+    return f"{message}; none for {', '.join(without[:3])}{' …' if len(without) > 3 else ''}" if without else message
+
+
+def _find_frames(folder: RawFolder, out: Path, options: ImageOptions) -> dict[str, Path]:
+    """Return scene → frames; raise InputError before any work when 2D features cannot be made."""
+    options.check()
+    found = locate_frames(folder.scans, folder.root, options.frames)
+    if any(not feature_path(out, options.name, name).is_file() for name in found):
+        from saymask.nn.clip_image import find_image_weights
+
+        find_image_weights(options.weights or options.name)
+    return found
+
+
+def _make_images(
+    out: Path,
+    scenes: dict[str, SceneInfo],
+    found: dict[str, Path],
+    options: ImageOptions,
+    workers: int,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> ImageReport:
+    """Make 2D features of the prepared scenes that have frames."""
+    frames = {name: found[name] for name in scenes if name in found}
+    made = make_image_features(out, frames, options, workers=workers, quiet=quiet, say=say)
+    made.without_frames = [name for name in scenes if name not in found]
+    for name, error in sorted(made.failures.items()):
+        say(f"failed: 2D features: {error if name in error else f'{name}: {error}'}")
+    if made.without_frames:
+        first = ", ".join(made.without_frames[:3])
+        say(f"{len(made.without_frames):,} of {len(scenes):,} scenes have no frames and get no 2D features: {first}")
+    say(
+        f"2D features {options.name}: {len(made.done):,} scenes written, {len(made.kept):,} kept, "
+        f"{len(made.failures):,} failed"
+    )
+    return made
+
+
+def _write_annotations(
+    folder: RawFolder, out: Path, scenes: dict[str, SceneInfo], report: Report, say: Callable[[str], None]
+) -> None:
+    for (source, split), path in folder.annotations.items():
+        name = f"{source}_{split}"
+        kept, dropped, examples = _known_entries(read_entries(path), scenes, path, hidden=split == "test")
+        report.annotations[name] = len(kept)
+        target = out / "annotations" / f"{name}.json"
+        if kept:
+            write_text(target, json.dumps(kept, ensure_ascii=False))
+        else:
+            target.unlink(missing_ok=True)
+        say(f"{path.name}: {len(kept):,} annotations")
+        if dropped:
+            report.dropped[name] = dict(dropped)
+            for reason, n in dropped.items():
+                say(f"{path.name}: {n:,} annotations name an {reason} and are left out (first: {examples[reason]})")
+    for split, path in folder.programs.items():
+        write_text(out / "annotations" / f"programs_{split}.json", json.dumps(read_json(path), ensure_ascii=False))
+
+
+def _known_entries(
+    entries: list[dict[str, Any]], scenes: dict[str, SceneInfo], path: Path, *, hidden: bool
+) -> tuple[list[dict[str, Any]], Counter[str], dict[str, str]]:
+    """Return the entries whose scene and objects are there (ids of doubled groups replaced), and what was left out.
+
+    The objects of a split with `hidden` truth are not known, so they are not asked for.
+    """
+    kept: list[dict[str, Any]] = []
+    dropped: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        scene = scenes.get(entry["scene_id"])
+        ids = entry_object_ids(entry, path, number)
+        if scene is None:
+            reason, example = "unknown scene", entry["scene_id"]
+        else:
+            ids = tuple(scene.aliases.get(i, i) for i in ids)
+            absent = [] if hidden else [i for i in ids if i not in scene.objects]
+            if not absent:
+                changed = {"object_ids": list(ids)} if "object_ids" in entry else {"object_id": str(ids[0])}
+                kept.append({**entry, **changed})
+                continue
+            reason, example = "unknown object", f"{entry['scene_id']} object {absent[0]}"
+        dropped[reason] += 1
+        examples.setdefault(reason, example)
+    return kept, dropped, examples
+
+
+def _copy_rooms(folder: RawFolder, out: Path, scenes: dict[str, SceneInfo]) -> None:
+    """Copy the room descriptions of Rooms."""
+    if folder.rooms is None:
+        return
+    for name in scenes:
+        source = folder.rooms / f"{name}.json"
+        if source.is_file():
+            text = json.dumps(read_json(source), ensure_ascii=False)
+            target = out / "rooms" / source.name
+            if not target.is_file() or target.read_text(encoding="utf-8") != text:
+                write_text(target, text)
+
+
+def _write_manifest(
+    folder: RawFolder,
+    out: Path,
+    scenes: dict[str, SceneInfo],
+    table: LabelTable,
+    superpoints: Superpoints,
+    report: Report,
+) -> None:
+    splits = {name: [s for s in ids if s in scenes] for name, ids in folder.splits.items()}
+    manifest = {
+        "format": "saymask-data",
+        "version": VERSION,
+        "superpoints": superpoints,
+        "label_table": {"file": Path(table.source).name, "rows": len(table.rows)},
+        "scenes": {
+            name: {"points": s.points, "superpoints": s.superpoints, "objects": len(s.objects)}
+            for name, s in scenes.items()
+        },
+        "splits": {name: ids for name, ids in splits.items() if ids},
+        "annotations": report.annotations,
+        "dropped": report.dropped,
+        "failures": report.failures,
+    }
+    images = {p.name: [s for s in scenes if feature_path(out, p.name, s).is_file()] for p in _image_folders(out)}
+    if images:
+        manifest["image_features"] = {name: len(made) for name, made in images.items()}
+    for name, ids in manifest["splits"].items():
+        write_text(out / "splits" / f"{name}.txt", "".join(f"{s}\n" for s in ids))
+    write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def _clear_temporaries(out: Path) -> None:
+    """Remove what a killed run left half written (the lock says that no other run is at work)."""
+    for folder in (*(out / name for name in ("scenes", "annotations", "splits", "rooms")), *_image_folders(out)):
+        for path in folder.glob(".*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def _image_folders(out: Path) -> list[Path]:
+    return sorted(p for p in (out / "image_features").glob("[!.]*") if p.is_dir())
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Hold the folder for this run; the system lets go of it when the process ends, however it ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs into one folder are not kept apart there
+        yield
+        return
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
+            ) from None
+        yield

@@ -1,0 +1,200 @@
+"""The scans of `saymask prepare`: which are up to date, and the others one by one, in this process or in several."""
+
+import errno
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from saymask.data.prepare.pseudo_masks import read_pseudo_masks
+from saymask.data.prepare.raw import RawFolder
+from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, scene_path
+from saymask.errors import InputError
+from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
+from saymask.labels.tables import LabelTable
+from saymask.util.progress import scene_bars
+
+Superpoints = Literal["mesh", "segs"]
+
+
+@dataclass
+class ScanReport:
+    """What was done with the scans."""
+
+    done: list[str] = field(default_factory=list)
+    """Scenes written now."""
+    kept: list[str] = field(default_factory=list)
+    """Scenes that were up to date."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Scene → why it could not be prepared."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    folder: Path
+    out: Path
+    table: LabelTable
+    superpoints: Superpoints
+    pseudo: Path | None
+    """File with its pseudo masks."""
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    error: str = ""
+    full: bool = False
+    """The disk is full: going on is of no use."""
+    unknown_labels: tuple[str, ...] = ()
+
+
+def open_jobs(
+    folder: RawFolder,
+    out: Path,
+    table: LabelTable,
+    superpoints: Superpoints,
+    pseudo: dict[str, Path],
+    report: ScanReport,
+) -> list[_Job]:
+    """Return the scans to do; note those that are up to date and those whose files are not clear.
+
+    `pseudo`: scan → file with its pseudo masks.
+    """
+    rows = hashlib.sha256(repr(sorted(table.rows.items())).encode()).hexdigest()
+    jobs = []
+    for name, path in folder.scans.items():
+        try:
+            files = find_scan_files(path).existing()
+        except InputError as error:
+            report.failures[name] = str(error)
+            continue
+        facts: list[Any] = [VERSION, superpoints, rows]
+        masks = pseudo.get(name)
+        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in [*files, *([masks] if masks else [])]]
+        job = _Job(name, path, out, table, superpoints, masks, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
+        if _is_current(scene_path(out, name), job.fingerprint):
+            report.kept.append(name)
+        else:
+            jobs.append(job)
+    return jobs
+
+
+def _is_current(path: Path, fingerprint: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        info = read_scene_info(path)
+    except (InputError, KeyError, ValueError):
+        return False  # written by something else or another version: it is made anew
+    return info.version == VERSION and info.fingerprint == fingerprint
+
+
+def run_jobs(jobs: list[_Job], workers: int, quiet: bool, report: ScanReport, say: Callable[[str], None]) -> None:
+    """Prepare scans; what is wrong with one is kept in the report. Raises InputError when the disk is full."""
+    unknown: Counter[str] = Counter()
+    with _progress(len(jobs), quiet) as advance:
+        for job, outcome in _outcomes(jobs, workers):
+            if outcome.full:
+                raise InputError(
+                    f"{job.out}: the disk is full after {len(report.done):,} new scenes; "
+                    "free some space and run the same command again, finished scenes are kept"
+                )
+            if outcome.error:
+                report.failures[job.name] = outcome.error
+            else:
+                report.done.append(job.name)
+                unknown.update(outcome.unknown_labels)
+            advance()
+    if unknown:
+        shown = ", ".join(f"{label!r} ({n} scans)" for label, n in unknown.most_common(5))
+        say(f"raw categories that are not in the label table, their points have no class: {len(unknown)}: {shown}")
+
+
+def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]:
+    """Yield outcomes as they come; in this process for one worker."""
+    if workers == 1 or len(jobs) <= 1:
+        for job in jobs:
+            yield job, _prepare_scan(job)
+        return
+    import multiprocessing
+
+    # Fresh processes: a fork of a process that runs threads (torch, numba) may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        futures: dict[Future[_Outcome], _Job] = {pool.submit(_prepare_scan, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was ended from outside (out of memory?); "
+                f"run the same command again with fewer workers than {workers}, finished scenes are kept"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare_scan(job: _Job) -> _Outcome:
+    """Read, complete and write one scan; what is wrong with it comes back as text."""
+    try:
+        return _Outcome(unknown_labels=_write_scan(job))
+    except InputError as error:
+        return _Outcome(error=str(error))
+    except OSError as error:
+        return _Outcome(error=f"{error.strerror or error}: {error.filename}", full=error.errno == errno.ENOSPC)
+    except Exception as error:
+        # safetensors reports a full disk as its own error type.
+        if "No space left" in str(error):
+            return _Outcome(error=str(error), full=True)
+        raise
+
+
+def _write_scan(job: _Job) -> tuple[str, ...]:
+    from saymask.geometry.normals import estimate_normals, vertex_normals
+    from saymask.geometry.superpoints import superpoints_of
+
+    raw = read_scan_folder(job.folder, table=job.table)
+    scan = raw.scan
+    check_extent(scan)
+    if scan.faces is not None and len(scan.faces):
+        normals = vertex_normals(scan.points, scan.faces)
+    else:
+        normals = estimate_normals(scan.points)
+    if job.superpoints == "segs" and scan.superpoints is None:
+        raise InputError(f"scan {scan.name}: superpoints from segs.json were asked for, there is none; use 'mesh'")
+    scan = replace(scan, normals=normals, source=None, name=job.name)
+    if job.pseudo is not None:
+        novel = read_pseudo_masks(job.pseudo, len(scan))
+        scan = replace(scan, labels={**scan.labels, NOVEL: novel})
+    if job.superpoints == "mesh":
+        scan = replace(scan, superpoints=superpoints_of(replace(scan, superpoints=None)))
+    save_scene(
+        scene_path(job.out, job.name), scan, objects=raw.objects, aliases=raw.aliases, fingerprint=job.fingerprint
+    )
+    return raw.unknown_labels
+
+
+@contextmanager
+def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar with scenes per second; yield the function that moves it by one."""
+    if quiet or not total:
+        yield lambda: None
+        return
+    with scene_bars() as bar:
+        task = bar.add_task("preparing", total=total, rate="")
+        start, count = time.perf_counter(), 0
+
+        def advance() -> None:
+            nonlocal count
+            count += 1
+            bar.update(task, advance=1, rate=f"{count / (time.perf_counter() - start):.2f} scenes/s")
+
+        yield advance

@@ -1,0 +1,118 @@
+"""Results of evaluations as tables on standard output."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from saymask.evaluation.all_tasks import ALL
+from saymask.evaluation.scan_tasks import SCAN_TASKS
+from saymask.evaluation.sentences import COLUMNS, sentence_task
+from saymask.metrics import get_protocol
+
+_CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
+"""Where a result may hold a number for each class, and what that is."""
+
+
+def print_table(result: Mapping[str, Any]) -> None:
+    """Print a result of `evaluate` as a table; a group without annotations, classes or clicks has `-`."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    task = result["task"]
+    table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
+    console.print(table)
+    for line in lines:
+        console.print(line, highlight=False)
+
+
+def shown(name: str, group: Mapping[str, Any]) -> str:
+    """Return a number of a group as text: a share in %, a ratio as it is, `-` for what is not there."""
+    if not group["n"] or name not in group:
+        return "-"
+    return f"{group[name]:.1f}" if name == "ratio" else f"{100 * group[name]:.2f}"
+
+
+def _sentences(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    caption = f"{result['annotations']:,} annotations, {result['scenes']:,} scenes; numbers in %"
+    if result.get("missing"):
+        caption += f"; {result['missing']:,} annotations without a prediction are left out"
+    if get_protocol(result["protocol"]).voted:
+        caption += "; n: those about things of ScanNet20"
+    table = _table(result, caption)
+    keys = [key for key in COLUMNS if key in result["metrics"]["overall"]]
+    if get_protocol(result["protocol"]).count == "any" and "oiou" in keys:
+        keys.remove("oiou")  # a sentence without a target, answered rightly, has no points to add to it
+    _fill(table, result, {key: COLUMNS[key] for key in keys})
+    return table, []
+
+
+def _scans(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the table, and lines to print below it: the classes with the best and worst numbers."""
+    task, metrics = SCAN_TASKS[result["task"]], result["metrics"]
+    caption = f"{result['scans']:,} scans; numbers in %, {task.counts}"
+    for key, what in (
+        ("left_out", "scans without labels are left out"),
+        ("missing", "scans without a prediction are left out"),
+        ("not_finite", f"answers without a finite number: {task.broken}"),
+    ):
+        if result[key]:
+            caption += f"; {result[key]:,} {what}"
+    table = _table(result, caption)
+    _fill(table, result, {key: title for key, title in task.columns.items() if key in metrics["overall"]})
+    return table, list(_extremes(metrics))
+
+
+def _table(result: Mapping[str, Any], caption: str) -> Any:
+    from rich.table import Table
+
+    title = f"{result['task']} on {result['data']} {result['split']} · protocol {result['protocol']}"
+    return Table("", "subset", title=title, caption=caption)
+
+
+def _fill(table: Any, result: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    """Add a column per number, and a row per group of the model and of each baseline."""
+    for title in ("n", *columns.values()):
+        table.add_column(title, justify="right")
+    for name, metrics in {result["model"]: result["metrics"], **result["baselines"]}.items():
+        for subset, group in metrics.items():
+            if isinstance(group, Mapping) and "n" in group:
+                table.add_row(name, subset, f"{group['n']:,}", *(shown(key, group) for key in columns))
+        table.add_section()
+
+
+def _extremes(metrics: Mapping[str, Any]) -> Iterator[str]:
+    name = next((key for key in _CLASSES if isinstance(metrics.get(key), Mapping)), "")
+    classes = sorted(metrics.get(name, {}).items(), key=lambda pair: (-pair[1], pair[0]))
+    if len(classes) <= 6:
+        parts = [("classes", classes)] if classes else []
+    else:
+        parts = [("best classes", classes[:3]), ("worst classes", classes[-3:])]
+    for what, rows in parts:
+        yield f"{what} ({_CLASSES[name]}): " + ", ".join(f"{c} {100 * v:.1f}" for c, v in rows)
+
+
+def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return a row per task and protocol: the headline figure, then the others."""
+    from rich.table import Table
+
+    caption = f"{result['scans']:,} scans; numbers in %, ratio: of mIoU to chance"
+    if result["left_out"]:
+        caption += f"; {result['left_out']:,} scans are not prepared"
+    table = Table(title=f"{result['model']} on {result['data']} {result['split']}: every task", caption=caption)
+    for title in ("task", "protocol"):
+        table.add_column(title)
+    for title in ("n", "figure", ""):
+        table.add_column(title, justify="right")
+    table.add_column("others")
+    tasks = {"refer": sentence_task({}), **SCAN_TASKS}
+    for name, protocols in result["results"].items():
+        task = tasks[name]
+        for protocol, one in protocols.items():
+            group = one["metrics"]["overall"]
+            figure = task.figure(one["metrics"])
+            others = (f"{t} {shown(k, group)}" for k, t in task.columns.items() if k in group and k != figure)
+            table.add_row(
+                name, protocol, f"{group['n']:,}", task.columns[figure], shown(figure, group), ", ".join(others)
+            )
+        table.add_section()
+    return table, [f"not measured: {key} ({why})" for key, why in result["refused"].items()]

@@ -1,0 +1,147 @@
+"""A model that is measured scene by scene, in this process or by several that each load it."""
+
+import multiprocessing
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saymask.errors import InputError
+from saymask.hub import registry as hub
+from saymask.models.base import Model
+from saymask.models.routed import Routed
+from saymask.util.cores import environment_for, limit_threads
+
+
+class Loaded:
+    """A model to measure: in this process, or by other processes that each `load` it (with a device)."""
+
+    def __init__(self, model: Model, device: str, processes: int, load: Callable[..., Model] | None = None) -> None:
+        self.name, self.verbs = str(getattr(model, "card", {}).get("name", model.system)), model.verbs
+        self.model = model if load is None else None
+        self.device, self.processes, self.load = device, processes, load
+
+    def each_scene(
+        self, scenes: Iterable[str], make: Callable[..., Callable[[str], Any]], arguments: tuple[Any, ...]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (scene, job(scene)) with job = make(model, *arguments), made once per process.
+
+        Several processes finish scenes in any order. `make` is a function of a module, since other processes import it;
+        arguments and results are sent to them and back.
+        """
+        if self.model is not None:
+            job = make(self.model, *arguments)
+            yield from ((scene, job(scene)) for scene in scenes)
+            return
+        assert self.load is not None
+        # Spawned, not forked: a process that has run OpenMP or CUDA cannot be forked safely.
+        context = multiprocessing.get_context("spawn")
+        registered = dict(hub.SYSTEMS), dict(hub.PRESETS)
+        start = (context.Value("i", 0), self.load, self.device, self.processes, make, arguments, registered)
+        with ProcessPoolExecutor(self.processes, context, initializer=_start_worker, initargs=start) as pool:
+            with environment_for(self.processes):
+                futures = {pool.submit(_run_job, scene): scene for scene in scenes}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def loaded(model: Model | str | Path | None, device: str, processes: int) -> Iterator[Loaded]:
+    """Yield a Model, a checkpoint or the embedded default (None), ready to be measured; its mode is put back after.
+
+    Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
+    """
+    if isinstance(model, Model):
+        parts = _parts(model)
+        if processes > 1 and any("preset" not in getattr(part, "card", {}) for part in parts.values()):
+            raise InputError(
+                f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
+                f"{processes}; make it with saymask.hub.registry.build or load_model"
+            )
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        try:
+            if processes == 1:
+                yield Loaded(model, device, 1)
+            else:
+                with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
+                    files = {
+                        name: str(hub.save_checkpoint(part, Path(folder) / f"{number}.safetensors"))
+                        for number, (name, part) in enumerate(parts.items())
+                    }
+                    yield Loaded(model, device, processes, _loader(model, files))
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        return
+    # Also with several processes: what is wrong with the checkpoint is said here, once.
+    own = hub.load_model(model, device=device if processes == 1 else "cpu")
+    load = _loader(own, {name: str(part.card["path"]) for name, part in _parts(own).items()})
+    yield Loaded(own, device, processes, None if processes == 1 else load)
+
+
+def _parts(model: Model) -> dict[str, Model]:
+    """Return the models that are checkpoints of their own."""
+    return model.parts if isinstance(model, Routed) else {model.system: model}
+
+
+def _loader(model: Model, files: dict[str, str]) -> Callable[..., Model]:
+    """Return the function, which other processes can be sent, that loads `model` from the files of its parts."""
+    if isinstance(model, Routed):
+        return partial(hub.load_parts, files, model.routes)
+    return partial(hub.load_model, *files.values())
+
+
+_job: Callable[[str], Any] | None = None
+
+
+def _start_worker(
+    counter: Any,
+    load: Callable[..., Model],
+    device: str,
+    processes: int,
+    make: Callable[..., Callable[[str], Any]],
+    arguments: tuple[Any, ...],
+    registered: tuple[dict[str, str], dict[str, str]],
+) -> None:
+    global _job
+    with counter.get_lock():
+        number, counter.value = counter.value, counter.value + 1
+    hub.SYSTEMS.update(registered[0])
+    hub.PRESETS.update(registered[1])
+    limit_threads(processes)
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        device = f"cuda:{number % torch.cuda.device_count()}"
+    _job = make(load(device=device), *arguments)
+
+
+def _run_job(scene: str) -> Any:
+    assert _job is not None
+    return _job(scene)
+
+
+@contextmanager
+def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, where that is a terminal; yield the function that moves it on by a count."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(file=sys.stderr, quiet=quiet)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+
+        yield advance

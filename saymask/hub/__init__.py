@@ -1,0 +1,1 @@
+"""Names to models: presets, checkpoints, cards and embedded weights."""

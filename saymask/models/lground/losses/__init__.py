@@ -1,0 +1,1 @@
+"""The losses of LGround: contrastive pre-training, classification, offsets to object centres."""

@@ -1,0 +1,1 @@
+"""Parametric furniture: designs per ScanNet category, made of parts."""

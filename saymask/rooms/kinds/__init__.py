@@ -1,0 +1,1 @@
+"""Kinds of rooms: how each is furnished."""

@@ -1,0 +1,1 @@
+"""Sensors of Rooms: how surfaces become points."""

@@ -1,0 +1,1 @@
+"""Scenes: encoded scans that answer prompts, and what turns answers into masks."""

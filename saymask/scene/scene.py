@@ -1,0 +1,318 @@
+"""A scan encoded by a model: the slow step, done once; every prompt after it is cheap."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+import torch
+
+from saymask.errors import InputError
+from saymask.masks import Masks
+from saymask.models.base import Classes, Model, Objects, Prediction
+from saymask.scan import Scan
+from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
+from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
+from saymask.text.encoder import MOST_WORDS, check_sentence
+from saymask.util.cache import Recent
+
+if TYPE_CHECKING:
+    from saymask.scene.open_vocabulary import Views
+
+Answer = TypeVar("Answer", Masks, Prediction)
+
+
+class Scene:
+    """A scan encoded by a model, ready for prompts.
+
+    `seconds` holds what each stage took: `superpoints` (only for models that predict on them), `prepare` (the model's
+    view of the scan), `encode`, and the time of the latest prompt under its verb (`refer`, `find`, …). Several threads
+    may prompt one scene.
+
+    The latest answers are kept (256 of them, 256 MiB at most): asking the same again costs nothing, and of a list of
+    sentences or clicks the model sees only the new ones. Every answer is the caller's own, except for `Masks.index`,
+    which is read-only. After a change to the model, `forget` what was kept.
+    """
+
+    def __init__(self, model: Model, scan: Scan) -> None:
+        self.model = model
+        self.scan = scan
+        self.seconds: dict[str, float] = {}
+        self._recent: Recent[Any] = Recent()
+        self._indices: list[np.ndarray] = []
+        self._lock = threading.Lock()
+        self._nearest = NearestPoint(scan)
+        with torch.inference_mode():
+            prepared = scan
+            if getattr(model, "uses_superpoints", False) and scan.superpoints is None:
+                with self._timed("superpoints"):
+                    from saymask.geometry.superpoints import superpoints_of
+
+                    prepared = replace(scan, superpoints=superpoints_of(scan))
+            with self._timed("prepare"):
+                batch = model.collate([model.prepare(prepared)]).to(model.device)
+            with self._timed("encode"):
+                self._encoded = model.encode_batch(batch)
+
+    @overload
+    def refer(self, sentences: str) -> Masks: ...
+    @overload
+    def refer(self, sentences: Sequence[str]) -> list[Masks]: ...
+    def refer(self, sentences: str | Sequence[str]) -> Masks | list[Masks]:
+        """Return the masks that a sentence means (a list of Masks for a list of sentences).
+
+        No mask at all is an answer: `Masks.message` then says so. Raises InputError for an empty or endless sentence
+        and for a model that does not answer sentences.
+        """
+        require(self.model, "refer")
+        single = isinstance(sentences, str)
+        asked = [check_sentence(s) for s in ([sentences] if isinstance(sentences, str) else sentences)]
+        if not asked:
+            return []
+        with torch.inference_mode(), self._timed("refer"):
+            results = self._masks("refer", asked, self._refer)
+        return results[0] if single else results
+
+    def _refer(self, sentences: list[str]) -> list[Masks]:
+        predictions: list[Prediction] = self.model.refer(self._encoded, sentences)  # type: ignore[attr-defined]
+        return [to_masks(p, self.scan, sentence) for p, sentence in zip(predictions, sentences, strict=True)]
+
+    def semantic(self, classes: str | Sequence[str] | None = None) -> Masks:
+        """Return a mask for every class that occurs: disjoint, `labels` = class ids, scores = mean probability.
+
+        classes: None for the model's own, the name of a label set (`scannet200`), or names of which every point gets
+        the nearest in meaning (ids 1, 2, … in their order; models that know text only). Raises InputError for
+        classes that the model cannot tell and for a model that does not answer this.
+        """
+        require(self.model, "semantic")
+        asked = classes.strip() if isinstance(classes, str) else classes
+        if asked == "":
+            raise InputError("classes: expected a label set such as 'scannet200' or a list of names, got an empty text")
+        if asked is not None and not isinstance(asked, str):
+            asked = check_names(asked, "classes")
+
+        def answer(_: object) -> list[Masks]:
+            found: Classes = self.model.semantic(self._encoded, classes=asked)  # type: ignore[attr-defined]
+            return [class_masks(found, self.scan)]
+
+        with torch.inference_mode(), self._timed("semantic"):
+            return self._masks("semantic", [tuple(asked) if isinstance(asked, list) else asked], answer)[0]
+
+    def instances(self) -> Masks:
+        """Return a mask for every object, best score first; `names` and `labels` are its class and class id.
+
+        Raises InputError for a model that does not answer this.
+        """
+        require(self.model, "instances")
+        with torch.inference_mode(), self._timed("instances"):
+            return self._masks("instances", [None], lambda _: [self._objects(self.model.instances)])[0]  # type: ignore[attr-defined]
+
+    def panoptic(self) -> Masks:
+        """Return disjoint masks, best score first: one per object, and one for all of each class that has no objects.
+
+        `names` and `labels` are class and class id. Raises InputError for a model that does not answer this.
+        """
+        require(self.model, "panoptic")
+        with torch.inference_mode(), self._timed("panoptic"):
+            return self._masks("panoptic", [None], lambda _: [self._objects(self.model.panoptic)])[0]  # type: ignore[attr-defined]
+
+    def _objects(self, verb: Callable[[Any], Objects]) -> Masks:
+        return object_masks(verb(self._encoded), self.scan)
+
+    def proposals(self) -> Masks:
+        """Return whatever may be an object, best score first, each mask once and without a name.
+
+        Those of the model where it has unnamed ones, else its instances. Raises InputError for a model without either.
+        """
+        from saymask.scene.open_vocabulary.views import unnamed
+
+        if not hasattr(self.model, "proposals"):
+            return unnamed(self.instances())
+        with torch.inference_mode(), self._timed("proposals"):
+            return self._masks("proposals", [None], lambda _: [unnamed(self._objects(self.model.proposals))])[0]  # type: ignore[attr-defined]
+
+    def find(
+        self, names: str | Sequence[str], *, threshold: float | None = None, frames: "Views | None" = None
+    ) -> Masks:
+        """Return the objects that words name, any words; `names` is the word of each, `labels` its number from 1.
+
+        threshold: relevance 0..1 from which something fits; None = the model's own. `Masks.message` says for which
+        words nothing was found. With `frames`, the posed images of the scan, the `proposals` are named by what the
+        images show, and any model that has some will do; the first question then takes long. Raises InputError for no,
+        empty or doubled names, a threshold outside 0..1, and a model that does not answer this.
+        """
+        if frames is None:
+            require(self.model, "find")
+        asked, threshold = check_names(names), check_threshold(threshold)
+
+        def answer(_: object) -> list[Masks]:
+            if frames is not None:
+                return [frames.find(self, asked, threshold)]
+            found: Objects = self.model.find(self._encoded, asked, threshold=threshold)  # type: ignore[attr-defined]
+            least = getattr(self.model.config, "find_threshold", None) if threshold is None else threshold
+            return [found_masks(found, self.scan, least)]
+
+        with torch.inference_mode(), self._timed("find"):
+            # Kept for all words together: `labels` and `message` speak of all of them.
+            return self._masks("find", [(tuple(asked), threshold, frames)], answer)[0]
+
+    def click(
+        self,
+        points: Places,
+        *,
+        positive: bool | Sequence[bool] | np.ndarray | None = None,
+        objects: int | Sequence[int] | np.ndarray | None = None,
+    ) -> Masks:
+        """Return one mask for each object that was clicked on, in ascending order of the objects' numbers.
+
+        points: a place (x, y, z) or several [K, 3], in metres, z up, in the scan's own frame (that of `scan.points`);
+        each means its nearest point, at most 0.5 m away. positive: per click, or for all: whether the place belongs to
+        the object, or must not; without it all do. objects: per click, or for all: the number, from 0, of the object
+        that the click is about; without it each click is about an object of its own. `names` are `object 0`, ….
+
+        Raises InputError for no click, places that are no three finite numbers, a click too far from the scan, an
+        object without a positive click, a positive and a negative click on the same patch, and a model that does not
+        answer this. Clicks do not see each other in the model; `to_masks.combine_clicks` says how they combine.
+        """
+        require(self.model, "click")
+        prompt = check_clicks(points, positive, objects)
+        with torch.inference_mode(), self._timed("click"):
+            rows = self._nearest(prompt.places)
+            single = self._remembered("click", rows.tolist(), self._click)
+            together = Prediction(
+                torch.cat([p.logits for p in single]), torch.cat([p.scores for p in single]), single[0].index
+            )
+            combined = combine_clicks(together, rows, prompt.positive, prompt.objects)
+            return click_masks(combined, self.scan, np.unique(prompt.objects).tolist())
+
+    def _click(self, points: list[int]) -> list[Prediction]:
+        """Return what each point alone gives, float32 on the CPU."""
+        answer: Prediction = self.model.click(self._encoded, np.array(points, np.int64))  # type: ignore[attr-defined]
+        logits, scores = answer.logits.detach().float().cpu(), answer.scores.detach().float().cpu()
+        index = self._known(np.asarray(answer.index, np.int64))
+        # Clones: a row must not keep all the others alive.
+        return [Prediction(row[None].clone(), s[None].clone(), index) for row, s in zip(logits, scores, strict=True)]
+
+    def clicks(self) -> Clicks:
+        """Return a session to which clicks are added one by one, each answered with the masks of all of them.
+
+        Raises InputError for a model that does not answer clicks.
+        """
+        require(self.model, "click")
+        return Clicks(self)
+
+    def forget(self) -> None:
+        """Drop the answers that were kept: the next prompts ask the model again."""
+        self._recent.clear()
+
+    def _masks(self, verb: str, asked: list[Any], answer: Callable[[list[Any]], list[Masks]]) -> list[Masks]:
+        """Return the caller's own masks for each question, of which `answer` gets those that are not known yet."""
+        return [
+            replace(
+                masks,
+                support=masks.support.copy(),
+                scores=masks.scores.copy(),
+                labels=None if masks.labels is None else masks.labels.copy(),
+            )
+            for masks in self._remembered(verb, asked, answer)
+        ]
+
+    def _remembered(
+        self, verb: str, asked: Sequence[Hashable], answer: Callable[[list[Any]], list[Answer]]
+    ) -> list[Answer]:
+        """Return the answer to each question; `answer` gets those that are not known yet, each once."""
+        found: dict[Hashable, Answer] = {}
+        new: list[Hashable] = []
+        for question in dict.fromkeys(asked):
+            known = self._recent.get((verb, question))
+            if known is None:
+                new.append(question)
+            else:
+                found[question] = known
+        if new:
+            for question, made in zip(new, answer(new), strict=True):
+                if isinstance(made, Masks):
+                    made = replace(made, index=self._known(made.index))
+                    size = made.support.nbytes + made.scores.nbytes
+                else:
+                    size = made.logits.nbytes
+                found[question] = self._recent.put((verb, question), made, size)
+        return [found[question] for question in asked]
+
+    def _known(self, index: np.ndarray) -> np.ndarray:
+        """Return a read-only index of these values, one and the same for all answers: it has an entry per point."""
+        with self._lock:
+            for known in self._indices:
+                if np.array_equal(known, index):
+                    return known
+            view = index.view()
+            view.flags.writeable = False
+            self._indices = [*self._indices[-7:], view]
+            return view
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize(self.model.device)
+        self.seconds[stage] = time.perf_counter() - start
+
+
+def require(model: Model, verb: str) -> None:
+    """Raise InputError, which says what this model answers and which presets answer `verb`, if it does not."""
+    if verb not in model.verbs:
+        raise _cannot(model, verb)
+
+
+def _cannot(model: Model, verb: str) -> InputError:
+    from saymask.hub.verbs import presets_for
+
+    able = presets_for(verb)
+    own = model.card.get("name", model.system) if hasattr(model, "card") else model.system
+    use = f"for {verb} use {', '.join(able)}" if able else f"no model of this version answers {verb}"
+    return InputError(f"{own} answers {', '.join(model.verbs)}, not {verb}; {use}")
+
+
+def check_names(names: str | Sequence[str], what: str = "names") -> list[str]:
+    """Return names without surplus space; one string is one name.
+
+    Raises InputError, which starts with `what`, when there is none, or one is empty, endless, no text, or there twice.
+    """
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, Iterable):
+        raise InputError(f"{what}: expected a name such as 'lamp' or a list of them, got {type(names).__name__}")
+    checked: list[str] = []
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"{what}: expected text, got {type(name).__name__} {name!r}")
+        words = name.split()
+        if not words:
+            raise InputError(f"{what}: expected a name such as 'lamp', got an empty text; leave it out")
+        if len(words) > MOST_WORDS:
+            raise InputError(f"{what}: expected at most {MOST_WORDS} words in a name, got {len(words):,}")
+        checked.append(" ".join(words))
+    if not checked:
+        raise InputError(f"{what}: expected at least one name such as 'lamp', got an empty list")
+    seen: set[str] = set()
+    for name in checked:
+        if name.casefold() in seen:
+            raise InputError(f"{what}: expected every name once, got {name!r} twice; leave one of them out")
+        seen.add(name.casefold())
+    return checked
+
+
+def check_threshold(threshold: float | None) -> float | None:
+    """Return a relevance in 0..1, or None for the model's own; raise InputError for anything else."""
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold <= 1:
+        raise InputError(f"threshold: expected a relevance from 0 to 1, got {threshold!r}; 0.5 is a usual one")
+    return float(threshold)
+
+
+__all__ = ["Scene", "check_names", "check_sentence", "check_threshold", "to_masks"]

@@ -1,0 +1,1 @@
+"""The CPU backend: numba kernel maps and vector gather-GEMM."""

@@ -1,0 +1,234 @@
+"""Gather-GEMM over blocks of output rows: forward (with a fused ending) and weight gradient, float32 and bfloat16.
+
+Every function works on a range of blocks and releases the GIL, so that a thread pool can share the blocks. A block's
+sums stay in the cache over all kernel offsets; no two blocks write the same row.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from saymask.sparse.backends.cpu.tiles import (
+    LANES,
+    MAX_TILE_ROWS,
+    TILE_ROWS,
+    VECTOR_BYTES,
+    activate_vectors,
+    add_vectors,
+    forward_tile,
+    gradient_tile,
+    round_vectors,
+)
+
+_F1, _F2, _F3, _F4 = (forward_tile(n, False) for n in (1, 2, 3, 4))
+_B1, _B2, _B3, _B4 = (forward_tile(n, True) for n in (1, 2, 3, 4))
+_M1, _M2, _M3, _M4 = (TILE_ROWS[n] for n in (1, 2, 3, 4))
+_ADD: Any = add_vectors
+_ROUND: Any = round_vectors
+_ACTIVATE, _ACTIVATE16 = activate_vectors(False), activate_vectors(True)
+_PAIR_CHUNK = 128  # pairs per pass of the weight gradient: their rows stay in the first-level cache
+
+
+def column_tiles(channels: int) -> np.ndarray:
+    """Return int64 [T, 2]: (first vector, number of vectors) of the column tiles that cover `channels`."""
+    vectors = -(-channels // LANES)
+    count = -(-vectors // 4)
+    edges = [vectors * i // count for i in range(count + 1)]
+    return np.array([(a, b - a) for a, b in pairwise(edges)], dtype=np.int64)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _call_f32(n, x, xs, i, w, steps, acc, accs, o):
+    if n == 4:
+        _F4(x, xs, i, w, steps, acc, accs, o)
+    elif n == 3:
+        _F3(x, xs, i, w, steps, acc, accs, o)
+    elif n == 2:
+        _F2(x, xs, i, w, steps, acc, accs, o)
+    else:
+        _F1(x, xs, i, w, steps, acc, accs, o)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _call_bf16(n, x, xs, i, w, steps, acc, accs, o):
+    if n == 4:
+        _B4(x, xs, i, w, steps, acc, accs, o)
+    elif n == 3:
+        _B3(x, xs, i, w, steps, acc, accs, o)
+    elif n == 2:
+        _B2(x, xs, i, w, steps, acc, accs, o)
+    else:
+        _B1(x, xs, i, w, steps, acc, accs, o)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _tile_rows(n):
+    if n == 4:
+        return _M4
+    if n == 3:
+        return _M3
+    if n == 2:
+        return _M2
+    return _M1
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _round_bf16(bits):
+    """Return the bfloat16 (uint16) nearest to a float32 given by its bits, ties to even."""
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits, target16):
+    """target[row, at:] = relu(acc[r] · scale + shift): whole vectors, then the channels left over."""
+    sums, factor, term = acc.ctypes.data + r * acc.strides[0], scale.ctypes.data, shift.ctypes.data
+    if target.shape[0]:
+        _ACTIVATE(target.ctypes.data + row * target.strides[0] + at * 4, sums, factor, term, full)
+    else:
+        _ACTIVATE16(target16.ctypes.data + row * target16.strides[0] + at * 2, sums, factor, term, full)
+    for c in range(full * LANES, channels):
+        value = acc[r, c] * scale[c] + shift[c]
+        if value < np.float32(0):
+            value = np.float32(0)
+        if target.shape[0]:
+            target[row, at + c] = value
+        else:
+            acc[spare, c] = value
+            target16[row, at + c] = _round_bf16(bits[spare, c])
+
+
+@njit(nogil=True, cache=True)
+def finish_rows(acc, bits, first, count, channels, ends):
+    """Write a block's sums: raw = sum (+ residual); act and extra = relu(raw · scale + shift), float32 or bfloat16.
+
+    `ends` is made by `cpu.Ending.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc, whose
+    last row is used for rounding.
+    """
+    (residual, raw, raw16, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
+     extra_shift, _) = ends  # fmt: skip
+    spare = acc.shape[0] - 1
+    full = channels // LANES
+    for r in range(count):
+        row = first + r
+        sums = acc.ctypes.data + r * acc.strides[0]
+        if residual.shape[0]:
+            _ADD(sums, sums, residual.ctypes.data + row * residual.strides[0], full)
+            for c in range(full * LANES, channels):
+                acc[r, c] += residual[row, c]
+        if raw.shape[0]:
+            _ADD(raw.ctypes.data + row * raw.strides[0] + raw_at * 4, sums, 0, full)
+            for c in range(full * LANES, channels):
+                raw[row, raw_at + c] = acc[r, c]
+        if raw16.shape[0]:
+            _ROUND(raw16.ctypes.data + row * raw16.strides[0] + raw_at * 2, sums, full)
+            for c in range(full * LANES, channels):
+                raw16[row, raw_at + c] = _round_bf16(bits[r, c])
+        if act.shape[0] or act16.shape[0]:
+            _activate(acc, r, spare, channels, act_scale, act_shift, full, row, act_at, act, bits, act16)
+        if extra.shape[0] or extra16.shape[0]:
+            _activate(acc, r, spare, channels, extra_scale, extra_shift, full, row, extra_at, extra, bits, extra16)
+
+
+def _make_forward(call, bf16):
+    @njit(nogil=True, cache=True)
+    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, ends):
+        n_out = ends[-1]
+        width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
+        acc = np.empty((rows + 2, width), np.float32)
+        bits = acc.view(np.uint32)
+        lists = np.empty((2, MAX_TILE_ROWS), np.int32)
+        steps = (x.shape[1] + 1) // 2 if bf16 else x.shape[1]
+        x_at, x_stride = x.ctypes.data, x.strides[0]
+        w_at, acc_stride = weight.ctypes.data, np.int64(width * 4)
+        in_at, out_at = in_rows.ctypes.data, out_rows.ctypes.data
+        spare_in, spare_out = lists[0].ctypes.data, lists[1].ctypes.data
+        for b in range(first, last):
+            base = b * rows
+            count = min(rows, n_out - base)
+            acc[:count] = 0
+            acc_at = acc.ctypes.data - base * acc_stride
+            for k in range(starts.shape[0]):
+                begin, end = starts[k, b], starts[k, b + 1]
+                if begin == end:
+                    continue
+                for t in range(len(tiles)):
+                    v, n = tiles[t, 0], tiles[t, 1]
+                    m = _tile_rows(n)
+                    panel = w_at + (k * width + v * LANES) * steps * 4
+                    column = acc_at + v * VECTOR_BYTES
+                    whole = begin + (end - begin) // m * m
+                    for p in range(begin, whole, m):
+                        call(n, x_at, x_stride, in_at + p * 4, panel, steps, column, acc_stride, out_at + p * 4)
+                    if whole < end:  # the rest: unused tile rows read any row and add to the spare one
+                        for i in range(m):
+                            inside = whole + i < end
+                            lists[0, i] = in_rows[whole + i] if inside else in_rows[whole]
+                            lists[1, i] = out_rows[whole + i] if inside else base + rows
+                        call(n, x_at, x_stride, spare_in, panel, steps, column, acc_stride, spare_out)
+            finish_rows(acc, bits, base, count, channels, ends)
+
+    return forward
+
+
+forward_f32 = _make_forward(_call_f32, False)
+forward_bf16 = _make_forward(_call_bf16, True)
+
+_G = {(m, n): gradient_tile(m, n) for n in (1, 2, 3, 4) for m in {TILE_ROWS[n], 4, 2, 1}}
+_G4A, _G4B, _G4C, _G4D = (_G[m, 4] for m in (_M4, 4, 2, 1))
+_G3A, _G3B, _G3C, _G3D = (_G[m, 3] for m in (_M3, 4, 2, 1))
+_G2A, _G2B, _G2C, _G2D = (_G[m, 2] for m in (_M2, 4, 2, 1))
+_G1A, _G1B, _G1C, _G1D = (_G[m, 1] for m in (_M1, 4, 2, 1))
+
+
+def _make_gradient_call(whole, four, two, one, rows):
+    @njit(nogil=True, cache=True)
+    def columns(x, xs, i, cin, g, gs, o, pairs, dw, dws):
+        c = 0
+        while c + rows <= cin:
+            whole(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
+            c += rows
+        while c + 4 <= cin:
+            four(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
+            c += 4
+        if c + 2 <= cin:
+            two(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
+            c += 2
+        if c < cin:
+            one(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
+
+    return columns
+
+
+_COLUMNS4 = _make_gradient_call(_G4A, _G4B, _G4C, _G4D, _M4)
+_COLUMNS3 = _make_gradient_call(_G3A, _G3B, _G3C, _G3D, _M3)
+_COLUMNS2 = _make_gradient_call(_G2A, _G2B, _G2C, _G2D, _M2)
+_COLUMNS1 = _make_gradient_call(_G1A, _G1B, _G1C, _G1D, _M1)
+
+
+@njit(nogil=True, cache=True)
+def weight_gradient_blocks(x, grad, tiles, in_rows, out_rows, starts, first, last, dw):
+    """Add Σ x[in]ᵀ grad[out] over the blocks first..last to dw [K, C_in, width]; grad [n_out, width] is padded."""
+    cin = x.shape[1]
+    x_at, xs = x.ctypes.data, np.int64(x.strides[0])
+    g_at, gs = grad.ctypes.data, np.int64(grad.strides[0])
+    d_at, ds, dk = dw.ctypes.data, np.int64(dw.strides[1]), np.int64(dw.strides[0])
+    in_at, out_at = in_rows.ctypes.data, out_rows.ctypes.data
+    for b in range(first, last):
+        for k in range(starts.shape[0]):
+            end = starts[k, b + 1]
+            for p in range(starts[k, b], end, _PAIR_CHUNK):
+                pairs = min(_PAIR_CHUNK, end - p)
+                for t in range(len(tiles)):
+                    shift = tiles[t, 0] * VECTOR_BYTES
+                    n = tiles[t, 1]
+                    i, o, g, d = in_at + p * 4, out_at + p * 4, g_at + shift, d_at + k * dk + shift
+                    if n == 4:
+                        _COLUMNS4(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
+                    elif n == 3:
+                        _COLUMNS3(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
+                    elif n == 2:
+                        _COLUMNS2(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
+                    else:
+                        _COLUMNS1(x_at, xs, i, cin, g, gs, o, pairs, d, ds)

@@ -1,0 +1,163 @@
+"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 and bfloat16; float64 goes to the twin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.sparse.backends import reference as twin
+from saymask.sparse.backends.cpu import kernels as cpu_kernels
+from saymask.sparse.backends.cpu.sites import build_pairs, coarsen, pairs_by_tap, sort_sites
+from saymask.sparse.backends.cpu.threads import share
+from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
+from saymask.sparse.maps import KernelMap
+
+__all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
+
+_NOTHING = np.empty((0, 0), np.float32)
+_NOTHING16 = np.empty((0, 0), np.uint16)
+_NO_SCALE = np.empty(0, np.float32)
+
+
+def block_rows(n_out: int) -> int:
+    """Output rows per block: large enough to re-use a weight panel, small enough for the cache and for all threads."""
+    return 1024 if n_out >= 16384 else 256
+
+
+@dataclass(frozen=True, eq=False)
+class Ending:
+    """What a convolution writes: raw sums plus `residual`; and up to two activated copies relu(raw · scale + shift).
+
+    Targets are float32 or bfloat16 [n_out, C] and may be column slices of wider tensors.
+    """
+
+    raw: Tensor | None = None
+    residual: Tensor | None = None
+    act: Tensor | None = None
+    act_scale: Tensor | None = None
+    act_shift: Tensor | None = None
+    extra: Tensor | None = None
+    extra_scale: Tensor | None = None
+    extra_shift: Tensor | None = None
+
+    def arrays(self, n_out: int) -> tuple:
+        """Return the arguments of `cpu_kernels.forward_*`."""
+        if self.residual is not None and self.residual.dtype != torch.float32:
+            raise TypeError("the residual is float32")
+        act, act16, act_column = _target(self.act)
+        extra, extra16, extra_column = _target(self.extra)
+        raw, raw16, raw_column = _target(self.raw)
+        return (
+            _target(self.residual)[0], raw, raw16, raw_column,
+            act, act16, act_column, _vector(self.act_scale), _vector(self.act_shift),
+            extra, extra16, extra_column, _vector(self.extra_scale), _vector(self.extra_shift), n_out,
+        )  # fmt: skip
+
+
+def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
+    """Return a weight [K, C_in, C_out] in the order the tiles read it: per offset, per column tile, rows of vectors.
+
+    Columns are zero-padded to whole vectors. bf16: input channels go in pairs (uint16 [.., pair, column, 2]).
+    """
+    volume, cin, cout = weight.shape
+    weight = weight.detach()
+    tiles = cpu_kernels.column_tiles(cout)
+    width = int(tiles[-1].sum()) * LANES
+    if bf16:
+        pairs = (cin + 1) // 2
+        padded = torch.zeros((volume, 2 * pairs, width), dtype=torch.bfloat16)
+        padded[:, :cin, :cout] = weight
+        grouped = padded.reshape(volume, pairs, 2, width).transpose(2, 3)  # [K, pair, column, 2]
+        packed = torch.empty((volume, pairs * width * 2), dtype=torch.bfloat16)
+        for first, count in tiles.tolist():
+            columns = grouped[:, :, first * LANES : (first + count) * LANES]
+            start = pairs * first * LANES * 2
+            packed[:, start : start + pairs * count * LANES * 2] = columns.reshape(volume, -1)
+        return packed.view(torch.int16).numpy().view(np.uint16)
+    packed = torch.zeros((volume, cin * width), dtype=torch.float32)
+    for first, count in tiles.tolist():
+        columns = weight[:, :, first * LANES : (first + count) * LANES]
+        part = packed[:, cin * first * LANES : cin * (first + count) * LANES].view(volume, cin, count * LANES)
+        part[:, :, : columns.shape[2]] = columns
+    return packed.numpy()
+
+
+def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending: Ending) -> None:
+    """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write what `ending` names."""
+    rows = block_rows(kernel_map.n_out)
+    starts = kernel_map.block_starts(rows)
+    tiles = cpu_kernels.column_tiles(cout)
+    ends = ending.arrays(kernel_map.n_out)
+    in_rows, out_rows = kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy()
+    bf16 = x.dtype == torch.bfloat16
+    source = _bits(x) if bf16 else x.detach().numpy()
+    function = cpu_kernels.forward_bf16 if bf16 else cpu_kernels.forward_f32
+
+    def work(first: int, last: int) -> None:
+        function(source, packed, cout, tiles, in_rows, out_rows, starts, first, last, rows, ends)
+
+    share(starts.shape[1] - 1, work)
+
+
+def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Return y [n_out, C_out] with y[out] += x[in] @ weight[k]; same values as `twin.conv`."""
+    if x.dtype == torch.bfloat16 and HAS_BF16:
+        if x.shape[1] % 2:  # channels are read in pairs
+            x = torch.nn.functional.pad(x, (0, 1))
+        y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.bfloat16)
+        run(x, pack_weight(weight, bf16=True), weight.shape[2], kernel_map, Ending(raw=y))
+        return y
+    if x.dtype != torch.float32 or not x.shape[1] or not weight.shape[2]:
+        return twin.conv(x, weight, kernel_map)
+    y = torch.empty((kernel_map.n_out, weight.shape[2]))
+    run(x, pack_weight(weight), weight.shape[2], kernel_map, Ending(raw=y))
+    return y
+
+
+def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Return d(loss)/d(weight) [K, C_in, C_out]; same values as `twin.weight_gradient`."""
+    if x.dtype == torch.bfloat16:  # sums over many pairs: always in float32
+        return weight_gradient(x.float(), grad.float(), kernel_map).to(torch.bfloat16)
+    if x.dtype != torch.float32 or not x.shape[1] or not grad.shape[1]:
+        return twin.weight_gradient(x, grad, kernel_map)
+    cout = grad.shape[1]
+    tiles = cpu_kernels.column_tiles(cout)
+    width = int(tiles[-1].sum()) * LANES
+    if width != cout:
+        grad = torch.nn.functional.pad(grad, (0, width - cout))
+    starts = kernel_map.block_starts(block_rows(kernel_map.n_out))
+    arrays = (x.detach().numpy(), grad.detach().numpy(), tiles, kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy())
+    sums: list[np.ndarray] = []
+
+    def work(first: int, last: int) -> None:
+        part = np.zeros((kernel_map.volume, x.shape[1], width), np.float32)
+        cpu_kernels.weight_gradient_blocks(*arrays, starts, first, last, part)
+        sums.append(part)
+
+    share(starts.shape[1] - 1, work)
+    total = torch.zeros((kernel_map.volume, x.shape[1], width))
+    for part in sums:
+        total += torch.from_numpy(part)
+    return total[:, :, :cout].contiguous()
+
+
+def _bits(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().view(torch.int16).numpy().view(np.uint16)
+
+
+def _vector(tensor: Tensor | None) -> np.ndarray:
+    return _NO_SCALE if tensor is None else tensor.detach().contiguous().numpy()
+
+
+def _target(tensor: Tensor | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return (float32 array, bfloat16 bits, first column) of a tensor that may be a column slice of a wider one."""
+    if tensor is None:
+        return _NOTHING, _NOTHING16, 0
+    width = tensor.stride(0) if tensor.shape[0] > 1 else tensor.shape[1]
+    offset = int(tensor.storage_offset())
+    column = offset % width if width else 0
+    whole = tensor.detach().as_strided((tensor.shape[0], width), (width, 1), offset - column)
+    if tensor.dtype == torch.bfloat16:
+        return _NOTHING, _bits(whole), column
+    return whole.numpy(), _NOTHING16, column

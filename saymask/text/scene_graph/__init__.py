@@ -1,0 +1,1 @@
+"""Parser of referring sentences: a sentence to its scene graph."""

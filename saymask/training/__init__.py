@@ -1,0 +1,1 @@
+"""Training of presets on prepared data."""

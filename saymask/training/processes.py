@@ -1,0 +1,92 @@
+"""The processes that train together: who they are, how they are started, and that a folder belongs to one run."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saymask.errors import InputError
+from saymask.util.cores import end_with_parent, environment_for
+
+
+def this_rank() -> int:
+    """Return the number of this process, as torchrun or SLURM gave it; 0 when it is the only one."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", 0)))
+
+
+def world_size(devices: int) -> int:
+    """Return how many processes there are: those of torchrun or SLURM, else one for each of `devices`."""
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", devices)))
+
+
+def started_outside() -> bool:
+    """Return whether torchrun or SLURM started the processes."""
+    return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
+
+
+def accelerator_for(name: str, devices: int) -> str:
+    """Return `cpu` or `gpu` for `auto` or one of the two; InputError for another name and for GPUs that are missing."""
+    if name not in ("auto", "cpu", "gpu"):
+        raise InputError(f"accelerator: expected auto, cpu or gpu, got {name!r}")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "gpu" and there < devices:
+        raise InputError(f"accelerator gpu: expected {devices} CUDA device(s), this machine has {there}; use cpu")
+    return "gpu" if there >= devices and name != "cpu" else "cpu"
+
+
+def spawn(run: Callable[[Any], None], job: Any, devices: int) -> None:
+    """Call run(job) in `devices` processes on this machine and wait; an InputError of any of them becomes ours.
+
+    `run` is a function of a module, since the processes import it.
+    """
+    import torch.multiprocessing as mp
+    from torch.multiprocessing.spawn import ProcessRaisedException
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    problems = mp.get_context("spawn").SimpleQueue()
+    with environment_for(devices):
+        children = mp.spawn(_process, (run, job, devices, port, problems), devices, join=False)  # type: ignore[attr-defined]
+    assert children is not None
+    try:
+        while not children.join():
+            pass
+    except ProcessRaisedException:
+        if not problems.empty():
+            raise InputError(problems.get()) from None
+        raise
+
+
+def _process(number: int, run: Callable[[Any], None], job: Any, devices: int, port: int, problems: Any) -> None:
+    end_with_parent()
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(devices), RANK=str(number),
+        LOCAL_RANK=str(number), NODE_RANK="0",
+    )  # fmt: skip
+    try:
+        run(job)
+    except InputError as error:
+        problems.put(str(error))
+        raise
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which ends with the process; raise InputError while another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process trains in {out}; wait for it or choose another folder") from None
+        yield

@@ -1,0 +1,152 @@
+"""How a training shows itself: a progress bar on standard error and a CSV file that survives a resume."""
+
+import csv
+import logging
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from saymask.util.files import atomic_path
+
+
+class ProgressLine:
+    """A live bar with loss and samples/s on a terminal, a line every half minute elsewhere, nothing when `quiet`."""
+
+    def __init__(self, title: str, *, quiet: bool = False, every_seconds: float = 30.0) -> None:
+        self.title, self.quiet, self.every = title, quiet, every_seconds
+        self.console = Console(file=sys.stderr, quiet=quiet)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._times: deque[tuple[float, int]] = deque(maxlen=50)
+        self._loss = float("nan")
+        self._printed = 0.0
+        self.total = 0
+
+    @property
+    def rate(self) -> float:
+        """Samples per second over the last steps, of all processes."""
+        if len(self._times) < 2:
+            return 0.0
+        seconds = self._times[-1][0] - self._times[0][0]
+        return sum(n for _, n in list(self._times)[1:]) / seconds if seconds > 0 else 0.0
+
+    def start(self, done: int, total: int) -> None:
+        """Begin to show `total` steps of which `done` are done."""
+        self.total = total
+        self._printed = time.monotonic()
+        if not self.quiet and self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} samples/s"), TimeRemainingColumn(),
+            )  # fmt: skip
+            self._bar = Progress(*columns, console=self.console)
+            self._task = self._bar.add_task(self.title, total=total, completed=done, loss=float("nan"), rate=0.0)
+            self._bar.start()
+
+    def step(self, done: int, terms: dict[str, float], samples: int, epoch: int) -> None:
+        """Show that `done` steps are done; the loss shown is a running mean."""
+        loss, now = terms["loss"], time.monotonic()
+        self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
+        self._times.append((now, samples))
+        if self._bar is not None:
+            text = f"{self.title} epoch {epoch}"
+            self._bar.update(self._task, completed=done, loss=self._loss, rate=self.rate, description=text)
+        elif now - self._printed >= self.every:
+            self._printed = now
+            self.say(f"epoch {epoch} step {done}/{self.total} loss {self._loss:.4f} {self.rate:.1f} samples/s")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(f"{self.title}: {text}", highlight=False, soft_wrap=True, markup=False)
+
+    def stop(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class CsvLog:
+    """Rows of named numbers by step; what was logged after the step that a run resumes from is taken out again."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self.path = path
+        self.names: list[str] = ["step"]
+        if path.is_file():
+            with open(path, newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                # A line cut off by a kill has no step that reads as a number, or lies after the saved state.
+                rows = [r for r in reader if (r.get("step") or "").isdigit() and int(r["step"]) <= start]
+                self.names = list(reader.fieldnames or self.names)
+            self._rewrite(rows)
+
+    def write(self, values: dict[str, float], step: int) -> None:
+        """Append a row; new names become new columns."""
+        row = {"step": step, **values}
+        new = [name for name in row if name not in self.names]
+        if new or not self.path.is_file():
+            rows: list[dict[str, Any]] = []
+            if self.path.is_file():
+                with open(self.path, newline="", encoding="utf-8") as file:
+                    rows = list(csv.DictReader(file))
+            self.names += new
+            self._rewrite([*rows, row])
+            return
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.names).writerow(row)
+
+    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
+        with atomic_path(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.names, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def loggers(out: Path, start: int) -> list[Any]:
+    """Return Lightning's loggers of a run: metrics.csv and TensorBoard; `start` is the step that is resumed."""
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+    class Csv(Logger):
+        """metrics.csv beside the checkpoints."""
+
+        @property
+        def name(self) -> str:
+            return "csv"
+
+        @property
+        def version(self) -> str:
+            return ""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.file = CsvLog(out / "metrics.csv", start)
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            self.file.write(dict(metrics), step or 0)
+
+        def log_hyperparams(self, *_: Any, **__: Any) -> None:
+            """config.json holds them."""
+
+    # purge_step hides what an interrupted run had written after the state that is resumed.
+    return [Csv(), TensorBoardLogger(out, name="", version="tensorboard", purge_step=start + 1 if start else None)]
+
+
+def quieten() -> None:
+    """Switch off Lightning's hints about its own defaults: they say nothing to somebody who typed `saymask train`."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for text in (
+        "does not have many workers",
+        "in eval mode at the start",
+        "broadcast_buffers",
+        "isinstance.treespec",
+        "persistent_workers",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{text}.*")

@@ -1,0 +1,329 @@
+"""Train a preset on prepared data: `train` checks everything first, starts the processes, and returns the card."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saymask.data.annotations import SOURCES
+from saymask.data.samples.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
+from saymask.data.samples.scans import ScanDataset, chosen_scenes
+from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
+from saymask.data.scenes import read_manifest, scene_path
+from saymask.errors import InputError
+from saymask.hub import registry as hub
+from saymask.models.base import Model, Preset, TrainConfig
+from saymask.training.processes import accelerator_for, alone, spawn, started_outside, this_rank, world_size
+from saymask.training.progress import ProgressLine, loggers, quieten
+from saymask.training.validation import check_task, headline, validation
+from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads
+from saymask.util.files import check_writable, write_text
+from saymask.util.settings import override, to_json
+
+# Settings that may differ when a run is resumed: they do not change what a step computes.
+_FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
+# Those may differ as well in schedules whose learning rate does not depend on the length of the run.
+_LENGTH = {"train.epochs", "max_steps"}
+_OF_ANY_LENGTH = ("epoch-decay", "multi-step")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training process needs to know; the same on every process."""
+
+    preset: Preset
+    data: Path
+    out: Path
+    devices: int
+    accelerator: str
+    max_steps: int
+    max_minutes: float
+    save_minutes: float
+    save_steps: int
+    log_every: int
+    quiet: bool
+    systems: dict[str, str]
+    presets: dict[str, str]
+
+
+def train(
+    preset: str | Preset,
+    data: str | Path,
+    out: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    devices: int = 1,
+    accelerator: str = "auto",
+    max_steps: int = 0,
+    max_minutes: float = 0.0,
+    save_minutes: float = 10.0,
+    save_steps: int = 0,
+    log_every: int = 10,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train `preset` on the prepared folder `data` and return the card of the best checkpoint.
+
+    `out` gets config.json, metrics.csv, tensorboard/, state.pt (what a run is resumed from; written every
+    `save_minutes`, every `save_steps`, and after each epoch), last.safetensors and, by the validation metric (the
+    headline number of the preset's task and protocol, such as mIoU), best.safetensors. A run that was stopped goes on
+    where its state was saved and ends with the same weights as one that was not; `resume=False` begins anew.
+    `overrides` changes settings by name (`train.lr`). `devices` processes (CPU) or GPUs share each step's samples;
+    under torchrun or SLURM the processes that these started are used. `max_steps` and `max_minutes` end earlier (0 =
+    never).
+
+    Raises InputError when data, settings or the output folder cannot be used, before any work is done, and when 20
+    steps in a row have no finite gradient.
+    """
+    chosen = hub.preset(preset) if isinstance(preset, str) else preset
+    if overrides:
+        chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
+    job = Job(
+        chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
+        max_steps, max_minutes, save_minutes, save_steps, log_every, quiet, dict(hub.SYSTEMS), dict(hub.PRESETS),
+    )  # fmt: skip
+    _check(job)
+    with alone(job.out) if this_rank() == 0 else nullcontext():
+        if this_rank() == 0:
+            _begin(job, resume)
+        if devices == 1 or started_outside():
+            run(job)
+        else:
+            spawn(run, job, devices)
+    name = "best" if (job.out / "best.safetensors").is_file() else "last"
+    return json.loads((job.out / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def run(job: Job) -> None:
+    """Train in this process: the only one, or one of several that torch.distributed joins."""
+    hub.SYSTEMS.update(job.systems)
+    hub.PRESETS.update(job.presets)
+    # Late: Lightning takes seconds to import.
+    import lightning.pytorch as pl
+    from lightning.pytorch.strategies import DDPStrategy
+
+    from saymask.training.module import Keeper, Learner
+
+    quieten()
+    config = job.preset.train
+    rank, world = this_rank(), world_size(job.devices)
+    cpu = job.accelerator == "cpu"
+    if cpu:
+        limit_threads(world)
+    line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
+    torch.manual_seed(config.seed)
+    model = hub.build(job.preset)
+    items = _training_data(job, model, line)
+    scans = [] if config.sentences else chosen_scenes(job.data, "train", config.scenes)
+    samples = TrainingItems(items, config.sentences, (s for s in scans if scene_path(job.data, s).is_file()))
+    order = BatchOrder(
+        len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
+        max_steps=job.max_steps,
+    )  # fmt: skip
+    learner = Learner(model, config, order)
+    best_by = headline(config)
+    keeper = Keeper(
+        job.out, order, validate=validation(job.data, config, line.say, rank=rank, world=world), headline=best_by,
+        card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
+        save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
+    )  # fmt: skip
+    if config.init and not keeper.state_file.is_file():
+        line.say(hub.load_part(model, config.init))
+    # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
+    model.begin_training(job.data, samples.scenes, line.say)
+    if keeper.resume(learner):
+        line.say(f"going on at step {order.start} of {order.total}")
+        if not len(order):
+            return
+    learner.train()
+    workers = _workers(config, line)
+    loader = torch.utils.data.DataLoader(
+        samples, batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
+        worker_init_fn=_one_thread, pin_memory=not cpu, prefetch_factor=4 if workers else None,
+    )  # fmt: skip
+    strategy: Any = "auto"
+    if world > 1:
+        # Not every weight takes part in every step; running statistics are those of the first process (LESS §5).
+        strategy = DDPStrategy(
+            find_unused_parameters=True, broadcast_buffers=False, process_group_backend="gloo" if cpu else None
+        )
+    trainer = pl.Trainer(
+        accelerator=job.accelerator, devices=job.devices, num_nodes=max(1, world // job.devices), strategy=strategy,
+        precision=config.precision,  # type: ignore[arg-type]
+        gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
+        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[keeper],
+        logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
+        log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(learner, loader)
+    if world > 1:
+        # A process that ends while another still talks to it would abort.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    at = learner.at
+    best = f", best {100 * at.best:.2f} {best_by[1]} at step {at.best_step}" if at.best is not None else ""
+    line.say(f"{at.step} of {order.total} steps done in {at.seconds / 60:.1f} min{best}; see {job.out}")
+
+
+def _check(job: Job) -> None:
+    """Say what is wrong before any work is done."""
+    if job.devices < 1 or job.max_steps < 0 or job.max_minutes < 0:
+        raise InputError(f"expected devices >= 1, max_steps >= 0 and max_minutes >= 0, got {job.devices}, "
+                         f"{job.max_steps} and {job.max_minutes}")  # fmt: skip
+    config = job.preset.train
+    least = min(config.epochs, config.batch_size, config.sentences + 1, config.evaluate_every)
+    if least < 1 or config.workers < 0 or config.max_val < 0:
+        raise InputError(
+            "expected train.epochs, batch_size, evaluate_every > 0, sentences, workers, max_val >= 0: got "
+            f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
+            f"{config.max_val}"
+        )
+    check_task(job.preset)
+    read_manifest(job.data)
+    for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
+        if not path.is_file():
+            raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+    if config.scenes or config.source == "scans":
+        chosen_scenes(job.data, "train", config.scenes)
+    if config.init:
+        hub.find_checkpoint(config.init)
+    check_writable(job.out / "state.pt")
+    for module, need in (("lightning", "training"), ("tensorboard", "logging")):
+        try:
+            __import__(module)
+        except ImportError:
+            raise InputError(f"{need} needs {module}: pip install 'saymask[train]'") from None
+    from saymask.training.module import check_settings
+
+    check_settings(config)
+
+
+def _sources(config: TrainConfig) -> tuple[str, ...]:
+    """Return the sources of the sentences to train on; none for scans alone."""
+    if config.source not in (*SOURCES, "both", "scans"):
+        raise InputError(f"train.source: expected {', '.join(SOURCES)}, both or scans, got {config.source!r}")
+    return () if config.source == "scans" else sources_of(config.source)
+
+
+def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset | ScanDataset:
+    """Return the scans, or the sentences about the scans, that are trained on."""
+    config = job.preset.train
+    if config.source == "scans":
+        scans = ScanDataset(
+            job.data, "train", scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
+            image_features=model.image_features, stretched=model.stretched_images,
+        )  # fmt: skip
+        drop_missing(scans, line.say)
+        return scans
+    items = ReferDataset(
+        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        image_features=model.image_features, stretched=model.stretched_images,
+    )  # fmt: skip
+    if config.scenes:
+        keep_scenes(items, chosen_scenes(job.data, "train", config.scenes))
+    drop_unknown(items, line.say)
+    return items
+
+
+def _begin(job: Job, resume: bool) -> None:
+    """Write config.json, or make sure that a run found in `out` is the one that is asked for."""
+    recorded = job.out / "config.json"
+    config = {
+        "preset": job.preset.name,
+        "system": job.preset.system,
+        "model": to_json(job.preset.model),
+        "train": to_json(job.preset.train),
+        "data": str(job.data),
+        "data_sha256": _data_sha(job),
+        "processes": world_size(job.devices),
+        "max_steps": job.max_steps,
+    }
+    free = _FREE | (_LENGTH if job.preset.train.schedule in _OF_ANY_LENGTH else set())
+    if not resume:
+        old = ("state.pt", "metrics.csv", "best.safetensors", "best.json", "last.safetensors", "last.json")
+        for name in old:
+            (job.out / name).unlink(missing_ok=True)
+    elif (job.out / "state.pt").is_file() and recorded.is_file():
+        old_config = json.loads(recorded.read_text(encoding="utf-8"))
+        # A setting that did not exist when the run began has the effect of its default.
+        old_config["train"] = {**to_json(TrainConfig()), **old_config["train"]}
+        before, now = _flat(old_config), _flat(config)
+        changed = [k for k in before | now if before.get(k) != now.get(k) and k not in free]
+        if changed:
+            listed = "; ".join(f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed[:5])
+            raise InputError(
+                f"{job.out} holds a run with other settings ({listed}): choose another folder, ask for the same "
+                "settings, or begin anew with --restart (resume=False)"
+            )
+    write_text(recorded, json.dumps(config, indent=2) + "\n")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return flat
+
+
+def _workers(config: TrainConfig, line: ProgressLine) -> int:
+    """Return the number of loading processes; none where forking this process would not be safe."""
+    if config.workers and kernels_have_run():
+        # Threads do not survive a fork: a worker that used them would be ended by the OpenMP runtime.
+        line.say("scans are loaded in the training process: parallel kernels have already run in it")
+        return 0
+    return config.workers
+
+
+def _one_thread(worker: int) -> None:
+    """Loading processes share the cores with the training, one thread each, and end with it however it ends."""
+    set_threads(1)
+    end_with_parent()
+
+
+def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of a checkpoint made now; `metrics` are those of its weights, if they were measured."""
+    manifest, config = read_manifest(job.data), job.preset.train
+    first: dict[str, Any] = {}
+    if metrics:
+        key, title = headline(config)
+        first = {title: round(100 * metrics["overall"][key], 2), "protocol": config.protocol}
+    return {
+        "data": str(manifest.get("name") or job.data.name),
+        "data_sha256": _data_sha(job),
+        "source": config.source,
+        "headline": first,
+        "metrics": metrics,
+        "protocol": config.protocol,
+        "licence": "Apache-2.0",
+        "preprocessing": to_json(job.preset.model),
+        "training": {
+            "scans" if config.source == "scans" else "annotations": count,
+            "samples": at.step * config.batch_size * world,
+            "steps": at.step,
+            "seconds": round(at.seconds, 1),
+            "processes": world,
+            "accelerator": job.accelerator,
+            "skipped_steps": at.skipped,
+            # A card travels: it names files, not where they lay.
+            "config": to_json(replace(config, init=Path(config.init).name, scenes=Path(config.scenes).name)),
+        },
+    }
+
+
+def _data_sha(job: Job) -> str:
+    """Return the sha256 over the manifest, the sentences that are trained on and, if some are chosen, the scans."""
+    config, digest = job.preset.train, hashlib.sha256()
+    for path in (job.data / "manifest.json", *(annotation_path(job.data, s, "train") for s in _sources(config))):
+        digest.update(path.read_bytes())
+    if config.scenes:
+        digest.update("\n".join(chosen_scenes(job.data, "train", config.scenes)).encode())
+    return digest.hexdigest()
+
+
+__all__ = ["Job", "run", "train"]

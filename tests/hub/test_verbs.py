@@ -1,0 +1,45 @@
+"""The table of who answers what is that of the code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from saymask.hub import registry as hub
+from saymask.hub.verbs import presets_for, verb_table, verbs_of
+from saymask.models.base import VERBS
+from tests.models import toy_clicks
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+
+
+def test_every_preset_is_in_one_row_with_its_verbs():
+    header, _, *rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in verb_table().splitlines()]
+    assert header == ["models", *VERBS]
+    seen = {}
+    for names, *cells in rows:
+        for name in names.split(", "):
+            assert name not in seen
+            seen[name] = tuple(verb for verb, cell in zip(VERBS, cells, strict=True) if cell == "✓")
+    assert seen == {f"`{name}`": verbs_of(name) for name in hub.PRESETS}
+
+
+def test_presets_for_a_verb(monkeypatch):
+    assert "bqnet.rooms" in presets_for("refer")
+    assert not any(name.startswith("bqnet.") for name in presets_for("find"))
+    assert presets_for("semantic") == sorted(presets_for("semantic"))
+    before = presets_for("click")
+    toy_clicks.register(monkeypatch)
+    assert presets_for("click") == sorted([*before, "toy.pointer"])
+
+
+def test_the_guide_has_this_table():
+    text = GUIDE.read_text(encoding="utf-8")
+    assert verb_table() in text, (
+        "docs/guide.md is out of date: put what `python -m saymask.hub.verbs` prints in its place"
+    )
+
+
+def test_it_is_printed():
+    command = [sys.executable, "-m", "saymask.hub.verbs"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == verb_table()

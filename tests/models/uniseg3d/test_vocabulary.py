@@ -1,0 +1,122 @@
+"""Names beyond the 20 classes: what training hears, which parts of a scan may be named, and what words find."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from saymask.labels.tables import scannet200
+from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.encoded import Said
+from saymask.models.uniseg3d.naming import shown_objects
+from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.presets import HELD_OUT
+from saymask.models.uniseg3d.vocabulary import (
+    mentions,
+    named_parts,
+    vocabulary_ids,
+    vocabulary_names,
+    vocabulary_rows,
+    word_relevance,
+)
+
+
+def test_held_out_names_are_left_out():
+    names, ids, rows = vocabulary_names(HELD_OUT), vocabulary_ids(HELD_OUT), vocabulary_rows(HELD_OUT)
+    assert len(names) == len(ids) == 200 - len(HELD_OUT)
+    assert not set(names) & set(HELD_OUT)
+    for index, known in enumerate(scannet200()):
+        if known.name in HELD_OUT:
+            assert rows[index] == -1
+        else:
+            assert names[rows[index]] == known.name
+            assert ids[rows[index]] == known.id
+    assert vocabulary_names() == tuple(c.name for c in scannet200())
+
+
+@pytest.mark.parametrize(
+    ("sentence", "heard"),
+    [
+        ("The Bench beside the door.", True),
+        ("two benches", False),
+        ("it is next to the laptops", True),
+        ("a workbench", False),
+        ("a chair", False),
+    ],
+)
+def test_mentions(sentence, heard):
+    assert mentions(sentence, ("bench", "laptop")) == heard
+    assert not mentions(sentence, ())
+
+
+def said_of(queries, masks, directions, iou=0.9):
+    """What queries with masks float [Q, S] and superpoints with directions [S, W] say."""
+    q, s = masks.shape
+    stage = Stage(torch.zeros(q, 19), masks, torch.zeros(q, 4), torch.full((q,), iou), queries)
+    return Said(stage, torch.zeros(s, 21), directions)
+
+
+def parts_of(said, counts, vocabulary, config):
+    return named_parts(shown_objects(said.stage, counts, config), said, counts, vocabulary, config)
+
+
+def test_parts_are_objects_and_what_is_left():
+    vocabulary = torch.eye(4, 6)
+    counts = torch.tensor([60, 60, 200, 300, 5])
+    # One object (twice) on superpoints 0 and 1, which by themselves look like names 1 and 2; the query says 1.
+    masks = torch.full((3, 5), -9.0)
+    masks[:2, :2] = 9
+    masks[2, 4] = 9  # too few points to be an object
+    directions = vocabulary[[1, 2, 3, 3, 0]]
+    said = said_of(vocabulary[[1, 1, 0]], masks, directions)
+    found, share = parts_of(said, counts, vocabulary, UniSeg3DConfig(agnostic_threshold=0.5, fewest_points=100))
+    assert found.tolist() == [
+        [True, True, False, False, False],
+        [False, False, True, True, False],  # the rest by name: 3; of 0 there are too few points
+    ]
+    np.testing.assert_allclose(share.sum(1), 1, rtol=1e-5)
+    assert share.argmax(1).tolist() == [1, 3]
+    sure = torch.tensor([0.0, 1, 0, 0]).div(0.07).softmax(0)  # of a direction that is a name
+    other = torch.tensor([0.0, 0, 1, 0]).div(0.07).softmax(0)
+    torch.testing.assert_close(share[0], (sure + (sure + other) / 2) / 2)
+
+
+def test_a_scan_of_nothing_but_one_object_has_no_rest():
+    vocabulary = torch.eye(2, 3)
+    said = said_of(vocabulary[:1], torch.full((1, 2), 9.0), vocabulary[[0, 0]])
+    found, share = parts_of(said, torch.tensor([80, 90]), vocabulary, UniSeg3DConfig())
+    assert found.tolist() == [[True, True]]
+    assert share.shape == (1, 2)
+    nothing = said_of(vocabulary[:1], torch.full((1, 2), -9.0), vocabulary[[0, 1]])
+    found, _ = parts_of(nothing, torch.tensor([180, 190]), vocabulary, UniSeg3DConfig())
+    assert found.tolist() == [[True, False], [False, True]]
+
+
+def test_unknown_words_are_found_by_known_ones():
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = F.normalize(torch.randn(30, 64, generator=generator), dim=1)
+    share = torch.zeros(3, 30)
+    share[0, 4] = share[1, 9] = 1
+    share[2, 4] = share[2, 20] = 0.5
+    couch = F.normalize(vocabulary[4] + 0.3 * vocabulary[20], dim=0)
+    strange = F.normalize(torch.randn(64, generator=generator), dim=0)
+    ways = torch.stack([torch.stack([couch, couch]), torch.stack([strange, vocabulary[9]])])
+    fits = word_relevance(share, ways, vocabulary)
+    assert fits.shape == (3, 2)
+    assert fits[0, 0] == pytest.approx(1, abs=1e-5)  # the closest known name
+    assert 0 < fits[2, 0] < fits[0, 0]  # another one with a part of it
+    assert fits[1, 0] == 0
+    assert fits[:, 1].tolist() == pytest.approx([0, 1, 0], abs=1e-5)  # a name with two ways to say it takes the better
+
+
+def test_the_best_fit_of_a_scan_leaves_nothing_to_what_fits_less():
+    vocabulary = torch.eye(12)
+    word = F.normalize(vocabulary[0] + 0.9 * vocabulary[1], dim=0)[None, None]
+    share = torch.zeros(2, 12)
+    share[0, 0], share[1, 1] = 1, 1
+    alone = word_relevance(share[1:], word, vocabulary)
+    both = word_relevance(share, word, vocabulary)
+    assert alone[0, 0] > 0.85
+    assert both[0, 0] == pytest.approx(1)
+    assert both[1, 0] < 0.05
+    assert word_relevance(share[:0], word, vocabulary).shape == (0, 1)

@@ -1,0 +1,47 @@
+"""Which superpoints touch, and the connected parts of masks over them."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from saymask.nn.components import best_part, connected_parts, touching
+from saymask.sparse import build_sites
+
+
+def chain(n: int) -> csr_array:
+    """Row i touches i + 1 and itself."""
+    return csr_array(np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1))
+
+
+def test_parts_of_a_chain():
+    bits = np.array([1, 1, 0, 1, 1, 1, 0, 1], bool)
+    rows, part = connected_parts(bits, chain(8))
+    assert rows.tolist() == [0, 1, 3, 4, 5, 7]
+    assert part.tolist() == [0, 0, 1, 1, 1, 2]
+    assert best_part(bits, np.ones(8), chain(8)).tolist() == [False, False, False, True, True, True, False, False]
+    heavy = np.array([9, 9, 1, 1, 1, 1, 1, 1.0])
+    assert np.flatnonzero(best_part(bits, heavy, chain(8))).tolist() == [0, 1]
+
+
+def test_an_empty_mask_has_no_part():
+    rows, part = connected_parts(np.zeros(4, bool), chain(4))
+    assert len(rows) == len(part) == 0
+    assert not best_part(np.zeros(4, bool), np.ones(4), chain(4)).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 8))
+def test_touching_is_a_shared_or_neighbouring_voxel(seed, voxels, rows):
+    rng = np.random.default_rng(seed)
+    cells = np.unique(rng.integers(0, 6, (voxels, 3)), axis=0)
+    rng.shuffle(cells)
+    coords = torch.from_numpy(np.insert(cells, 0, 0, axis=1).astype(np.int32))
+    site = rng.integers(0, len(cells), 2 * rows)
+    row = np.r_[np.arange(rows), rng.integers(0, rows, rows)]
+    graph = touching(build_sites(coords, 1), site, row, rows).toarray() > 0
+    near = np.abs(cells[:, None] - cells).max(2) <= 1
+    for a in range(rows):
+        for b in range(rows):
+            assert graph[a, b] == near[np.ix_(site[row == a], site[row == b])].any()

@@ -1,0 +1,43 @@
+"""Sharing cores: what a started process sees, and that this process keeps its own settings."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saymask.util.cores import environment_for, share
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_share(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert share(10_000) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert share(2) == 3
+
+
+def test_environment_is_put_back(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "7")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    before = dict(os.environ)
+    with environment_for(2):
+        assert os.environ["NUMBA_NUM_THREADS"] == "1"
+        assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("first", ["", "import numba; "])
+def test_limit_makes_the_pool_small_and_leaves_the_process_forkable(first):
+    script = (
+        f"{first}from saymask.util.cores import limit_threads, kernels_have_run; limit_threads(10_000);"
+        "import numba, torch; numba.njit(lambda x: x + 1)(1);"
+        "assert torch.get_num_threads() == 1 and not kernels_have_run();"
+        "assert numba.get_num_threads() == 1 and kernels_have_run()"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    environment["NUMBA_NUM_THREADS"] = "2"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, check=True, timeout=120)
