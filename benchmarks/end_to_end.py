@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
@@ -66,11 +66,11 @@ def procedural_room(points: int, seed: int = 0, mesh: bool = True) -> Scan:
 def load(name: str | None) -> tuple[Model, str]:
     """Return the model and where its weights are from."""
     try:
-        return hub.load_model(name), "embedded or given"
+        return checkpoints.load_model(name), "embedded or given"
     except InputError:
-        if name not in (None, *hub.PRESETS):
+        if name not in (None, *registry.PRESETS):
             raise
-        return hub.build(name or hub.DEFAULT).eval(), "random"
+        return registry.build(name or checkpoints.DEFAULT).eval(), "random"
 
 
 def measure(points: int, mesh: bool, name: str | None, repeats: int) -> dict:

@@ -151,14 +151,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     from benchmarks.long_tail_plot import check_library
     from saymask.data.scenes import read_manifest
-    from saymask.hub import registry as hub
+    from saymask.hub import registry
 
     check_library()
     read_manifest(Path(options.data))
     check_writable(Path(options.out) / "long_tail.md")
     epochs = {
-        "pretrain": options.pretrain_epochs or hub.preset(RUNS["pretrain"].preset).train.epochs,
-        "finetune": options.epochs or hub.preset(RUNS["pretrain+ce"].preset).train.epochs,
+        "pretrain": options.pretrain_epochs or registry.preset(RUNS["pretrain"].preset).train.epochs,
+        "finetune": options.epochs or registry.preset(RUNS["pretrain+ce"].preset).train.epochs,
     }
     jobs = plan(options, epochs)
     for job in jobs:

@@ -144,10 +144,10 @@ def _setting(text: str) -> tuple[str, str]:
 
 def resolved(job: Job) -> Preset:
     """Return the preset of a job with its settings; raise InputError for settings that do not fit."""
-    from saymask.hub import registry as hub
+    from saymask.hub import registry
     from saymask.util.settings import override
 
-    preset = override(hub.preset(job.preset), job.settings)
+    preset = override(registry.preset(job.preset), job.settings)
     if preset.model.view.mix > 0 and preset.train.batch_size < 2:
         raise InputError(f"{job.name}: mixing needs train.batch_size >= 2 (scans of a batch are mixed), got 1")
     return preset
@@ -287,10 +287,10 @@ def measure(checkpoint: Path, data: str, limit: int) -> dict[str, Any]:
     from saymask.evaluation.scan_tasks import SCAN_TASKS
     from saymask.evaluation.scans import Wanted, measure_tasks
     from saymask.evaluation.sentences import not_prepared
-    from saymask.hub import registry as hub
+    from saymask.hub import checkpoints
     from saymask.metrics.semantic import SemanticMetric
 
-    model = hub.load_model(checkpoint)
+    model = checkpoints.load_model(checkpoint)
     items = ScanDataset(data, "val", prepare=not_prepared, max_items=limit, cache_scenes=1)
     wanted = Wanted(SCAN_TASKS["semantic"], PROTOCOL)
     metric = measure_tasks(model, items, items.names, [wanted])[wanted.key]

@@ -32,9 +32,10 @@ import numpy as np
 import torch
 
 from benchmarks.sentences import new_sentences
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints
+from saymask.io.load import load_scan
 from saymask.rooms import make_room, scan_room, write_room
-from saymask.scan import Scan, load_scan
+from saymask.scan import Scan
 from saymask.scene.scene import Scene
 
 AIM = 0.3  # seconds
@@ -116,7 +117,7 @@ def rows_for(verbs: tuple[str, ...], batches: tuple[int, ...]) -> list[tuple[str
 def measure(model_name: str, scan: Scan, rounds: int, batches: tuple[int, ...]) -> dict[str, Any]:
     """Return the timings of one model in this process."""
     loading = time.perf_counter()
-    model = hub.load_model(model_name)
+    model = checkpoints.load_model(model_name)
     loading = time.perf_counter() - loading
     idle = _memory("VmRSS")
     table = {row: {"verb": row[0], "asked": row[1]} for row in rows_for(model.verbs, batches)}
@@ -224,7 +225,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--alone", action="store_true", help="measure the one model in this process")
     options = parser.parse_args()
-    names = options.model or [card["name"] for card in hub.list_models()]
+    names = options.model or [card["name"] for card in checkpoints.list_models()]
     batches = tuple(options.batches)
     if options.alone:
         if options.threads[0]:

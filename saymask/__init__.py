@@ -7,20 +7,21 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Scan": "saymask.scan",
-    "load_scan": "saymask.scan",
+    "load_scan": "saymask.io.load",
     "Masks": "saymask.masks",
     "Scene": "saymask.scene.scene",
-    "load_model": "saymask.hub.registry",
-    "list_models": "saymask.hub.registry",
+    "load_model": "saymask.hub.checkpoints",
+    "list_models": "saymask.hub.checkpoints",
     "InputError": "saymask.errors",
 }
 __all__ = ["InputError", "Masks", "Scan", "Scene", "list_models", "load_model", "load_scan"]
 
 if TYPE_CHECKING:
     from saymask.errors import InputError
-    from saymask.hub.registry import list_models, load_model
+    from saymask.hub.checkpoints import list_models, load_model
+    from saymask.io.load import load_scan
     from saymask.masks import Masks
-    from saymask.scan import Scan, load_scan
+    from saymask.scan import Scan
     from saymask.scene.scene import Scene
 
 

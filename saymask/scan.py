@@ -1,8 +1,6 @@
 """What was captured: a point cloud or mesh in metres with z up, and where every original point went."""
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,22 +77,3 @@ class Scan:
     def n_original(self) -> int:
         """Points in the file the scan came from (of the scan itself where there is no file)."""
         return len(self) if self.source is None else self.source.n_original
-
-
-def load_scan(path: str | Path, *, unit: str | None = None, up: str | None = None, quiet: bool = False) -> Scan:
-    """Read a scan from PLY, PCD, LAS/LAZ, E57, OBJ, GLB/GLTF, STL, XYZ/PTS/CSV/TXT, NPZ or a raw ScanNet scan folder.
-
-    Coordinates come out in metres with z up: `unit` ("m", "cm", "mm", "in", "ft") and `up` ("x", "y", "z", "-x",
-    "-y", "-z") say what the file holds, otherwise both are detected. Points that are not finite are dropped, exact
-    duplicates merged, clouds over two million points thinned; `Scan.source.index` leads from every original point to
-    its row. All of this is said on standard error unless `quiet`, and kept in `Scan.messages`.
-
-    Raises InputError for a file that is missing, empty, truncated, of an unknown kind, or holds no indoor scan.
-    """
-    from saymask.io.load import load
-
-    scan = load(Path(path), unit=unit, up=up)
-    if not quiet:
-        for message in scan.messages:
-            print(f"{scan.name}: {message}", file=sys.stderr)
-    return scan

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from scipy.spatial import KDTree
 
 from saymask.errors import InputError
+from saymask.io.load import load_scan
 from saymask.io.ply import read_ply, write_ply
 from saymask.io.rle import decode_rle, encode_rle
 from saymask.masks import Masks, check_format
 from saymask.render.palette import HIGHLIGHT
-from saymask.scan import Scan, load_scan
+from saymask.scan import Scan
 from tests.io.rooms import furnished_room
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 import saymask.io.load as loading
 from saymask.errors import InputError
+from saymask.io.load import load_scan
 from saymask.io.ply import write_ply
-from saymask.scan import Scan, load_scan
+from saymask.scan import Scan
 from tests.io.rooms import furnished_room
 
 REAL = Path(__file__).parents[1] / "../shared/data/real"

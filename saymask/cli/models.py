@@ -176,7 +176,8 @@ def models() -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from saymask.hub.registry import PRESETS, list_models
+    from saymask.hub.checkpoints import list_models
+    from saymask.hub.registry import PRESETS
 
     table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
     for card in list_models():

@@ -213,16 +213,16 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
     seconds: dict[str, float] = {}
     with timed(seconds, "model"):
-        from saymask.hub import registry as hub
+        from saymask.hub import checkpoints
 
         # One verb needs one checkpoint, not all that the default loads.
-        model = hub.default_for(prompt.verb) if options.model is None else options.model
-        segmenter = hub.load_model(model, device=options.device)
+        model = checkpoints.default_for(prompt.verb) if options.model is None else options.model
+        segmenter = checkpoints.load_model(model, device=options.device)
     from saymask.scene.scene import require
 
     require(segmenter, prompt.verb)  # before the scan is read
     with timed(seconds, "load"):
-        from saymask.scan import load_scan
+        from saymask.io.load import load_scan
 
         scan = load_scan(path, unit=options.unit, up=options.up)
     scene = segmenter.encode(scan)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from saymask.errors import CheckpointError, InputError
+from saymask.hub.checkpoints import save_checkpoint
 from saymask.hub.registry import preset as preset_named
-from saymask.hub.registry import save_checkpoint
 from saymask.models.bqnet import BackbonePretraining, BQNet, PretrainConfig, res
 from saymask.models.bqnet.official import BACKBONE, UNUSED, load_backbone, load_official, official_names
 from saymask.text import find_weights

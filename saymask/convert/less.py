@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from saymask.hub.registry import save_checkpoint
+from saymask.hub.checkpoints import save_checkpoint
 from saymask.io.pickles import read_foreign, state_dict_of
 from saymask.models.less import Less, compat, scanrefer
 from saymask.models.less.official import load_official, projections_in, rebuild_projections

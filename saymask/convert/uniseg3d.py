@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.errors import CheckpointError, InputError
-from saymask.hub.registry import save_checkpoint
+from saymask.hub.checkpoints import save_checkpoint
 from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d import UniSeg3D
 from saymask.models.uniseg3d.class_embeddings import load_class_embeddings, make_class_embeddings

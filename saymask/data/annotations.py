@@ -3,7 +3,6 @@
 Formats: specification of LESS B.6 and BQNet §2.1; subsets: specification of LESS B.7.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from saymask.errors import InputError
 from saymask.labels.tables import class18
+from saymask.util.files import read_json
 
 SOURCES = ("scanrefer", "multi3drefer")
 
@@ -52,20 +52,6 @@ class Annotation:
     def key(self) -> tuple[str, int]:
         """What identifies the annotation within one file."""
         return self.scene_id, self.ann_id
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a UTF-8 JSON file; raise InputError that says what is wrong with it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.annotations import read_json
 from saymask.data.image_store import command, load_with_info
 from saymask.errors import InputError
 from saymask.scan import Scan
-from saymask.util.files import atomic_path
+from saymask.util.files import atomic_path, read_json
 
 VERSION = 1
 """Number of the file format; scenes written with another number are prepared again."""

@@ -10,7 +10,7 @@ from saymask.evaluation.all_tasks import ALL, VERBS, evaluate_all
 from saymask.evaluation.request import Request
 from saymask.evaluation.scans import evaluate_scans
 from saymask.evaluation.sentences import evaluate_sentences
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints
 from saymask.models.base import Model
 from saymask.util.files import check_writable, write_text
 
@@ -92,7 +92,7 @@ def evaluate(
     if task == ALL:
         found = evaluate_all(model, request)
     else:
-        one = hub.default_for(VERBS[task]) if model is None else model
+        one = checkpoints.default_for(VERBS[task]) if model is None else model
         found = evaluate_sentences(one, request) if task == "refer" else evaluate_scans(one, request)
     result = {**found, "seconds": round(time.monotonic() - began, 3)}
     if json_path is not None:

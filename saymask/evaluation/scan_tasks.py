@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from saymask.answers import Classes, Objects
 from saymask.errors import InputError, ProtocolError
 from saymask.evaluation.tasks.click import CLICK_LABELS, measure_clicks
 from saymask.evaluation.tasks.find import FIND_PROTOCOLS, find_labels, find_metric, measure_find
@@ -22,7 +23,7 @@ from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.panoptic import PanopticMetric
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import write_instances, write_semantic
-from saymask.models.base import Classes, Model, Objects
+from saymask.models.base import Model
 from saymask.scan import Scan
 
 PUBLISHED = "uniseg3d"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from saymask.answers import Prediction
 from saymask.data.annotations import Annotation
 from saymask.data.samples.order import drop_unknown
 from saymask.data.samples.sentences import ReferDataset, by_scene
@@ -22,7 +23,7 @@ from saymask.metrics.baselines import all_baselines
 from saymask.metrics.predictions import Predicted, check_export, is_predictions, predicted, save_predictions
 from saymask.metrics.referring import unite
 from saymask.metrics.scoring import SentenceTruth, score_file
-from saymask.models.base import Model, Prediction
+from saymask.models.base import Model
 from saymask.scan import Scan
 
 COLUMNS = {

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
-from saymask.models.routed import Routed
 from saymask.util.cores import environment_for, limit_threads
 
 
@@ -42,7 +41,7 @@ class Loaded:
         assert self.load is not None
         # Spawned, not forked: a process that has run OpenMP or CUDA cannot be forked safely.
         context = multiprocessing.get_context("spawn")
-        registered = dict(hub.SYSTEMS), dict(hub.PRESETS)
+        registered = dict(registry.SYSTEMS), dict(registry.PRESETS)
         start = (context.Value("i", 0), self.load, self.device, self.processes, make, arguments, registered)
         with ProcessPoolExecutor(self.processes, context, initializer=_start_worker, initargs=start) as pool:
             with environment_for(self.processes):
@@ -62,8 +61,7 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
     if isinstance(model, Model):
-        parts = _parts(model)
-        if processes > 1 and any("preset" not in getattr(part, "card", {}) for part in parts.values()):
+        if processes > 1 and "preset" not in getattr(model, "card", {}):
             raise InputError(
                 f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
                 f"{processes}; make it with saymask.hub.registry.build or load_model"
@@ -75,31 +73,15 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
                 yield Loaded(model, device, 1)
             else:
                 with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
-                    files = {
-                        name: str(hub.save_checkpoint(part, Path(folder) / f"{number}.safetensors"))
-                        for number, (name, part) in enumerate(parts.items())
-                    }
-                    yield Loaded(model, device, processes, _loader(model, files))
+                    file = checkpoints.save_checkpoint(model, Path(folder) / "model.safetensors")
+                    yield Loaded(model, device, processes, partial(checkpoints.load_model, str(file)))
         finally:
             for module, mode in modes:
                 module.training = mode
         return
     # Also with several processes: what is wrong with the checkpoint is said here, once.
-    own = hub.load_model(model, device=device if processes == 1 else "cpu")
-    load = _loader(own, {name: str(part.card["path"]) for name, part in _parts(own).items()})
-    yield Loaded(own, device, processes, None if processes == 1 else load)
-
-
-def _parts(model: Model) -> dict[str, Model]:
-    """Return the models that are checkpoints of their own."""
-    return model.parts if isinstance(model, Routed) else {model.system: model}
-
-
-def _loader(model: Model, files: dict[str, str]) -> Callable[..., Model]:
-    """Return the function, which other processes can be sent, that loads `model` from the files of its parts."""
-    if isinstance(model, Routed):
-        return partial(hub.load_parts, files, model.routes)
-    return partial(hub.load_model, *files.values())
+    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu")
+    yield Loaded(own, device, processes, None if processes == 1 else partial(checkpoints.load_model, own.card["path"]))
 
 
 _job: Callable[[str], Any] | None = None
@@ -117,8 +99,8 @@ def _start_worker(
     global _job
     with counter.get_lock():
         number, counter.value = counter.value, counter.value + 1
-    hub.SYSTEMS.update(registered[0])
-    hub.PRESETS.update(registered[1])
+    registry.SYSTEMS.update(registered[0])
+    registry.PRESETS.update(registered[1])
     limit_threads(processes)
     if device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{number % torch.cuda.device_count()}"

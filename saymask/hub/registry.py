@@ -1,33 +1,12 @@
-"""Names to models: presets, checkpoints with their cards, and the embedded weights.
+"""The registry: names of systems and presets, and where each is made."""
 
-A checkpoint is one safetensors file. Its header holds, as text, what is needed to build the model again (system,
-preset, configuration) and the card; the same card lies beside it as `<stem>.json` with the file's sha256. Weights of a
-frozen text encoder are not stored, only its name and fingerprint: the encoder is loaded from where it came.
-"""
-
-import contextlib
-import datetime
 import difflib
-import hashlib
-import json
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
-
-from saymask import __version__
-from saymask.errors import CheckpointError, InputError
-from saymask.io.pickles import refuse_pickle
+from saymask.errors import InputError
 from saymask.models.base import Model, Preset
-from saymask.models.routed import Routed, route
-from saymask.util.files import atomic_path, write_text
-from saymask.util.settings import fingerprint, from_json, to_json
 
 SYSTEMS: dict[str, str] = {
     "less": "saymask.models.less:Less",
@@ -39,13 +18,13 @@ SYSTEMS: dict[str, str] = {
 }
 """System name -> `module:class` of its Model; the class takes the configuration."""
 PRESETS: dict[str, str] = {
-    "less.scanrefer": "saymask.models.less:scanrefer",
-    "less.scanrefer-2024-10": "saymask.models.less:scanrefer_2024_10",
-    "less.rooms": "saymask.models.less:rooms",
-    "bqnet.res": "saymask.models.bqnet:res",
-    "bqnet.gres": "saymask.models.bqnet:gres",
-    "bqnet.rooms": "saymask.models.bqnet:rooms",
-    "bqnet.rooms-backbone": "saymask.models.bqnet:rooms_backbone",
+    "less.scanrefer": "saymask.models.less.presets:scanrefer",
+    "less.scanrefer-2024-10": "saymask.models.less.presets:scanrefer_2024_10",
+    "less.rooms": "saymask.models.less.presets:rooms",
+    "bqnet.res": "saymask.models.bqnet.presets:res",
+    "bqnet.gres": "saymask.models.bqnet.presets:gres",
+    "bqnet.rooms": "saymask.models.bqnet.presets:rooms",
+    "bqnet.rooms-backbone": "saymask.models.bqnet.presets:rooms_backbone",
     "cfnet.res": "saymask.models.bqnet.cfnet:res",
     "cfnet.gres": "saymask.models.bqnet.cfnet:gres",
     "cfnet.rooms": "saymask.models.bqnet.cfnet:rooms",
@@ -65,19 +44,13 @@ PRESETS: dict[str, str] = {
     "uniseg3d.rooms": "saymask.models.uniseg3d.presets:rooms",
 }
 """Preset name -> `module:function` that returns the Preset."""
-DEFAULT = "uniseg3d.rooms"
-"""The embedded checkpoint that is used when no other is named."""
-ROUTES: dict[str, str] = {}
-"""Verb -> embedded checkpoint, for the verbs that `DEFAULT` does not answer best; figures are in docs/results.md."""
-WEIGHTS = Path(__file__).parents[1] / "weights"
-FORMAT = "saymask-1"
 
 
 def preset(name: str) -> Preset:
     """Return the preset called `name`; raise InputError with the names there are when it is unknown."""
     if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}{_suggest(name, PRESETS)}; presets: {', '.join(PRESETS)}")
-    return _import(PRESETS[name])()
+        raise InputError(f"there is no preset {name!r}{suggest(name, PRESETS)}; presets: {', '.join(PRESETS)}")
+    return _named(PRESETS[name])()
 
 
 def build(chosen: str | Preset) -> Model:
@@ -85,292 +58,22 @@ def build(chosen: str | Preset) -> Model:
     chosen = preset(chosen) if isinstance(chosen, str) else chosen
     if chosen.system not in SYSTEMS:
         raise InputError(f"preset {chosen.name!r} is for system {chosen.system!r}; known: {', '.join(SYSTEMS)}")
-    model: Model = _import(SYSTEMS[chosen.system])(chosen.model)
+    model = system_class(chosen.system)(chosen.model)
     model.card = {"name": chosen.name, "preset": chosen.name, "system": chosen.system, "verbs": list(model.verbs)}
     return model
 
 
-def save_checkpoint(
-    model: Model, path: str | Path, card: dict[str, Any] | None = None, dtype: Literal["float16", "float32"] = "float32"
-) -> Path:
-    """Write the weights and what is needed to load them again; each file is replaced only when the new one is complete.
-
-    Matrices and kernels are stored as `dtype`; vectors (biases, norm statistics) stay float32, where half precision
-    would save nothing and could overflow. Returns the path. Raises InputError for a suffix other than `.safetensors`
-    and for a model that is made of several, each of which is a checkpoint of its own.
-    """
-    path = Path(path)
-    if isinstance(model, Routed):
-        raise InputError(f"cannot write several models to {path}; save each of its parts: {', '.join(model.parts)}")
-    if path.suffix != ".safetensors":
-        raise InputError(f"cannot write a checkpoint to {path}: expected a name that ends in .safetensors")
-    full = {**getattr(model, "card", {}), **(card or {})}
-    full.setdefault("created", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"))
-    full.update(saymask=__version__, parameters=sum(p.numel() for p in model.parameters()), dtype=dtype)
-    encoders = frozen_encoders(model)
-    if encoders:
-        full["text_encoder"] = next(iter(encoders.values()))["name"]
-    config = json.dumps(to_json(model.config), sort_keys=True)
-    metadata = {
-        "format": FORMAT,
-        "system": model.system,
-        "preset": full["preset"],
-        "config": config,
-        "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
-        "text_encoders": json.dumps(encoders, sort_keys=True),
-        "card": json.dumps(full, sort_keys=True),
-    }
-    tensors = {name: _stored(value, dtype) for name, value in stored_state(model).items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
-        full.update(sha256=hashlib.sha256(temporary.read_bytes()).hexdigest(), bytes=temporary.stat().st_size)
-    write_text(path.with_suffix(".json"), json.dumps(full, indent=2) + "\n")
-    return path
+def system_class(system: str) -> type[Model]:
+    """Return the Model class of a system; KeyError for one that `SYSTEMS` does not name."""
+    return _named(SYSTEMS[system])
 
 
-def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> Model:
-    """Return a model with its weights, ready to answer (eval mode, float32).
-
-    `name_or_path` is a checkpoint file or the name of embedded weights; without it the embedded default is loaded, with
-    other embedded checkpoints for the verbs that those answer better (`routes` of the model tells which). `device` is
-    `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, …
-
-    Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
-    checkpoint, belongs to a system this version does not know, or its tensors do not fit its configuration.
-    """
-    if name_or_path is None and ROUTES:
-        return load_parts({name: name for name in (DEFAULT, *ROUTES.values())}, ROUTES, device)
-    target = _device(device)
-    path = find_checkpoint(name_or_path)
-    metadata = read_metadata(path)
-    chosen = _preset_of(path, metadata)
-    model = build(chosen)
-    with _opened(path) as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    _check_encoders(path, model, json.loads(metadata.get("text_encoders", "{}")))
-    load_state(model, tensors, str(path))
-    model.card = {**model.card, **json.loads(metadata["card"]), "path": str(path)}
-    return model.to(target).eval()
-
-
-def load_parts(files: Mapping[str, str | Path], routes: Mapping[str, str], device: str = "auto") -> Routed:
-    """Return one model made of several checkpoints (name -> name or path), ready to answer.
-
-    routes: verb -> name; a verb that it leaves out goes to the first checkpoint that answers it. Raises what
-    `load_model` raises, and InputError for routes that do not fit.
-    """
-    return Routed({name: load_model(file, device) for name, file in files.items()}, routes)
-
-
-def load_part(model: nn.Module, name_or_path: str | Path) -> str:
-    """Copy what a checkpoint has under the same names and shapes into `model`; return a line that says how much.
-
-    Raises CheckpointError when nothing fits.
-    """
-    path, own = find_checkpoint(name_or_path), stored_state(model)
-    taken = 0
-    with _opened(path) as file, torch.no_grad():
-        names = list(file.keys())
-        for name in names:
-            if name in own and list(own[name].shape) == file.get_slice(name).get_shape():
-                own[name].copy_(file.get_tensor(name))
-                taken += 1
-    if not taken:
-        raise CheckpointError(f"{path} shares no tensor with the model: none of its {len(names)} names and shapes fit")
-    return f"{taken} of {len(own)} tensors start from {path}"
-
-
-def list_models() -> list[dict[str, Any]]:
-    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
-
-    `default_for` lists the verbs that a checkpoint answers when no model is named.
-    """
-    cards = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
-        card = json.loads(read_metadata(path)["card"])
-        cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
-    there = {card["name"]: card for card in cards}
-    answers = {name: there[name]["verbs"] for name in (DEFAULT, *ROUTES.values()) if name in there}
-    routes = route(answers, {verb: name for verb, name in ROUTES.items() if name in there})
-    return [{**card, "default_for": [verb for verb, name in routes.items() if name == card["name"]]} for card in cards]
-
-
-def default_for(verb: str) -> str:
-    """Return the name of the embedded checkpoint that answers `verb` when no model is named.
-
-    It is that of `load_model()`, without the others that this loads as well. InputError when none answers it.
-    """
-    for card in list_models():
-        if verb in card["default_for"]:
-            return card["name"]
-    raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the header of a saymask checkpoint without reading its tensors; raise CheckpointError if it is not one."""
-    path = Path(path)
-    with _opened(path) as file:
-        metadata = file.metadata() or {}
-    missing = [key for key in ("system", "preset", "config", "card") if key not in metadata]
-    if metadata.get("format") != FORMAT or missing:
-        raise CheckpointError(
-            f"{path} holds tensors but no saymask header (format {metadata.get('format')!r}, expected {FORMAT!r}): "
-            "weights of other projects are turned into a checkpoint by `saymask convert`"
-        )
-    if hashlib.sha256(metadata["config"].encode()).hexdigest() != metadata.get("config_sha256"):
-        raise CheckpointError(f"{path} is damaged: its configuration does not match its own checksum; copy it again")
-    return metadata
-
-
-def frozen_encoders(model: nn.Module) -> dict[str, dict[str, str]]:
-    """Return the text encoders inside `model` that are not trained: module name -> name and fingerprint."""
-    return {
-        prefix: {"name": str(module.name), "fingerprint": str(module.fingerprint)}
-        for prefix, module in _frozen(model).items()
-    }
-
-
-def stored_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state of `model` without the weights of its frozen text encoders."""
-    outside = tuple(f"{prefix}." for prefix in _frozen(model))
-    return {name: value for name, value in model.state_dict().items() if not name.startswith(outside)}
-
-
-def _frozen(model: nn.Module) -> dict[str, nn.Module]:
-    # Asked of the class: on the instance `fingerprint` would hash all weights.
-    return {
-        prefix: module
-        for prefix, module in model.named_modules()
-        if prefix and hasattr(type(module), "fingerprint") and not any(p.requires_grad for p in module.parameters())
-    }
-
-
-def load_state(model: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
-    """Copy `tensors` into `model`; raise CheckpointError listing what is missing, unknown, or of another shape."""
-    own = stored_state(model)
-    problems = [f"{name}: missing" for name in own if name not in tensors]
-    problems += [f"{name}: not part of the model" for name in tensors if name not in own]
-    for name in own.keys() & tensors.keys():
-        if own[name].shape != tensors[name].shape:
-            problems.append(f"{name}: expected {list(own[name].shape)}, got {list(tensors[name].shape)}")
-    if problems:
-        more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
-        raise CheckpointError(f"{where} does not fit its configuration: {'; '.join(sorted(problems)[:8])}{more}")
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(tensors[name])
-
-
-def _stored(value: Tensor, dtype: str) -> Tensor:
-    value = value.detach().cpu()
-    if value.is_floating_point():
-        half = dtype == "float16" and value.dim() >= 2 and bool((value.abs() < torch.finfo(torch.float16).max).all())
-        value = value.to(torch.float16 if half else torch.float32)
-    # A copy per tensor: safetensors refuses tensors that share memory.
-    return value.clone(memory_format=torch.contiguous_format)
-
-
-def _import(target: str) -> Any:
+def _named(target: str) -> Any:
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
 
 
-def _suggest(name: str, known: Any) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` with the nearest of the known names, or nothing when none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot use device {name!r} ({reason}); use auto, cpu, or cuda where there is one") from None
-    return device
-
-
-def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name, a path or nothing stands for."""
-    text = DEFAULT if name_or_path is None else str(name_or_path)
-    path = Path(text)
-    embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
-    if text in embedded and not path.is_file():
-        return embedded[text]
-    if path.is_file():
-        return path
-    if path.is_dir():
-        inside = sorted(p.name for p in path.glob("*.safetensors"))
-        hint = f": name one of {', '.join(inside)}" if inside else " without checkpoints"
-        raise CheckpointError(f"{path} is a folder{hint}; expected a .safetensors file or the name of a checkpoint")
-    if text in PRESETS:
-        raise CheckpointError(
-            f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
-            f"give the path of RUN/best.safetensors, or use one of: {', '.join(embedded) or 'none is embedded'}"
-        )
-    if path.suffix or len(path.parts) > 1:
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    raise CheckpointError(
-        f"there is no checkpoint {text!r}{_suggest(text, embedded)}: expected a .safetensors file or one of: "
-        f"{', '.join(embedded) or 'none is embedded'}"
-    )
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file; every way in which it can be unusable becomes a CheckpointError."""
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(9)
-    if not head:
-        raise CheckpointError(f"{path} is empty; expected a .safetensors checkpoint")
-    # A safetensors file is the length of its header and then a JSON object; that length may look like a pickle's start.
-    safe = len(head) == 9 and head.endswith(b"{") and 8 + struct.unpack("<Q", head[:8])[0] <= size
-    if not safe:
-        refuse_pickle(path)
-        raise CheckpointError(f"{path} is cut off or not a safetensors file ({size:,} bytes); copy it again")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            yield opened
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is cut off or not a safetensors file ({size:,} bytes: {error}); copy it again"
-        ) from None
-
-
-def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
-    system, name = metadata["system"], metadata["preset"]
-    if system not in SYSTEMS:
-        raise CheckpointError(f"{path} belongs to system {system!r}; this version of saymask has {', '.join(SYSTEMS)}")
-    if name not in PRESETS:
-        raise CheckpointError(f"{path} was made from preset {name!r}; this version has {', '.join(PRESETS)}")
-    known = preset(name)
-    if known.system != system:
-        raise CheckpointError(f"{path} is damaged: its preset {name!r} belongs to {known.system!r}, not {system!r}")
-    try:
-        config = from_json(type(known.model), json.loads(metadata["config"]))
-    except (InputError, ValueError) as error:
-        raise CheckpointError(f"{path} has a configuration this version does not understand: {error}") from None
-    return Preset(name, system, config, known.train)
-
-
-def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]]) -> None:
-    present = frozen_encoders(model)
-    for prefix, encoder in recorded.items():
-        found = present.get(prefix)
-        here = "none" if found is None else f"{found['name']} ({found['fingerprint'][:12]}…)"
-        if found is None or found["fingerprint"] != encoder["fingerprint"]:
-            raise CheckpointError(
-                f"{path} was trained with text encoder {encoder['name']!r} ({encoder['fingerprint'][:12]}…), but "
-                f"{here} was loaded here; install the same encoder weights"
-            )
-
-
-__all__ = [
-    "DEFAULT", "PRESETS", "ROUTES", "SYSTEMS", "WEIGHTS", "build", "default_for", "fingerprint", "list_models",
-    "load_model", "load_parts", "load_state", "preset", "read_metadata", "save_checkpoint", "stored_state",
-]  # fmt: skip

@@ -1,5 +1,6 @@
 """From a path to a `Scan`: choose the reader, then units, up axis, dropped points, duplicates, thinning."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,25 @@ FAR = 1000.0
 """Metres from the origin beyond which coordinates are moved, because float32 would lose millimetres there."""
 
 
+def load_scan(path: str | Path, *, unit: str | None = None, up: str | None = None, quiet: bool = False) -> Scan:
+    """Read a scan from PLY, PCD, LAS/LAZ, E57, OBJ, GLB/GLTF, STL, XYZ/PTS/CSV/TXT, NPZ or a raw ScanNet scan folder.
+
+    Coordinates come out in metres with z up: `unit` ("m", "cm", "mm", "in", "ft") and `up` ("x", "y", "z", "-x",
+    "-y", "-z") say what the file holds, otherwise both are detected. Points that are not finite are dropped, exact
+    duplicates merged, clouds over two million points thinned; `Scan.source.index` leads from every original point to
+    its row. All of this is said on standard error unless `quiet`, and kept in `Scan.messages`.
+
+    Raises InputError for a file that is missing, empty, truncated, of an unknown kind, or holds no indoor scan.
+    """
+    scan = load(Path(path), unit=unit, up=up)
+    if not quiet:
+        for message in scan.messages:
+            print(f"{scan.name}: {message}", file=sys.stderr)
+    return scan
+
+
 def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
-    """Read a scan; see `saymask.scan.load_scan`."""
+    """Read a scan; see `load_scan`, which says what was found."""
     check_unit(unit)
     if up is not None and up not in AXES:
         raise InputError(f"up: expected one of {', '.join(AXES)}, got {up!r}")

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.annotations import read_json
 from saymask.errors import InputError
 from saymask.io.cloud import Cloud
 from saymask.labels.tables import LABEL_TABLE, LabelTable, packaged_label_table, read_label_table
 from saymask.scan import MIN_POINTS, Scan, Source
+from saymask.util.files import read_json
 
 MESH = "_vh_clean_2.ply"
 LABELS = "_vh_clean_2.labels.ply"

@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.annotations import Annotation, read_json
+from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.io.rle import encode_rle
-from saymask.util.files import atomic_path, check_writable
+from saymask.util.files import atomic_path, check_writable, read_json
 
 FORMAT = "saymask-predictions"
 VERSION = 1

@@ -12,7 +12,7 @@ from typing import Any
 from saymask.errors import InputError
 from saymask.rooms.language.programs import Ambiguous, Evaluator, check
 from saymask.rooms.room import Room, Thing
-from saymask.util.files import write_text
+from saymask.util.files import read_json, write_text
 
 
 def room_to_json(room: Room) -> dict[str, Any]:
@@ -31,16 +31,6 @@ def room_from_json(data: dict[str, Any]) -> Room:
         return Room(**{**data, "floor": floor, "things": things})
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not a room description: expected the fields of Room and Thing, got {error}") from None
-
-
-def read_json(path: str | Path) -> Any:
-    """Return the content of a UTF-8 JSON file; InputError with the path when it is missing or broken."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"expected a JSON file at {path}, got none; make it with `saymask rooms`") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not readable as JSON ({error}); make it again with `saymask rooms`") from None
 
 
 def read_room(path: str | Path) -> Room:

@@ -4,16 +4,13 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from saymask.errors import InputError
 from saymask.masks import Masks
 from saymask.scan import Scan
-
-if TYPE_CHECKING:
-    from saymask.scene.scene import Scene
 
 FARTHEST = 0.5
 """Metres from the nearest point of the scan within which a click is taken."""
@@ -155,13 +152,23 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+class Clickable(Protocol):
+    """A scene that answers clicks."""
+
+    scan: Scan
+
+    def click(self, points: Places, *, positive: Sequence[bool], objects: Sequence[int]) -> Masks:
+        """Return one mask per object that was clicked on; see `Scene.click`."""
+        ...
+
+
 class Clicks:
     """Clicks on a scene, one after the other, with the masks of all of them after each; several threads may click.
 
     A click that is refused (InputError) is not kept.
     """
 
-    def __init__(self, scene: "Scene") -> None:
+    def __init__(self, scene: Clickable) -> None:
         self._scene = scene
         self._clicks: list[tuple[np.ndarray, bool, int]] = []
         self._lock = threading.RLock()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 import torch
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.errors import InputError
 from saymask.masks import Masks
-from saymask.models.base import Classes, Model, Objects, Prediction
+from saymask.models.base import Model
 from saymask.scan import Scan
 from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks

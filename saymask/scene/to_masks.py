@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.errors import InputError
 from saymask.masks import Masks
-from saymask.models.base import Classes, Objects, Prediction
 from saymask.scan import Scan
 
 MOST_NAMED = 10

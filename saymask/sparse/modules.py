@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saymask.sparse.maps import KernelMap
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.ops import sparse_conv
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.sparse.backends.select import backend_for
-from saymask.sparse.maps import KernelMap
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.sites import Level
 
 

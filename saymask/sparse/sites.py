@@ -8,8 +8,9 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.sparse.backends.select import backend_for
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.keys import FIELD_BITS, unpack_keys
-from saymask.sparse.maps import KernelMap, build_map, map_from_parents
+from saymask.sparse.maps import build_map, map_from_parents
 
 
 @dataclass(frozen=True, eq=False)

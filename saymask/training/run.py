@@ -17,7 +17,7 @@ from saymask.data.samples.scans import ScanDataset, chosen_scenes
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.training.processes import accelerator_for, alone, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
@@ -81,12 +81,13 @@ def train(
     Raises InputError when data, settings or the output folder cannot be used, before any work is done, and when 20
     steps in a row have no finite gradient.
     """
-    chosen = hub.preset(preset) if isinstance(preset, str) else preset
+    chosen = registry.preset(preset) if isinstance(preset, str) else preset
     if overrides:
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
     job = Job(
         chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
-        max_steps, max_minutes, save_minutes, save_steps, log_every, quiet, dict(hub.SYSTEMS), dict(hub.PRESETS),
+        max_steps, max_minutes, save_minutes, save_steps, log_every, quiet,
+        dict(registry.SYSTEMS), dict(registry.PRESETS),
     )  # fmt: skip
     _check(job)
     with alone(job.out) if this_rank() == 0 else nullcontext():
@@ -102,13 +103,14 @@ def train(
 
 def run(job: Job) -> None:
     """Train in this process: the only one, or one of several that torch.distributed joins."""
-    hub.SYSTEMS.update(job.systems)
-    hub.PRESETS.update(job.presets)
+    registry.SYSTEMS.update(job.systems)
+    registry.PRESETS.update(job.presets)
     # Late: Lightning takes seconds to import.
     import lightning.pytorch as pl
     from lightning.pytorch.strategies import DDPStrategy
 
-    from saymask.training.module import Keeper, Learner
+    from saymask.training.callbacks import RunCallback
+    from saymask.training.module import Learner
 
     quieten()
     config = job.preset.train
@@ -118,7 +120,7 @@ def run(job: Job) -> None:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
     torch.manual_seed(config.seed)
-    model = hub.build(job.preset)
+    model = registry.build(job.preset)
     items = _training_data(job, model, line)
     scans = [] if config.sentences else chosen_scenes(job.data, "train", config.scenes)
     samples = TrainingItems(items, config.sentences, (s for s in scans if scene_path(job.data, s).is_file()))
@@ -128,13 +130,13 @@ def run(job: Job) -> None:
     )  # fmt: skip
     learner = Learner(model, config, order)
     best_by = headline(config)
-    keeper = Keeper(
+    keeper = RunCallback(
         job.out, order, validate=validation(job.data, config, line.say, rank=rank, world=world), headline=best_by,
         card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
         save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
     )  # fmt: skip
     if config.init and not keeper.state_file.is_file():
-        line.say(hub.load_part(model, config.init))
+        line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
     if keeper.resume(learner):
@@ -192,14 +194,14 @@ def _check(job: Job) -> None:
     if config.scenes or config.source == "scans":
         chosen_scenes(job.data, "train", config.scenes)
     if config.init:
-        hub.find_checkpoint(config.init)
+        checkpoints.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")
     for module, need in (("lightning", "training"), ("tensorboard", "logging")):
         try:
             __import__(module)
         except ImportError:
             raise InputError(f"{need} needs {module}: pip install 'saymask[train]'") from None
-    from saymask.training.module import check_settings
+    from saymask.training.schedules import check_settings
 
     check_settings(config)
 

@@ -13,7 +13,7 @@ from saymask.evaluation.all_tasks import ALL, PLAIN, VERBS, all_tasks, summary, 
 from saymask.evaluation.scan_tasks import PUBLISHED, SCAN_TASKS
 from saymask.evaluation.scans import Wanted, measure_tasks
 from saymask.evaluation.sentences import measure, not_prepared
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.metrics import get_protocol, metric_for
 from saymask.models.base import Model, Preset, TrainConfig
 
@@ -38,8 +38,8 @@ def check_task(preset: Preset) -> None:
     if config.task == ALL and config.protocol not in (PLAIN, PUBLISHED):
         raise InputError(f"train.protocol: task {ALL} expects {PLAIN} or {PUBLISHED}, got {config.protocol!r}")
     # A system that is not known either is named where the model is built.
-    if preset.system in hub.SYSTEMS:
-        verbs = hub._import(hub.SYSTEMS[preset.system]).answers(preset.model)
+    if preset.system in registry.SYSTEMS:
+        verbs = registry.system_class(preset.system).answers(preset.model)
         if not verbs if config.task == ALL else VERBS[config.task] not in verbs:
             raise InputError(
                 f"train.task: {preset.name} answers {', '.join(verbs) or 'no verb'} and cannot be measured on task "

@@ -1,10 +1,12 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Files: written so that a reader sees the old content or the new, never half of it; JSON read with clear errors."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from saymask.errors import InputError
 
@@ -52,3 +54,17 @@ def check_writable(path: str | Path) -> Path:
             return path
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; choose another output path") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """Return the content of a UTF-8 JSON file; raise InputError that says what is wrong with it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None

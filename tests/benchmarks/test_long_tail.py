@@ -35,7 +35,7 @@ from benchmarks.long_tail_results import (
 )
 from saymask.data.prepare.folder import prepare
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.labels.tables import scannet200
 from saymask.metrics.semantic import SemanticMetric
 from saymask.models.lground.frequency import Frequencies
@@ -294,7 +294,7 @@ def test_tables_read_as_markdown():
 
 
 def test_a_setting_that_is_new_has_the_effect_of_its_default():
-    preset = override(hub.preset("lground.rooms-ce"), {"train.lr": 0.01})
+    preset = override(registry.preset("lground.rooms-ce"), {"train.lr": 0.01})
     config = json.loads(json.dumps({"model": to_json(preset.model), "train": to_json(preset.train)}))
     assert changed_settings(config, preset) == []
     del config["model"]["gamma"], config["train"]["milestones"], config["model"]["view"]["mix"]

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from benchmarks import prompts
-from saymask.hub import registry as hub
-from saymask.models.base import VERBS
+from saymask.answers import VERBS
+from saymask.hub import checkpoints, registry
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models import toy_clicks
@@ -28,11 +28,11 @@ def checkpoint(monkeypatch, tmp_path) -> str:
     toy_clicks.register(monkeypatch)
     monkeypatch.setattr(toy_clicks.Pointer, "answers", classmethod(lambda cls, config: VERBS[1:]))  # it cannot refer
     torch.manual_seed(0)
-    return str(hub.save_checkpoint(hub.build("toy.pointer"), tmp_path / "pointer.safetensors"))
+    return str(checkpoints.save_checkpoint(registry.build("toy.pointer"), tmp_path / "pointer.safetensors"))
 
 
 def test_it_asks_what_was_never_asked(checkpoint, monkeypatch):
-    scene = Scene(hub.load_model(checkpoint), toy_scan())
+    scene = Scene(checkpoints.load_model(checkpoint), toy_scan())
     asker, asked = prompts.Asker(scene), []
     for verb in ("find", "semantic", "click", "instances"):
         real = getattr(type(scene.model), verb)
@@ -79,7 +79,7 @@ def test_a_slow_prompt_misses_the_aim(checkpoint, monkeypatch):
 
 @pytest.mark.slow
 def test_the_command(capfd, monkeypatch):
-    smallest = min(hub.list_models(), key=lambda card: card["bytes"])["name"]
+    smallest = min(checkpoints.list_models(), key=lambda card: card["bytes"])["name"]
     arguments = ["--model", smallest, "--rounds", "1", "--batches", "1", "--room", "309", "--json"]
     monkeypatch.setattr(sys, "argv", ["prompts.py", *arguments])
     prompts.main()

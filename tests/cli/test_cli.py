@@ -11,7 +11,7 @@ import pytest
 
 import saymask
 from saymask import cli
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints
 from saymask.io.ply import write_ply
 from tests.data.fake_scannet import make_fake_scannet
 from tests.io.rooms import furnished_room
@@ -94,7 +94,7 @@ def test_doctor(capsys):
     assert "torch" in out
     line = next(line for line in out.splitlines() if line.startswith("checkpoints: "))
     named = dict(re.findall(r"([\w.]+)(?: \(default for ([\w, ]+)\))?", line.partition(": ")[2]))
-    assert named == {card["name"]: ", ".join(card["default_for"]) for card in hub.list_models()}
+    assert named == {card["name"]: ", ".join(card["default_for"]) for card in checkpoints.list_models()}
     assert "refer" in "".join(named.values())
 
 

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.cli.coordinates import arranged, read_place
 from saymask.cli.prompts import _table
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.io.ply import read_ply, write_ply
-from saymask.models.base import Classes, Model, Objects, Prediction, Preset
+from saymask.models.base import Model, Preset
 from tests.cli.test_cli import refused, run
 from tests.models import toy_model
 
@@ -114,10 +115,10 @@ def tiny_clicker() -> Preset:
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     toy_model.register(monkeypatch)
-    monkeypatch.setitem(hub.SYSTEMS, "painter", f"{__name__}:Painter")
-    monkeypatch.setitem(hub.PRESETS, "painter.tiny", f"{__name__}:tiny")
-    monkeypatch.setitem(hub.SYSTEMS, "clicker", f"{__name__}:Clicker")
-    monkeypatch.setitem(hub.PRESETS, "clicker.tiny", f"{__name__}:tiny_clicker")
+    monkeypatch.setitem(registry.SYSTEMS, "painter", f"{__name__}:Painter")
+    monkeypatch.setitem(registry.PRESETS, "painter.tiny", f"{__name__}:tiny")
+    monkeypatch.setitem(registry.SYSTEMS, "clicker", f"{__name__}:Clicker")
+    monkeypatch.setitem(registry.PRESETS, "clicker.tiny", f"{__name__}:tiny_clicker")
 
 
 @pytest.fixture
@@ -125,18 +126,16 @@ def weights(monkeypatch, tmp_path):
     """The embedded checkpoints: a painter, which is the default, and nothing else."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    hub.save_checkpoint(hub.build("painter.tiny"), folder / "painter.tiny.safetensors")
-    monkeypatch.setattr(hub, "WEIGHTS", folder)
-    monkeypatch.setattr(hub, "DEFAULT", "painter.tiny")
-    monkeypatch.setattr(hub, "ROUTES", {})
+    checkpoints.save_checkpoint(registry.build("painter.tiny"), folder / "painter.tiny.safetensors")
+    monkeypatch.setattr(checkpoints, "WEIGHTS", folder)
+    monkeypatch.setattr(checkpoints, "DEFAULT", "painter.tiny")
     return folder
 
 
 @pytest.fixture
-def clicker(weights, monkeypatch):
-    """One more embedded checkpoint, to which clicks and panoptic are routed."""
-    monkeypatch.setattr(hub, "ROUTES", {"click": "clicker.tiny", "panoptic": "clicker.tiny"})
-    return hub.save_checkpoint(hub.build("clicker.tiny"), weights / "clicker.tiny.safetensors")
+def clicker(weights):
+    """One more embedded checkpoint, which answers what the default does not: clicks and panoptic."""
+    return checkpoints.save_checkpoint(registry.build("clicker.tiny"), weights / "clicker.tiny.safetensors")
 
 
 @pytest.fixture
@@ -278,14 +277,14 @@ def test_segment_without_an_object(capsys, scan, weights, monkeypatch):
 
 
 def test_the_named_model_is_used(capsys, scan, weights, tmp_path):
-    path = hub.save_checkpoint(hub.build("painter.tiny"), tmp_path / "mine.safetensors", {"name": "mine"})
+    path = checkpoints.save_checkpoint(registry.build("painter.tiny"), tmp_path / "mine.safetensors", {"name": "mine"})
     assert json.loads(ask(capsys, "segment", scan, "--model", path, "--json"))["model"] == "mine"
 
 
 def test_one_checkpoint_is_loaded_and_named(capsys, scan, clicker, monkeypatch):
     asked = []
-    load = hub.load_model
-    monkeypatch.setattr(hub, "load_model", lambda name, **options: asked.append(name) or load(name, **options))
+    load = checkpoints.load_model
+    monkeypatch.setattr(checkpoints, "load_model", lambda name, **options: asked.append(name) or load(name, **options))
     for command in (["find", scan, "red"], ["click", scan, RED]):
         code, _, err = run(capsys, *command)
         assert code == 0
@@ -451,13 +450,13 @@ def test_output_that_cannot_be_written_is_refused(capsys, scan, weights, tmp_pat
 )
 def test_a_model_that_cannot_answer_is_named(capsys, scan, monkeypatch, tmp_path, arguments, verb):
     arguments = [scan if a == "SCAN" else a for a in arguments]
-    path = hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "toy.tiny.safetensors")
+    path = checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "toy.tiny.safetensors")
     said = refused(capsys, *arguments, "--model", path)
     assert f"toy.tiny answers refer, not {verb}" in said
     # Nor is there an embedded one that does.
-    monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
     assert verb in refused(capsys, *arguments)
-    monkeypatch.setattr(hub, "WEIGHTS", tmp_path / "nowhere")
+    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path / "nowhere")
     said = refused(capsys, *arguments)
     assert verb in said
     assert "--model" in said

@@ -16,7 +16,7 @@ from saymask import cli
 from saymask.convert import convert
 from saymask.convert.bqnet import _comparison
 from saymask.errors import CheckpointError, InputError
-from saymask.hub.registry import load_model, load_part
+from saymask.hub.checkpoints import load_model, load_part
 from saymask.models.bqnet import BackbonePretraining, BQNet, res
 from saymask.models.bqnet.official import BACKBONE, decoder_names
 from saymask.sparse.importers import from_spconv2

@@ -14,11 +14,13 @@ from safetensors import safe_open
 import saymask.convert.lground as convert_lground
 from saymask.convert import convert
 from saymask.errors import CheckpointError, InputError
-from saymask.hub.registry import load_model, load_part, preset
+from saymask.hub.checkpoints import load_model, load_part
+from saymask.hub.registry import preset
 from saymask.models.lground import LGround
 from saymask.models.lground.anchors import make_anchors, save_anchors, scannet200_names
 from saymask.models.lground.official import load_official, official_state, plan_name
-from saymask.nn.res16unet.network import PLANES, Res16UNet, res16_plan, small_plan
+from saymask.nn.res16unet.network import Res16UNet
+from saymask.nn.res16unet.plan import PLANES, res16_plan, small_plan
 from saymask.sparse import build_sites
 from saymask.text import load_text_encoder
 from tests.io.test_pickles import Evil

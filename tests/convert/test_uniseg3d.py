@@ -11,8 +11,8 @@ import torch.nn.functional as F
 import saymask.convert.uniseg3d as convert_uniseg3d
 from saymask.convert import convert
 from saymask.errors import CheckpointError, InputError
-from saymask.hub import registry as hub
-from saymask.hub.registry import load_model
+from saymask.hub import checkpoints, registry
+from saymask.hub.checkpoints import load_model
 from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
 from saymask.models.uniseg3d import model as uniseg3d_model
 from saymask.models.uniseg3d.official import TOWER, load_official, official_names
@@ -34,8 +34,8 @@ NO_HUB = "no weights for the text encoder 'clip-convnext-large-d-320'"
 @pytest.fixture(autouse=True)
 def at_hand(monkeypatch):
     """The published preset is small, there is no hub, and a loaded model gets a stand-in for the hub's encoder."""
-    monkeypatch.setitem(hub.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
-    monkeypatch.setitem(hub.PRESETS, "uniseg3d.scannet", "saymask.models.uniseg3d.presets:scannet")
+    monkeypatch.setitem(registry.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
+    monkeypatch.setitem(registry.PRESETS, "uniseg3d.scannet", "saymask.models.uniseg3d.presets:scannet")
     monkeypatch.setattr(convert_uniseg3d, "scannet", lambda: replace(scannet(), model=SMALL))
     find, build = convert_uniseg3d.find_weights, uniseg3d_model.load_text_encoder
 
@@ -120,8 +120,8 @@ def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, clip):
     assert again.config == replace(SMALL, odd_extents=True, class_prototypes=2)
     assert torch.equal(again.class_embeddings, made)
     model.set_class_embeddings(made)
-    for name, value in hub.stored_state(model).items():
-        assert torch.equal(hub.stored_state(again)[name], value), name
+    for name, value in checkpoints.stored_state(model).items():
+        assert torch.equal(checkpoints.stored_state(again)[name], value), name
     ours, theirs = (
         again.click(encoded(again, scan_of()), np.array([4])),
         model.click(encoded(model, scan_of()), np.array([4])),

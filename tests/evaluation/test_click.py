@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.answers import Prediction
 from saymask.errors import InputError
 from saymask.evaluation.tasks.click import CLICK_LABELS, clicks_on, measure_clicks, targets
 from saymask.metrics.interactive import InteractiveMetric
-from saymask.models.base import Prediction
 from saymask.models.uniseg3d.clicks import agile_clicks, relative_clicks
 from saymask.scan import Scan
 from tests.models.uniseg3d.test_model import scan_of, tiny

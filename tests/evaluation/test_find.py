@@ -9,16 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.evaluation.tasks import find as evaluate_find
 from saymask.evaluation.tasks.find import FIND_PROTOCOLS, TOP_PAIRS, find_labels, find_metric, measure_find
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.hub.verbs import presets_for
 from saymask.labels.tables import scannet200
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.find import FindMetric
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric
-from saymask.models.base import Objects
 from saymask.scan import Scan
 from tests.models.lground import test_model as test_lground
 from tests.models.uniseg3d import test_model as test_uniseg3d
@@ -197,7 +197,7 @@ def real(system, tmp_path, monkeypatch):
 
 
 def test_systems_that_find_are_all_tested():
-    assert {hub.preset(name).system for name in presets_for("find")} == {"uniseg3d", "lground"}
+    assert {registry.preset(name).system for name in presets_for("find")} == {"uniseg3d", "lground"}
 
 
 @pytest.mark.parametrize("system", ["uniseg3d", "vocabulary", "lground", "projected", "voxels"])

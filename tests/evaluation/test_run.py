@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.answers import Prediction
 from saymask.data.samples.sentences import ReferDataset, by_scene
 from saymask.data.scenes import load_scene
 from saymask.errors import InputError
 from saymask.evaluation.run import evaluate
 from saymask.evaluation.sentences import point_logits
 from saymask.evaluation.tables import print_table
-from saymask.hub import registry as hub
-from saymask.models.base import Prediction
+from saymask.hub import checkpoints, registry
 from saymask.training.run import train
 from tests.models.toy_model import make_prepared, register
 
@@ -32,7 +32,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture
 def model():
     torch.manual_seed(1)
-    return hub.build("toy.tiny").eval()
+    return registry.build("toy.tiny").eval()
 
 
 def test_equal_to_a_plain_loop(data, model):
@@ -67,7 +67,7 @@ def test_training_mode_is_put_back(data, model):
 @pytest.mark.slow
 def test_two_processes_give_the_same(data, model, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    path = hub.save_checkpoint(model, tmp_path / "model.safetensors")
+    path = checkpoints.save_checkpoint(model, tmp_path / "model.safetensors")
     one = evaluate(path, data, protocol="scanrefer", quiet=True)
     two = evaluate(path, data, protocol="scanrefer", processes=2, quiet=True)
     for key in ("metrics", "baselines", "annotations", "model"):
@@ -118,7 +118,7 @@ def test_command_line(data, model, tmp_path, capsys):
     from saymask.cli import run
     from saymask.metrics import PROTOCOLS
 
-    checkpoint = hub.save_checkpoint(model, tmp_path / "model.safetensors")
+    checkpoint = checkpoints.save_checkpoint(model, tmp_path / "model.safetensors")
     numbers = []
     for what, more in ((checkpoint, ["--export", tmp_path / "p.json.gz"]), (tmp_path / "p.json.gz", [])):
         report = tmp_path / "report.json"

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from saymask.answers import VERBS, Objects
 from saymask.errors import InputError, ProtocolError
 from saymask.evaluation.scan_tasks import PUBLISHED, SCAN_TASKS, has_labels, measure_panoptic
 from saymask.evaluation.sentences import sentence_task
 from saymask.metrics.panoptic import PanopticMetric
-from saymask.models.base import VERBS, Objects
 from saymask.scan import Scan
 
 ROWS = [*SCAN_TASKS.values(), sentence_task({})]

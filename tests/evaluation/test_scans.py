@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects
 from saymask.data.samples.scans import ScanDataset
 from saymask.data.scenes import load_scene, read_manifest, save_scene, scene_path
 from saymask.errors import InputError
@@ -17,12 +18,12 @@ from saymask.evaluation.run import evaluate
 from saymask.evaluation.scan_tasks import SCAN_TASKS, point_classes
 from saymask.evaluation.scans import Wanted, majority_class, measure_tasks
 from saymask.evaluation.tables import print_table
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.io.scannet import read_scan_folder
 from saymask.labels.tables import scannet20, scannet200
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import read_ids, read_list, score_submission
-from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
+from saymask.models.base import Model, Preset, TrainConfig
 from saymask.scan import Scan
 from tests.data.fake_scannet import make_fake_scannet
 
@@ -121,8 +122,8 @@ def preset() -> Preset:
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setitem(hub.SYSTEMS, "reader", "tests.evaluation.test_scans:Reader")
-    monkeypatch.setitem(hub.PRESETS, "reader.all", "tests.evaluation.test_scans:preset")
+    monkeypatch.setitem(registry.SYSTEMS, "reader", "tests.evaluation.test_scans:Reader")
+    monkeypatch.setitem(registry.PRESETS, "reader.all", "tests.evaluation.test_scans:preset")
 
 
 def coloured(scan: Scan, label: str = "semantic200") -> Scan:
@@ -149,7 +150,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def model() -> Model:
-    return hub.build("reader.all").eval()
+    return registry.build("reader.all").eval()
 
 
 def spoilt(how: str) -> Model:

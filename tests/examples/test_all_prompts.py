@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from examples import all_prompts
-from saymask.hub import registry as hub
+from saymask.answers import VERBS, Prediction
+from saymask.hub import checkpoints, registry
 from saymask.io.ply import read_ply, write_ply
 from saymask.masks import Masks
-from saymask.models.base import VERBS, Prediction, Preset
+from saymask.models.base import Preset
 from saymask.scan import Scan
 from tests.models import toy_clicks
 from tests.models.toy_model import make_scan
@@ -36,10 +37,10 @@ def knower() -> Preset:
 @pytest.fixture
 def model(monkeypatch, tmp_path) -> str:
     """A checkpoint of a model that answers all six verbs."""
-    monkeypatch.setitem(hub.SYSTEMS, "knower", f"{__name__}:Knower")
-    monkeypatch.setitem(hub.PRESETS, "toy.knower", f"{__name__}:knower")
+    monkeypatch.setitem(registry.SYSTEMS, "knower", f"{__name__}:Knower")
+    monkeypatch.setitem(registry.PRESETS, "toy.knower", f"{__name__}:knower")
     torch.manual_seed(0)
-    return str(hub.save_checkpoint(hub.build("toy.knower"), tmp_path / "knower.safetensors"))
+    return str(checkpoints.save_checkpoint(registry.build("toy.knower"), tmp_path / "knower.safetensors"))
 
 
 def run(monkeypatch, *arguments) -> None:

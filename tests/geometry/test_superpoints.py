@@ -246,7 +246,7 @@ def test_a_room_of_the_house():
 
 @pytest.mark.skipif(not KINECT.exists(), reason="the shared scan kinect_office.pcd is not here")
 def test_one_view_of_an_office():
-    from saymask.scan import load_scan
+    from saymask.io.load import load_scan
 
     scan = load_scan(KINECT, quiet=True)
     ids = superpoints_of(scan)

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from saymask.answers import VERBS
 from saymask.errors import CheckpointError, InputError
-from saymask.hub import registry as hub
-from saymask.models.routed import Routed
+from saymask.hub import checkpoints, registry
 from saymask.util.settings import fingerprint, from_json, override, to_json
 from tests.models import toy_clicks
 from tests.models.toy_model import ToyConfig, register
@@ -30,12 +30,12 @@ def toy(monkeypatch):
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(0)
-    return hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "model.safetensors", {"data": "boxes"})
+    return checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "model.safetensors", {"data": "boxes"})
 
 
 def refused(path, *words: str) -> None:
     with pytest.raises(CheckpointError) as error:
-        hub.load_model(path)
+        checkpoints.load_model(path)
     for word in words:
         assert word in str(error.value)
     assert "\n" not in str(error.value)
@@ -43,9 +43,9 @@ def refused(path, *words: str) -> None:
 
 def test_round_trip(tmp_path):
     torch.manual_seed(3)
-    model = hub.build("toy.tiny")
-    path = hub.save_checkpoint(model, tmp_path / "a.safetensors", {"data": "boxes", "headline": {"mIoU": 12.0}})
-    again = hub.load_model(path)
+    model = registry.build("toy.tiny")
+    path = checkpoints.save_checkpoint(model, tmp_path / "a.safetensors", {"data": "boxes", "headline": {"mIoU": 12.0}})
+    again = checkpoints.load_model(path)
     assert not again.training
     assert again.config == model.config
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
@@ -57,12 +57,12 @@ def test_round_trip(tmp_path):
 
 
 def test_float16_halves_matrices_and_keeps_vectors(tmp_path):
-    model = hub.build("toy.tiny")
+    model = registry.build("toy.tiny")
     model.points[1].running_var.fill_(1e6)  # more than half precision can hold
-    path = hub.save_checkpoint(model, tmp_path / "half.safetensors", dtype="float16")
+    path = checkpoints.save_checkpoint(model, tmp_path / "half.safetensors", dtype="float16")
     tensors = load_file(path)
     assert {str(v.dtype) for v in tensors.values() if v.dim() == 2} == {"torch.float16"}
-    again = hub.load_model(path)
+    again = checkpoints.load_model(path)
     assert all(v.dtype != torch.float16 for v in again.state_dict().values())
     assert float(again.points[1].running_var[0]) == 1e6
     for name, value in model.state_dict().items():
@@ -70,10 +70,10 @@ def test_float16_halves_matrices_and_keeps_vectors(tmp_path):
 
 
 def test_frozen_text_encoder_is_named_not_stored(tmp_path, monkeypatch):
-    model = hub.build("toy.frozen")
-    path = hub.save_checkpoint(model, tmp_path / "frozen.safetensors")
+    model = registry.build("toy.frozen")
+    path = checkpoints.save_checkpoint(model, tmp_path / "frozen.safetensors")
     assert not [name for name in load_file(path) if "text_encoder" in name]
-    assert torch.equal(hub.load_model(path).text_encoder.table.weight, model.text_encoder.table.weight)
+    assert torch.equal(checkpoints.load_model(path).text_encoder.table.weight, model.text_encoder.table.weight)
     assert json.loads(path.with_suffix(".json").read_text())["text_encoder"] == "hashed-words"
     from tests.models import toy_model
 
@@ -87,7 +87,7 @@ def test_missing_file_and_unknown_name(tmp_path):
     refused("lesss", "there is no checkpoint 'lesss'")
     refused(tmp_path, "is a folder")
     with pytest.raises(InputError, match="no preset 'toy'"):
-        hub.preset("toy")
+        registry.preset("toy")
 
 
 @pytest.mark.parametrize("name", ["model.pth", "model.ckpt", "model.safetensors"])
@@ -117,7 +117,7 @@ def test_any_bytes_give_a_checkpoint_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "x.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError):
-        hub.load_model(path)
+        checkpoints.load_model(path)
 
 
 def test_header_that_promises_too_much(tmp_path):
@@ -132,7 +132,7 @@ def test_foreign_safetensors(tmp_path):
 
 
 def rewritten(path, tensors=None, **changes):
-    metadata = {**hub.read_metadata(path), **changes}
+    metadata = {**checkpoints.read_metadata(path), **changes}
     if "config" in changes:
         metadata["config_sha256"] = hashlib.sha256(changes["config"].encode()).hexdigest()
     save_file(tensors if tensors is not None else load_file(path), path, metadata)
@@ -170,30 +170,29 @@ def test_failed_save_leaves_the_old_file(saved, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hub, "save_file", full)
+    monkeypatch.setattr(checkpoints, "save_file", full)
     with pytest.raises(OSError, match="No space"):
-        hub.save_checkpoint(hub.build("toy.tiny"), saved)
+        checkpoints.save_checkpoint(registry.build("toy.tiny"), saved)
     assert saved.read_bytes() == before
     assert sorted(p.name for p in saved.parent.iterdir()) == ["model.json", "model.safetensors"]
 
 
 def test_suffix_and_device_are_checked(tmp_path, saved):
     with pytest.raises(InputError, match=r"ends in \.safetensors"):
-        hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "a.pth")
+        checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "a.pth")
     with pytest.raises(InputError, match="cannot use device 'quantum'"):
-        hub.load_model(saved, device="quantum")
+        checkpoints.load_model(saved, device="quantum")
 
 
 def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(hub, "DEFAULT", "toy.tiny")
-    monkeypatch.setattr(hub, "ROUTES", {})
+    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(checkpoints, "DEFAULT", "toy.tiny")
     refused(None, "no weights for 'toy.tiny'")
-    assert hub.list_models() == []
-    hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "toy.tiny.safetensors", {"data": "boxes"})
-    assert hub.load_model().card["preset"] == "toy.tiny"
-    assert hub.load_model("toy.tiny").card["data"] == "boxes"
-    (card,) = hub.list_models()
+    assert checkpoints.list_models() == []
+    checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "toy.tiny.safetensors", {"data": "boxes"})
+    assert checkpoints.load_model().card["preset"] == "toy.tiny"
+    assert checkpoints.load_model("toy.tiny").card["data"] == "boxes"
+    (card,) = checkpoints.list_models()
     assert (card["name"], card["system"], card["headline"]) == ("toy.tiny", "toy", {})
     assert card["bytes"] == (tmp_path / "toy.tiny.safetensors").stat().st_size
 
@@ -202,10 +201,10 @@ def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
 def embedded(tmp_path, monkeypatch):
     """A default that answers all but clicks, and two checkpoints that each answer `refer` too."""
     toy_clicks.register(monkeypatch)
-    monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(hub, "DEFAULT", "toy.seer")
+    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(checkpoints, "DEFAULT", "toy.seer")
     for name in ("toy.seer", "toy.pointer", "toy.tiny"):
-        hub.save_checkpoint(hub.build(name), tmp_path / f"{name}.safetensors")
+        checkpoints.save_checkpoint(registry.build(name), tmp_path / f"{name}.safetensors")
 
 
 def test_checkpoints_are_listed_whatever_was_imported(embedded):
@@ -216,60 +215,31 @@ def test_checkpoints_are_listed_whatever_was_imported(embedded):
     assert [card["name"] for card in saymask.list_models()] == ["toy.pointer", "toy.seer", "toy.tiny"]
 
 
-def test_without_routes_the_default_is_one_checkpoint(embedded, monkeypatch):
-    monkeypatch.setattr(hub, "ROUTES", {})
-    assert hub.load_model().card["name"] == "toy.seer"
-    assert {card["name"]: card["default_for"] for card in hub.list_models()} == {
-        "toy.pointer": [], "toy.seer": ["refer", "find", "semantic", "instances"], "toy.tiny": []
+def test_the_default_answers_what_it_can_and_others_the_rest(embedded):
+    assert checkpoints.load_model().card["name"] == "toy.seer"
+    assert {card["name"]: card["default_for"] for card in checkpoints.list_models()} == {
+        "toy.pointer": ["click", "panoptic"], "toy.seer": ["refer", "find", "semantic", "instances"], "toy.tiny": []
     }  # fmt: skip
-    assert hub.default_for("find") == "toy.seer"
+    assert checkpoints.default_for("find") == "toy.seer"
+    assert checkpoints.default_for("click") == "toy.pointer"
+
+
+def test_a_verb_that_nothing_embedded_answers(embedded):
+    (checkpoints.WEIGHTS / "toy.pointer.safetensors").unlink()
     with pytest.raises(InputError, match="answers click; name one with --model"):
-        hub.default_for("click")
+        checkpoints.default_for("click")
 
 
-def test_a_verb_is_routed_to_another_checkpoint(embedded, monkeypatch):
-    monkeypatch.setattr(hub, "ROUTES", {"refer": "toy.tiny", "click": "toy.pointer"})
-    model = hub.load_model()
-    assert isinstance(model, Routed)
-    assert list(model.parts) == ["toy.seer", "toy.tiny", "toy.pointer"]
-    assert not any(module.training for module in model.modules())
-    # What `load_model()` routes to, `default_for` names; the default comes before others that can do the same.
-    assert model.routes == {
-        "refer": "toy.tiny", "find": "toy.seer", "click": "toy.pointer", "semantic": "toy.seer",
-        "instances": "toy.seer", "panoptic": "toy.pointer",
-    }  # fmt: skip
-    assert {verb: hub.default_for(verb) for verb in model.verbs} == model.routes
-    assert model.card["parts"]["toy.tiny"]["path"] == str(hub.WEIGHTS / "toy.tiny.safetensors")
-    for name in model.parts:
-        assert hub.load_model(name).card["name"] == name
-
-
-def test_a_routed_checkpoint_that_is_not_embedded(embedded, monkeypatch):
-    monkeypatch.setattr(hub, "ROUTES", {"refer": "less.rooms"})
-    refused(None, "no weights for 'less.rooms'")
-    # A command that needs only what is there goes on.
-    assert hub.default_for("find") == "toy.seer"
-
-
-def test_several_models_are_not_one_checkpoint(tmp_path):
-    model = Routed({"a": hub.build("toy.tiny"), "b": hub.build("toy.seer")}, {"refer": "a"})
-    with pytest.raises(InputError, match="save each of its parts: a, b"):
-        hub.save_checkpoint(model, tmp_path / "x.safetensors")
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_default_and_its_routes_are_embedded():
-    cards = {card["name"]: card for card in hub.list_models()}
-    for verb, name in hub.ROUTES.items():
-        assert verb in cards[name]["default_for"]
-    assert set(cards[hub.DEFAULT]["default_for"]) == set(cards[hub.DEFAULT]["verbs"]) - set(hub.ROUTES)
+def test_the_default_is_embedded_and_answers_all():
+    cards = {card["name"]: card for card in checkpoints.list_models()}
+    assert set(cards[checkpoints.DEFAULT]["default_for"]) == set(VERBS)
 
 
 def test_every_preset_is_there():
-    for name in hub.PRESETS:
-        chosen = hub.preset(name)
+    for name in registry.PRESETS:
+        chosen = registry.preset(name)
         assert chosen.name == name
-        assert chosen.system in hub.SYSTEMS
+        assert chosen.system in registry.SYSTEMS
         assert from_json(type(chosen.model), json.loads(json.dumps(to_json(chosen.model)))) == chosen.model
 
 
@@ -331,11 +301,11 @@ def test_dataclasses_are_the_only_objects():
 
 def test_header_length_that_looks_like_a_pickle(tmp_path):
     """A header of 0x380 bytes begins with the two bytes of a pickle of protocol 3."""
-    path = hub.save_checkpoint(hub.build("toy.tiny"), tmp_path / "x.safetensors")
+    path = checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "x.safetensors")
     header_size = struct.unpack("<Q", path.read_bytes()[:8])[0]
     content = path.read_bytes()
     length = (header_size // 0x100 + 1) * 0x10000 + 0x380
     padded = content[8 : 8 + header_size] + b" " * (length - header_size)
     path.write_bytes(struct.pack("<Q", length) + padded + content[8 + header_size :])
     assert path.read_bytes()[:2] == b"\x80\x03"
-    assert hub.load_model(path).card["preset"] == "toy.tiny"
+    assert checkpoints.load_model(path).card["preset"] == "toy.tiny"

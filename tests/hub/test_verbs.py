@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from saymask.hub import registry as hub
+from saymask.answers import VERBS
+from saymask.hub import registry
 from saymask.hub.verbs import presets_for, verb_table, verbs_of
-from saymask.models.base import VERBS
 from tests.models import toy_clicks
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
@@ -20,7 +20,7 @@ def test_every_preset_is_in_one_row_with_its_verbs():
         for name in names.split(", "):
             assert name not in seen
             seen[name] = tuple(verb for verb, cell in zip(VERBS, cells, strict=True) if cell == "✓")
-    assert seen == {f"`{name}`": verbs_of(name) for name in hub.PRESETS}
+    assert seen == {f"`{name}`": verbs_of(name) for name in registry.PRESETS}
 
 
 def test_presets_for_a_verb(monkeypatch):

@@ -59,7 +59,7 @@ def test_reads_a_scan(folder):
 
 
 def test_load_scan_takes_the_folder(folder):
-    from saymask.scan import load_scan
+    from saymask.io.load import load_scan
 
     scan = load_scan(folder, quiet=True)
     assert len(scan) == len(read_scannet_scan(folder))

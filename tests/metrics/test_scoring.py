@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.answers import Prediction
 from saymask.data.annotations import EVAL_TYPES
 from saymask.data.samples.sentences import ReferDataset, load_split
 from saymask.data.scenes import load_scene, read_scene_info, save_scene, scene_path
@@ -20,10 +21,9 @@ from saymask.errors import InputError
 from saymask.evaluation.run import evaluate
 from saymask.evaluation.sentences import answer, measure, point_logits
 from saymask.evaluation.tables import print_table
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
 from saymask.metrics.baselines import nothing
-from saymask.models.base import Prediction
 from tests.models.toy_model import make_prepared, register
 
 KINDS = [("zt_w_d", []), ("zt_wo_d", []), ("st_w_d", [1]), ("st_wo_d", [2]), ("mt", [0, 3]), ("mt", [0, 1, 2])]
@@ -71,7 +71,7 @@ def guess(length: int, sentence: str, count: str) -> Prediction:
 @pytest.fixture
 def model():
     torch.manual_seed(1)
-    made = hub.build("toy.tiny").eval()
+    made = registry.build("toy.tiny").eval()
 
     def refer(encoded, sentences, *, count="any"):
         return [guess(len(encoded[0]), sentence, count) for sentence in sentences]

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.data.scenes import save_scene, scene_path
 from saymask.io.scannet import read_scan_folder
 from saymask.labels.tables import scannet20, scannet200
-from saymask.models.base import Classes, Model, Objects, Prediction, Preset, TrainConfig
+from saymask.models.base import Model, Preset, TrainConfig
 from saymask.scan import Scan
 from tests.data.fake_scannet import make_fake_scannet
 
@@ -144,10 +145,10 @@ def all_verbs() -> Preset:
 
 def register(monkeypatch) -> None:
     """Make the preset known to the hub."""
-    from saymask.hub import registry as hub
+    from saymask.hub import registry
 
-    monkeypatch.setitem(hub.SYSTEMS, "knowing", f"{__name__}:Knowing")
-    monkeypatch.setitem(hub.PRESETS, "knowing.all", f"{__name__}:all_verbs")
+    monkeypatch.setitem(registry.SYSTEMS, "knowing", f"{__name__}:Knowing")
+    monkeypatch.setitem(registry.PRESETS, "knowing.all", f"{__name__}:all_verbs")
 
 
 def told(scan: Scan) -> Scan:

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.answers import VERBS
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints
 from saymask.masks import Masks
-from saymask.models.base import VERBS, Model
+from saymask.models.base import Model
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models.fakes import small_scan
 
-NAMES = [card["name"] for card in hub.list_models()]
+NAMES = [card["name"] for card in checkpoints.list_models()]
 REFUSED: dict[str, tuple[tuple[Callable[[Scene], object], str], ...]] = {
     "refer": ((lambda s: s.refer(" "), "empty text"), (lambda s: s.refer("chair " * 9999), "9,999")),
     "find": (
@@ -35,7 +36,7 @@ REFUSED: dict[str, tuple[tuple[Callable[[Scene], object], str], ...]] = {
 
 @pytest.fixture(scope="module", params=NAMES)
 def model(request) -> Model:
-    return hub.load_model(request.param, device="cpu")
+    return checkpoints.load_model(request.param, device="cpu")
 
 
 def asked(scene: Scene) -> dict[str, Masks]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from saymask.models.base import Objects, Prediction, Preset
+from saymask.answers import Objects, Prediction
+from saymask.models.base import Preset
 from tests.models import toy_model
 from tests.models.toy_model import Seen, Seer
 
@@ -42,7 +43,7 @@ def pointer() -> Preset:
 
 def register(monkeypatch) -> None:
     """Make the toy preset known to the hub."""
-    from saymask.hub import registry as hub
+    from saymask.hub import registry
 
-    monkeypatch.setitem(hub.SYSTEMS, "pointer", f"{__name__}:Pointer")
-    monkeypatch.setitem(hub.PRESETS, "toy.pointer", f"{__name__}:pointer")
+    monkeypatch.setitem(registry.SYSTEMS, "pointer", f"{__name__}:Pointer")
+    monkeypatch.setitem(registry.PRESETS, "toy.pointer", f"{__name__}:pointer")

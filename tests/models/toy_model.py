@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.data.scenes import save_scene, target_mask
-from saymask.models.base import Classes, Model, Objects, Prediction, Preset, TrainConfig
+from saymask.models.base import Model, Preset, TrainConfig
 from saymask.scan import Scan
 
 COLORS = {"red": (200, 30, 30), "green": (30, 170, 40), "blue": (40, 60, 200), "yellow": (220, 210, 40)}
@@ -200,13 +201,13 @@ class Seer(Toy):
 
 def register(monkeypatch) -> None:
     """Make the toy presets known to the hub; training and evaluation hand the registry on to their processes."""
-    from saymask.hub import registry as hub
+    from saymask.hub import registry
 
-    monkeypatch.setitem(hub.SYSTEMS, "toy", "tests.models.toy_model:Toy")
-    monkeypatch.setitem(hub.PRESETS, "toy.tiny", "tests.models.toy_model:tiny")
-    monkeypatch.setitem(hub.PRESETS, "toy.frozen", "tests.models.toy_model:frozen")
-    monkeypatch.setitem(hub.SYSTEMS, "seer", "tests.models.toy_model:Seer")
-    monkeypatch.setitem(hub.PRESETS, "toy.seer", "tests.models.toy_model:seer")
+    monkeypatch.setitem(registry.SYSTEMS, "toy", "tests.models.toy_model:Toy")
+    monkeypatch.setitem(registry.PRESETS, "toy.tiny", "tests.models.toy_model:tiny")
+    monkeypatch.setitem(registry.PRESETS, "toy.frozen", "tests.models.toy_model:frozen")
+    monkeypatch.setitem(registry.SYSTEMS, "seer", "tests.models.toy_model:Seer")
+    monkeypatch.setitem(registry.PRESETS, "toy.seer", "tests.models.toy_model:seer")
 
 
 def make_scan(number: int, objects: int = 4) -> tuple[Scan, list[tuple[str, str]]]:

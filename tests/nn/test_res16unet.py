@@ -21,7 +21,8 @@ from saymask.models.lground.official import (
     official_state,
     plain_state,
 )
-from saymask.nn.res16unet.network import PLANES, Res16Plan, Res16UNet, res16_plan, res16unet, small_plan
+from saymask.nn.res16unet.network import Res16UNet, res16unet
+from saymask.nn.res16unet.plan import PLANES, Res16Plan, res16_plan, small_plan
 from saymask.sparse import build_sites, cpu_has_bf16, use_backend
 from saymask.sparse.importers import to_minkowski
 from tests.parity import GOLDEN, fill_state, load

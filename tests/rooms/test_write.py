@@ -8,12 +8,12 @@ import pytest
 
 from saymask.data.annotations import load_annotations
 from saymask.errors import InputError
+from saymask.io.load import load_scan
 from saymask.labels.tables import read_label_table, scannet200
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.rooms.files import program_oracle, read_programs, read_rooms
 from saymask.rooms.generate import generate, split_hash
 from saymask.rooms.write import COLUMNS, mixed_share, scan_files, segment_owners
-from saymask.scan import load_scan
 
 SPLITS = {"train": 2, "val": 2}
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.scan import Source
 from saymask.scene.clicks import MOST_CLICKS, NearestPoint, check_clicks
 from saymask.scene.scene import Scene
@@ -23,7 +23,7 @@ from tests.models.toy_model import COLORS, make_scan
 def scene(monkeypatch) -> Scene:
     toy_clicks.register(monkeypatch)
     torch.manual_seed(0)
-    return Scene(hub.build("toy.pointer").eval(), make_scan(0)[0])
+    return Scene(registry.build("toy.pointer").eval(), make_scan(0)[0])
 
 
 def inside(scene: Scene, number: int, rank: int = 0) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models.toy_model import COLORS, Seer, make_scan, register
@@ -22,7 +22,7 @@ def toy(monkeypatch):
 @pytest.fixture
 def scene() -> Scene:
     torch.manual_seed(0)
-    return Scene(hub.build("toy.tiny").eval(), make_scan(0)[0])
+    return Scene(registry.build("toy.tiny").eval(), make_scan(0)[0])
 
 
 def test_refer_gives_masks_over_the_scan(scene):
@@ -61,7 +61,7 @@ def test_other_verbs_say_who_answers(scene, monkeypatch):
         ):
             ask()
     with monkeypatch.context() as patch:
-        patch.setattr(hub, "PRESETS", {"toy.tiny": hub.PRESETS["toy.tiny"]})
+        patch.setattr(registry, "PRESETS", {"toy.tiny": registry.PRESETS["toy.tiny"]})
         with pytest.raises(InputError, match="no model of this version answers click"):
             scene.clicks()
     for verb, arguments in (("find", [["plant"]]), ("semantic", []), ("instances", [])):
@@ -90,7 +90,7 @@ def test_superpoints_are_made_once_for_models_that_need_them(monkeypatch):
         calls.append(scan)
         return np.zeros(len(scan), np.int32)
 
-    model = hub.build("toy.tiny").eval()
+    model = registry.build("toy.tiny").eval()
     seen = []
     real = type(model).prepare
     monkeypatch.setattr(superpoints, "superpoints_of", patches)
@@ -109,7 +109,7 @@ def seen() -> Scene:
     with pytest.MonkeyPatch.context() as patch:
         register(patch)
         torch.manual_seed(0)
-        return Scene(hub.build("toy.seer").eval(), make_scan(0)[0])
+        return Scene(registry.build("toy.seer").eval(), make_scan(0)[0])
 
 
 def colored(scene: Scene) -> np.ndarray:

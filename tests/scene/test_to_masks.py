@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.errors import InputError
-from saymask.models.base import Classes, Objects, Prediction
 from saymask.scan import Scan
 from saymask.scene.to_masks import (
     class_masks,

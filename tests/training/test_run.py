@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from saymask.data.samples.order import BatchOrder
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.models.base import TrainConfig
 from saymask.training.run import train
 from tests.models import toy_model
@@ -62,7 +62,7 @@ def test_trains_logs_validates_and_exports(data, tmp_path):
     assert list((tmp_path / "run/tensorboard").glob("events.*"))
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["train"]["epochs"] == 8
-    model = hub.load_model(tmp_path / "run/best.safetensors")
+    model = checkpoints.load_model(tmp_path / "run/best.safetensors")
     assert not model.training
     assert model.card["metrics"]["overall"]["n"] == 12
 
@@ -108,8 +108,8 @@ def test_killed_with_sigkill_and_resumed_equals_uninterrupted(data, tmp_path):
 
 def register_here() -> None:
     """Register the toy in a process of its own."""
-    hub.SYSTEMS["toy"] = "tests.models.toy_model:Toy"
-    hub.PRESETS["toy.tiny"] = "tests.models.toy_model:tiny"
+    registry.SYSTEMS["toy"] = "tests.models.toy_model:Toy"
+    registry.PRESETS["toy.tiny"] = "tests.models.toy_model:tiny"
 
 
 def _steps(path: Path) -> int:
@@ -281,13 +281,13 @@ class TestRate:
         return BatchOrder(10, batch_size=1, epochs=epochs, seed=0)
 
     def test_epoch_decay_counts_epochs_from_one(self):
-        from saymask.training.module import rate_factor
+        from saymask.training.schedules import rate_factor
 
         factors = [rate_factor(TrainConfig(), step, self.order()) for step in (0, 9, 10, 39)]
         np.testing.assert_allclose(factors, [0.95, 0.95, 0.95**2, 0.95**4])
 
     def test_cosine_rises_and_falls_to_zero(self):
-        from saymask.training.module import rate_factor
+        from saymask.training.schedules import rate_factor
 
         config = TrainConfig(schedule="cosine", warmup=0.1)
         factors = [rate_factor(config, step, self.order()) for step in range(40)]
@@ -297,14 +297,14 @@ class TestRate:
         assert factors[-1] < 0.01
 
     def test_poly_counts_epochs_from_zero(self):
-        from saymask.training.module import rate_factor
+        from saymask.training.schedules import rate_factor
 
         config = TrainConfig(schedule="epoch-poly", epochs=4)
         factors = [rate_factor(config, step, self.order()) for step in (0, 9, 10, 39)]
         np.testing.assert_allclose(factors, [1, 1, 0.75**4, 0.25**4])
 
     def test_unknown_schedule(self):
-        from saymask.training.module import rate_factor
+        from saymask.training.schedules import rate_factor
 
         with pytest.raises(InputError, match="'epoch-poly' or 'cosine'"):
             rate_factor(TrainConfig(schedule="linear"), 0, self.order())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
+from saymask.answers import Classes, Objects
 from saymask.data.samples.order import BatchOrder
 from saymask.data.samples.scans import ScanDataset, annotated_scenes
 from saymask.data.scenes import save_scene
@@ -22,11 +23,11 @@ from saymask.errors import InputError
 from saymask.evaluation.scan_tasks import SCAN_TASKS
 from saymask.evaluation.scans import Wanted, measure_tasks
 from saymask.evaluation.sentences import not_prepared
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.labels.tables import scannet20
-from saymask.models.base import Classes, Model, Objects, Preset, TrainConfig
-from saymask.training.module import OPTIMIZERS, SCHEDULES, check_settings, make_optimizer, rate_factor
+from saymask.models.base import Model, Preset, TrainConfig
 from saymask.training.run import train
+from saymask.training.schedules import OPTIMIZERS, SCHEDULES, check_settings, make_optimizer, rate_factor
 from saymask.training.validation import headline
 from tests.models.toy_model import COLORS, Batch, Sample, ToyConfig, make_prepared, make_scan, register
 from tests.training.test_run import same
@@ -125,8 +126,8 @@ def toy(monkeypatch):
 
 
 def register_classes(setitem=dict.__setitem__) -> None:
-    setitem(hub.SYSTEMS, "toy-classes", "tests.training.test_scans:ToyClasses")
-    setitem(hub.PRESETS, "toy.classes", "tests.training.test_scans:tiny")
+    setitem(registry.SYSTEMS, "toy-classes", "tests.training.test_scans:ToyClasses")
+    setitem(registry.PRESETS, "toy.classes", "tests.training.test_scans:tiny")
 
 
 def run(data: Path, out: Path, preset: str = "toy.classes", **options):
@@ -162,7 +163,7 @@ def test_learns_classes_and_keeps_the_best(data, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "6 scans counted" in said
     assert f"val mIoU {100 * max(validated):.2f} (protocol scannet)" in said
-    model = hub.load_model(tmp_path / "best.safetensors")
+    model = checkpoints.load_model(tmp_path / "best.safetensors")
     assert int(model.scans) == 6
     assert semantic(model, data) == card["metrics"]
 
@@ -305,7 +306,7 @@ def test_two_processes_share_the_validation_scans(data, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     card = run(data, tmp_path / "two", overrides={"batch_size": 1}, devices=2)
     assert card["training"]["processes"] == 2
-    model = hub.load_model(tmp_path / "two/best.safetensors")
+    model = checkpoints.load_model(tmp_path / "two/best.safetensors")
     assert semantic(model, data) == card["metrics"]
 
 

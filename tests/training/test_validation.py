@@ -10,7 +10,7 @@ from saymask.errors import InputError
 from saymask.evaluation.all_tasks import VERBS
 from saymask.evaluation.run import TASKS, evaluate
 from saymask.evaluation.scan_tasks import SCAN_TASKS
-from saymask.hub import registry as hub
+from saymask.hub import registry
 from saymask.models.base import TrainConfig
 from saymask.training.run import train
 from saymask.training.validation import TITLES, check_task, headline, validation
@@ -60,7 +60,7 @@ def test_settings_that_do_not_fit():
 
 @pytest.mark.parametrize("protocol", ["plain", "uniseg3d"])
 def test_all_tasks_equal_evaluation(data, protocol):
-    model = hub.build("knowing.all").eval()
+    model = registry.build("knowing.all").eval()
     measure = validation(data, with_task("all", protocol).train, pytest.fail)
     assert measure is not None
     found = measure(model)
@@ -75,7 +75,7 @@ def test_all_tasks_equal_evaluation(data, protocol):
 
 def test_shares_are_measured_apart_and_said(data, tmp_path):
     """A process measures its scans only; what is missing in the data is said once."""
-    model = hub.build("knowing.all").eval()
+    model = registry.build("knowing.all").eval()
     config = with_task("all", "plain").train
     shares = [validation(data, config, pytest.fail, rank=rank, world=2) for rank in (0, 1)]
     found = [measure(model) for measure in shares if measure is not None]

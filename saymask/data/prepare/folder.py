@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saymask.data.annotations import entry_object_ids, load_annotations, read_entries, read_json
+from saymask.data.annotations import entry_object_ids, load_annotations, read_entries
 from saymask.data.image_store import feature_path
 from saymask.data.prepare.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
 from saymask.data.prepare.pseudo_masks import find_pseudo_masks
@@ -25,7 +25,7 @@ from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
 from saymask.io.frames import EVERY
 from saymask.labels.tables import LabelTable, packaged_label_table, read_label_table
-from saymask.util.files import check_writable, write_text
+from saymask.util.files import check_writable, read_json, write_text
 
 
 @dataclass

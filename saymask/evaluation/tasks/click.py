@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from saymask.answers import Prediction
 from saymask.errors import InputError, ProtocolError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import owners
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
-from saymask.models.base import Model, Prediction
+from saymask.models.base import Model
 from saymask.models.uniseg3d.clicks import agile_clicks, relative_clicks
 from saymask.models.uniseg3d.config import STUFF
 from saymask.models.uniseg3d.transform import labels_of, superpoint_truth

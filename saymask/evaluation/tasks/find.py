@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.metrics.find import FindMetric, names_in
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric
-from saymask.models.base import Model, Objects
+from saymask.models.base import Model
 from saymask.scan import Scan
 
 FIND_PROTOCOLS = ("scannet200", "scannet", "uniseg3d")

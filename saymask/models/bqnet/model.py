@@ -16,9 +16,10 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from torch import Tensor, nn
 
+from saymask.answers import Prediction
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
-from saymask.models.base import Model, Prediction
+from saymask.models.base import Model
 from saymask.models.bqnet.batch import Batch, Sample, caption, collate, make_sample, truth
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder

@@ -1,9 +1,7 @@
-"""The settings of LESS and its presets."""
+"""The settings of LESS."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
-
-from saymask.models.base import Preset, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -73,48 +71,3 @@ def compat(config: LessConfig, *, dropout: bool = True) -> LessConfig:
         probability_loss=True,
         nan_contrast=True,
     )
-
-
-def scanrefer() -> Preset:
-    """Return `less.scanrefer`: LESS as in its last published code (2024-12), for ScanRefer."""
-    train = TrainConfig(epochs=40, batch_size=7, lr=1e-4, weight_decay=0.05, text_lr=2e-5, text_weight_decay=0.01)
-    return Preset("less.scanrefer", "less", LessConfig(), train)
-
-
-def scanrefer_2024_10() -> Preset:
-    """Return `less.scanrefer-2024-10`: the first release, whose area weight, augmentation and length differ."""
-    base = scanrefer()
-    model = replace(base.model, area_weight=1.0, augment="2024-10", align=False)
-    return Preset("less.scanrefer-2024-10", "less", model, replace(base.train, epochs=64))
-
-
-def rooms() -> Preset:
-    """Return `less.rooms`: frozen MiniLM, 6 cm voxels, masks on superpoints; about an hour of training on two cores."""
-    model = LessConfig(
-        voxel_size=0.06,
-        widths=(16, 32, 64, 128, 160),
-        block_reps=1,
-        text_encoder="minilm",
-        text_width=384,
-        freeze_text=True,
-        normalize_text=True,
-        decoder_width=128,
-        ffn_width=512,
-        support="superpoints",
-        sample_points=40_000,
-        relative_threshold=0.3,
-        one_object=True,
-    )
-    train = TrainConfig(
-        epochs=3,
-        batch_size=4,
-        lr=1e-3,
-        weight_decay=0.05,
-        schedule="cosine",
-        warmup=0.05,
-        clip=1.0,
-        workers=1,
-        evaluate_every=1,
-        max_val=240,
-    )
-    return Preset("less.rooms", "less", model, train)

@@ -13,11 +13,12 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from saymask.answers import Prediction
 from saymask.data.annotations import Annotation
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
-from saymask.models.base import Model, Prediction
+from saymask.models.base import Model
 from saymask.models.less.batch import Batch, Sample, collate, make_sample
 from saymask.models.less.config import LessConfig
 from saymask.models.less.losses import area_loss, contrast_loss, segmentation_loss

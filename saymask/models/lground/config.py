@@ -6,7 +6,7 @@ from typing import Literal
 from saymask.errors import InputError
 from saymask.models.lground.batch import ViewConfig
 from saymask.models.lground.cluster import Clustering
-from saymask.nn.res16unet.network import Res16Plan, res16_plan
+from saymask.nn.res16unet.plan import Res16Plan, res16_plan
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
-from saymask.models.base import Classes, Model, Objects
+from saymask.models.base import Model
 from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
 from saymask.models.lground.batch import Batch, Sample, collate, make_sample
 from saymask.models.lground.config import LGroundConfig

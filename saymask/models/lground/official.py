@@ -13,7 +13,8 @@ from torch import Tensor
 
 from saymask.errors import CheckpointError
 from saymask.models.importing import Report, fit, renamed
-from saymask.nn.res16unet.network import PLANES, REPEATS, Res16Plan, Res16UNet, res16_plan
+from saymask.nn.res16unet.network import Res16UNet
+from saymask.nn.res16unet.plan import PLANES, REPEATS, Res16Plan, res16_plan
 from saymask.sparse.importers import cube_root, from_minkowski, to_minkowski
 
 UNUSED = r"criterion\.nll_loss\.weight$|embedding_criterion\."

@@ -8,9 +8,9 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from saymask.answers import Classes, Objects
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
-from saymask.models.base import Classes, Objects
 from saymask.models.lground.cluster import Clustering, components, propose, shifted
 
 TEMPERATURE = 0.07

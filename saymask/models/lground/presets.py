@@ -8,7 +8,7 @@ from saymask.models.lground.batch import ViewConfig, instance_view
 from saymask.models.lground.cluster import Clustering
 from saymask.models.lground.config import LGroundConfig
 from saymask.models.lground.transform import Augmentation
-from saymask.nn.res16unet.network import res16_plan, small_plan
+from saymask.nn.res16unet.plan import res16_plan, small_plan
 
 PUBLISHED = TrainConfig(
     epochs=400,

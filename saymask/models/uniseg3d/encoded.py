@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
-from saymask.models.base import Objects
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.matching import wide

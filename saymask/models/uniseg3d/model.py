@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saymask.answers import Classes, Objects, Prediction
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
-from saymask.models.base import Classes, Model, Objects, Prediction
+from saymask.models.base import Model
 from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig

@@ -4,26 +4,51 @@ A BatchNorm after which nothing is added becomes the convolution's ending; one b
 weights (scale) and the ending (shift). Activations are float32, or bfloat16 between float32 sums and residuals.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saymask.nn.res16unet.blocks import BasicBlock, Stage
+from saymask.nn.res16unet.plan import Res16Plan
 from saymask.sparse.backends.select import backend_name, cpu_has_bf16
-from saymask.sparse.maps import KernelMap
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
 
-if TYPE_CHECKING:
-    from saymask.nn.res16unet.network import BasicBlock, Res16UNet, Stage
+
+class Layers(Protocol):
+    """The layers of a `Res16UNet`, as they are run here."""
+
+    plan: Res16Plan
+    training: bool
+    input_conv: SparseConv
+    input_norm: nn.BatchNorm1d
+    classifier: nn.Linear | None
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Yield all modules, the network itself first."""
+        ...
+
+    @property
+    def encoder_stages(self) -> list[Stage]:
+        """The stages on the way down, finest first."""
+        ...
+
+    @property
+    def decoder_stages(self) -> list[Stage]:
+        """The stages on the way up, coarsest first."""
+        ...
+
 
 _folded: "WeakKeyDictionary[nn.Module, tuple[tuple, np.ndarray]]" = WeakKeyDictionary()
 """Convolution → (state of the tensors it was made of, packed weight with the following norm's scale)."""
 
 
-def fused_dtype(net: "Res16UNet", feats: Tensor) -> torch.dtype | None:
+def fused_dtype(net: Layers, feats: Tensor) -> torch.dtype | None:
     """Return the activations' type of the fused path, or None where the layers have to be run one by one."""
     if net.training or torch.is_grad_enabled() or feats.dtype != torch.float32:
         return None
@@ -41,7 +66,7 @@ def fused_dtype(net: "Res16UNet", feats: Tensor) -> torch.dtype | None:
 
 
 def fused_forward(
-    net: "Res16UNet",
+    net: Layers,
     feats: Tensor,  # float32 [V, C_in]
     pyramid: SitePyramid,
     dtype: torch.dtype,
@@ -58,7 +83,7 @@ def fused_forward(
     return features if keep_features else None, logits
 
 
-def _features(net: "Res16UNet", feats: Tensor, pyramid: SitePyramid, dtype: torch.dtype, out: torch.dtype) -> Tensor:
+def _features(net: Layers, feats: Tensor, pyramid: SitePyramid, dtype: torch.dtype, out: torch.dtype) -> Tensor:
     sites = pyramid.levels
     x = torch.empty((len(feats), net.plan.stem), dtype=dtype)
     subm = sites[0].kernel_map(net.plan.stem_size)
@@ -72,7 +97,7 @@ def _features(net: "Res16UNet", feats: Tensor, pyramid: SitePyramid, dtype: torc
     return x
 
 
-def _descend(stage: "Stage", x: Tensor, fine: Level, coarse: Level, dtype: torch.dtype) -> Tensor:
+def _descend(stage: Stage, x: Tensor, fine: Level, coarse: Level, dtype: torch.dtype) -> Tensor:
     blocks = stage.block_modules
     act = torch.empty((len(coarse), stage.conv.weight.shape[2]), dtype=dtype)
     residual = None  # what the first block adds: its own input, in float32
@@ -83,7 +108,7 @@ def _descend(stage: "Stage", x: Tensor, fine: Level, coarse: Level, dtype: torch
     return _blocks(blocks, [act], residual, coarse, dtype, dtype)
 
 
-def _ascend(stage: "Stage", x: Tensor, skip: Tensor, sites: Level, dtype: torch.dtype, out: torch.dtype) -> Tensor:
+def _ascend(stage: Stage, x: Tensor, skip: Tensor, sites: Level, dtype: torch.dtype, out: torch.dtype) -> Tensor:
     width = stage.conv.weight.shape[2]
     joined = torch.empty((len(sites), width + skip.shape[1]), dtype=dtype)
     joined[:, width:] = skip
@@ -94,7 +119,7 @@ def _ascend(stage: "Stage", x: Tensor, skip: Tensor, sites: Level, dtype: torch.
 
 
 def _blocks(
-    blocks: "list[BasicBlock]", held: list[Tensor], residual: Tensor | None, sites: Level, dtype: torch.dtype,
+    blocks: list[BasicBlock], held: list[Tensor], residual: Tensor | None, sites: Level, dtype: torch.dtype,
     out: torch.dtype,
 ) -> Tensor:  # fmt: skip
     """Run residual blocks on the activated features in `held` (a list that is emptied, so that no caller keeps them).

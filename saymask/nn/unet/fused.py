@@ -4,27 +4,38 @@ A convolution's block of rows is still in the cache when it is normalised, activ
 separate pass over memory is left. Activations are float32, or bfloat16 between float32 sums and residuals.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.sparse.maps import KernelMap
+from saymask.nn.unet.blocks import AtLevel, ResidualBlock, UNetLevel
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
 
-if TYPE_CHECKING:
-    from saymask.nn.unet.network import AtLevel, ResidualBlock, SparseUNet, UNetLevel
+
+class Layers(Protocol):
+    """The layers of a `SparseUNet`, as they are run here."""
+
+    input_conv: SparseConv
+    output_norm: nn.BatchNorm1d
+
+    @property
+    def level_modules(self) -> list[UNetLevel]:
+        """The levels, finest first."""
+        ...
+
 
 Affine = tuple[Tensor, Tensor]  # scale [C], shift [C]
 
 
 def fused_forward(
-    net: "SparseUNet",
+    net: Layers,
     feats: Tensor,  # float32 [V, C_in]
     pyramid: SitePyramid,
-    at_level: "AtLevel | None",
+    at_level: AtLevel | None,
     return_levels: bool,
     dtype: torch.dtype,
 ) -> tuple[Tensor, list[Tensor]]:
@@ -40,9 +51,7 @@ def fused_forward(
 class _Run:
     """One forward pass; `outputs` collects the levels' outputs, coarsest first."""
 
-    def __init__(
-        self, net: "SparseUNet", pyramid: SitePyramid, at_level: "AtLevel | None", keep: bool, dtype: torch.dtype
-    ):
+    def __init__(self, net: Layers, pyramid: SitePyramid, at_level: AtLevel | None, keep: bool, dtype: torch.dtype):
         self.net, self.levels, self.sites = net, net.level_modules, pyramid.levels
         self.at_level, self.keep, self.dtype = at_level, keep, dtype
         self.autocast, self.caller_dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
@@ -84,7 +93,7 @@ class _Run:
         scale, shift = _affine(norm)
         return raw, torch.addcmul(shift, raw, scale).relu_().to(self.dtype)
 
-    def descend(self, level: "UNetLevel", sites: Level, raw: Tensor, act: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def descend(self, level: UNetLevel, sites: Level, raw: Tensor, act: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run the encoder half of a level; overwrites raw and act.
 
         Returns the skip's share of the tail's shortcut [V, C], the tail's activated input [V, 2C] with its left half
@@ -110,7 +119,7 @@ class _Run:
         return raw @ _shortcut(tail)[:channels], both, act
 
     def ascend(
-        self, level: "UNetLevel", sites: Level, coarse: Tensor, residual: Tensor, both: Tensor, norm: nn.BatchNorm1d,
+        self, level: UNetLevel, sites: Level, coarse: Tensor, residual: Tensor, both: Tensor, norm: nn.BatchNorm1d,
         dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
         """Run the decoder half of a level on the next level's activated output; returns relu(norm(output))."""
@@ -130,7 +139,7 @@ class _Run:
         return self.blocks(blocks, residual, act, sites, norm, dtype, hidden=hidden)
 
     def blocks(
-        self, blocks: "list[ResidualBlock]", raw: Tensor, act: Tensor, sites: Level, norm: nn.BatchNorm1d,
+        self, blocks: list[ResidualBlock], raw: Tensor, act: Tensor, sites: Level, norm: nn.BatchNorm1d,
         dtype: torch.dtype, *, hidden: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Run residual blocks to the end of a level, raw being what the first of them adds; overwrites raw and act.
@@ -152,7 +161,7 @@ class _Run:
         return act
 
 
-def _shortcut(block: "ResidualBlock") -> Tensor:
+def _shortcut(block: ResidualBlock) -> Tensor:
     """Return the 1³ weight [2C, C] of the first tail block."""
     assert block.shortcut is not None
     return block.shortcut.weight.T

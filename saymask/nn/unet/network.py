@@ -4,93 +4,19 @@ Pre-activation residual blocks, 2³ stride-2 convolutions down, their exact inve
 convolution has a bias; BatchNorm eps 1e-4, momentum 0.1 over all sites of the batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from saymask.errors import InputError
+from saymask.nn.unet.blocks import AtLevel, UNetLevel, norm, relu
 from saymask.nn.unet.fused import fused_forward
 from saymask.sparse.backends.select import backend_name, cpu_has_bf16
 from saymask.sparse.importers import from_spconv1, from_spconv2
-from saymask.sparse.maps import KernelMap
 from saymask.sparse.modules import SparseConv
-from saymask.sparse.sites import Level, SitePyramid
-
-AtLevel = Callable[[int, Tensor], Tensor]
-
-
-def _norm(channels: int) -> nn.BatchNorm1d:
-    return nn.BatchNorm1d(channels, eps=1e-4, momentum=0.1)
-
-
-def _relu(x: Tensor) -> Tensor:
-    return F.relu(x, inplace=True)  # always on a BatchNorm's output, which nobody else needs
-
-
-class ResidualBlock(nn.Module):
-    """y = conv2(relu(norm2(conv1(relu(norm1(x)))))) + shortcut(x); the shortcut takes the raw x."""
-
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__()
-        self.norm1 = _norm(in_channels)
-        self.conv1 = SparseConv(in_channels, out_channels)
-        self.norm2 = _norm(out_channels)
-        self.conv2 = SparseConv(out_channels, out_channels)
-        same = in_channels == out_channels
-        self.shortcut = None if same else nn.Linear(in_channels, out_channels, bias=False)
-
-    def forward(self, x: Tensor, subm: KernelMap) -> Tensor:
-        """Return the block's output [V, C_out] of x [V, C_in]."""
-        y = self.conv1(_relu(self.norm1(x)), subm)
-        y = self.conv2(_relu(self.norm2(y)), subm)
-        return y + (x if self.shortcut is None else self.shortcut(x))
-
-
-class UNetLevel(nn.Module):
-    """One level: blocks; unless coarsest also down, (the next level), up, concatenation and tail blocks."""
-
-    def __init__(self, channels: int, coarser: int | None, block_reps: int):
-        super().__init__()
-        self.blocks = nn.ModuleList(ResidualBlock(channels, channels) for _ in range(block_reps))
-        self.has_coarser = coarser is not None
-        if coarser is not None:
-            self.down_norm = _norm(channels)
-            self.down = SparseConv(channels, coarser, 2)
-            self.up_norm = _norm(coarser)
-            self.up = SparseConv(coarser, channels, 2)
-            self.tail = nn.ModuleList(
-                ResidualBlock(channels * (2 if i == 0 else 1), channels) for i in range(block_reps)
-            )
-
-    @property
-    def head_blocks(self) -> list[ResidualBlock]:
-        """Residual blocks before the way down."""
-        return cast(list[ResidualBlock], list(self.blocks))
-
-    @property
-    def tail_blocks(self) -> list[ResidualBlock]:
-        """Residual blocks after the concatenation; none on the coarsest level."""
-        return cast(list[ResidualBlock], list(self.tail)) if self.has_coarser else []
-
-    def encode(self, x: Tensor, sites: Level) -> Tensor:
-        """Return the skip features [V, C]."""
-        for block in self.head_blocks:
-            x = block(x, sites.kernel_map())
-        return x
-
-    def descend(self, x: Tensor, sites: Level) -> Tensor:
-        """Return the features entering the next level [V_coarse, C_coarse]."""
-        return self.down(_relu(self.down_norm(x)), sites.down)
-
-    def ascend(self, skip: Tensor, coarse: Tensor, sites: Level) -> Tensor:
-        """Return this level's output [V, C] from the skip features and the next level's output."""
-        x = torch.cat([skip, self.up(_relu(self.up_norm(coarse)), sites.up)], dim=1)
-        for block in self.tail_blocks:
-            x = block(x, sites.kernel_map())
-        return x
+from saymask.sparse.sites import SitePyramid
 
 
 class SparseUNet(nn.Module):
@@ -104,7 +30,7 @@ class SparseUNet(nn.Module):
         self.input_conv = SparseConv(in_channels, widths[0])
         coarser = [*widths[1:], None]
         self.levels = nn.ModuleList(UNetLevel(c, n, block_reps) for c, n in zip(widths, coarser))
-        self.output_norm = _norm(widths[0])
+        self.output_norm = norm(widths[0])
 
     @property
     def level_modules(self) -> list[UNetLevel]:
@@ -148,7 +74,7 @@ class SparseUNet(nn.Module):
         for index in range(len(levels) - 2, -1, -1):
             x = levels[index].ascend(skips.pop(index), x, sites[index])
             outputs.append(x)
-        out = _relu(self.output_norm(x))
+        out = relu(self.output_norm(x))
         return (out, outputs[::-1]) if return_levels else out
 
     def _fused_dtype(self, feats: Tensor) -> torch.dtype | None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from saymask.answers import Objects
 from saymask.masks import Masks
-from saymask.models.base import Objects
 from saymask.scene.open_vocabulary.encoder import PairEncoder, unit
 from saymask.scene.open_vocabulary.features import PointFeatures
 from saymask.scene.to_masks import found_masks

@@ -4,7 +4,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -12,16 +12,24 @@ from saymask.errors import InputError
 from saymask.io.frames import EVERY, Frames, find_frames, open_frames
 from saymask.labels.tables import scannet200
 from saymask.masks import Masks
+from saymask.scan import Scan
 from saymask.scene.open_vocabulary.encoder import PUBLISHED, PairEncoder, load_pair
 from saymask.scene.open_vocabulary.features import PointFeatures, point_features
 from saymask.scene.open_vocabulary.image_masks import MaskFolder
 from saymask.scene.open_vocabulary.naming import different, name_masks
 
-if TYPE_CHECKING:
-    from saymask.scene.scene import Scene
-
 THRESHOLD = 0.5
 """A mask is what a word names when that is likelier than all the other names together."""
+
+
+class Proposing(Protocol):
+    """A scene that knows what may be an object."""
+
+    scan: Scan
+
+    def proposals(self) -> Masks:
+        """Return whatever may be an object, each mask once; see `Scene.proposals`."""
+        ...
 
 
 class Views:
@@ -55,9 +63,9 @@ class Views:
         self.encoder = load_pair(encoder, device) if isinstance(encoder, str | Path) else encoder
         self._frames, self._every, self._done, self._say = frames, every, done, say
         self._lock = threading.Lock()
-        self._looked: weakref.WeakKeyDictionary[Scene, tuple[Masks, PointFeatures]] = weakref.WeakKeyDictionary()
+        self._looked: weakref.WeakKeyDictionary[Proposing, tuple[Masks, PointFeatures]] = weakref.WeakKeyDictionary()
 
-    def look(self, scene: "Scene") -> tuple[Masks, PointFeatures]:
+    def look(self, scene: Proposing) -> tuple[Masks, PointFeatures]:
         """Return what may be an object in the scene, and the features of its points; computed once per scene."""
         with self._lock:
             known = self._looked.get(scene)
@@ -67,7 +75,7 @@ class Views:
                 self._looked[scene] = known
             return known
 
-    def _features(self, scene: "Scene", proposals: Masks) -> PointFeatures:
+    def _features(self, scene: Proposing, proposals: Masks) -> PointFeatures:
         opened = self._frames
         if isinstance(opened, Frames):
             made = point_features(scene.scan, opened, self.masks or proposals, self.encoder, done=self._done)
@@ -82,7 +90,7 @@ class Views:
             self._say(message)
         return made
 
-    def find(self, scene: "Scene", names: Sequence[str], threshold: float | None = None) -> Masks:
+    def find(self, scene: Proposing, names: Sequence[str], threshold: float | None = None) -> Masks:
         """Return the objects of a scene that words name, best first; see `Scene.find`.
 
         The score is the mean probability over an object's points that it is this and none of the other names, nor one

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.keys import BIAS, FIELD_BITS, FIELD_MASK, pack_keys, unpack_keys
-from saymask.sparse.maps import KernelMap
 
 
 def sort_sites(coords: Tensor) -> tuple[Tensor, Tensor, bool]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints
 from saymask.models.base import Model
 from saymask.models.bqnet import BackbonePretraining, BQNet, BQNetConfig, PretrainConfig
 from saymask.models.bqnet.cfnet import CFNet
@@ -202,9 +202,9 @@ def test_nothing_fits_is_said_with_the_probability():
 def test_checkpoint_round_trip(kind, tmp_path, monkeypatch):
     model = tiny(kind)
     model.card = {"name": "tiny", "preset": f"{kind.system}.rooms", "system": kind.system}
-    path = hub.save_checkpoint(model, tmp_path / "tiny.safetensors")
+    path = checkpoints.save_checkpoint(model, tmp_path / "tiny.safetensors")
     monkeypatch.setattr("saymask.models.bqnet.model.load_text_encoder", lambda name: WordHash(12))
-    again = hub.load_model(path)
+    again = checkpoints.load_model(path)
     assert type(again) is kind
     assert again.config == model.config
     scene, other = encoded(model, 0), encoded(again, 0)
@@ -264,9 +264,9 @@ def test_pretraining_of_the_backbone(tmp_path):
     assert totals[-1] < 0.5 * totals[0]
     # Its weights are where BQNet's training begins.
     model.card = {"name": "start", "preset": "bqnet.rooms-backbone", "system": model.system}
-    path = hub.save_checkpoint(model, tmp_path / "start.safetensors")
+    path = checkpoints.save_checkpoint(model, tmp_path / "start.safetensors")
     fresh = tiny(seed=5)
-    said = hub.load_part(fresh, path)
+    said = checkpoints.load_part(fresh, path)
     own = {k: v for k, v in model.state_dict().items() if k.startswith("backbone")}
     assert said.startswith(f"{len(own)} of ")
     for name, value in own.items():

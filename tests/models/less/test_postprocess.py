@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from saymask.models.less import Less, LessConfig
-from saymask.models.less.config import rooms
 from saymask.models.less.postprocess import select_rows, support_graph
+from saymask.models.less.presets import rooms
 from saymask.sparse import build_sites
 from tests.models.fakes import WordHash, shrunk, small_scan
 

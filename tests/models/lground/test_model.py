@@ -9,7 +9,7 @@ import torch
 from saymask.data.prepare.folder import prepare
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.models.lground import LGround, LGroundConfig
 from saymask.models.lground.anchors import make_anchors
 from saymask.models.lground.batch import ViewConfig
@@ -17,7 +17,7 @@ from saymask.models.lground.cluster import Clustering
 from saymask.models.lground.insert import Insertion
 from saymask.models.lground.postprocess import group_found, make_support
 from saymask.models.lground.transform import Augmentation
-from saymask.nn.res16unet.network import small_plan
+from saymask.nn.res16unet.plan import small_plan
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.data.fake_scannet import make_fake_scannet
@@ -234,10 +234,10 @@ def test_superpoints_are_means_over_their_points():
 @every_head
 def test_a_checkpoint_answers_the_same(heads, tmp_path, monkeypatch):
     model = tiny(heads)
-    monkeypatch.setitem(hub.PRESETS, "lground.tiny", "saymask.models.lground.presets:rooms")
+    monkeypatch.setitem(registry.PRESETS, "lground.tiny", "saymask.models.lground.presets:rooms")
     model.card = {"name": "lground.tiny", "preset": "lground.tiny", "system": "lground", "verbs": list(model.verbs)}
-    monkeypatch.setattr(hub, "preset", lambda name: replace(hub_rooms(), name=name, model=model.config))
-    again = hub.load_model(hub.save_checkpoint(model, tmp_path / "a.safetensors"))
+    monkeypatch.setattr(registry, "preset", lambda name: replace(hub_rooms(), name=name, model=model.config))
+    again = checkpoints.load_model(checkpoints.save_checkpoint(model, tmp_path / "a.safetensors"))
     assert again.verbs == model.verbs
     first, second = encoded(model, 0), encoded(again, 0)
     np.testing.assert_array_equal(model.semantic(first).classes, again.semantic(second).classes)
@@ -250,7 +250,7 @@ def hub_rooms():
 
 
 def test_presets_have_what_their_names_say():
-    made = {name: hub.preset(name) for name in hub.PRESETS if name.startswith("lground.")}
+    made = {name: registry.preset(name) for name in registry.PRESETS if name.startswith("lground.")}
     assert len(made) == 12
     for name, preset in made.items():
         assert preset.name == name

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.answers import VERBS
 from saymask.errors import InputError
 from saymask.masks import Masks
-from saymask.models.base import VERBS
 from saymask.models.uniseg3d.encoded import ask_superpoints
 from saymask.scan import Scan
 from saymask.scene.scene import Scene

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from saymask.answers import VERBS
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.labels.tables import scannet20
-from saymask.models.base import VERBS
 from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
 from saymask.models.uniseg3d import model as uniseg3d_model
 from saymask.models.uniseg3d.decoder import Words
@@ -580,17 +580,19 @@ def test_presets():
 
 
 def test_save_and_load(tmp_path, monkeypatch):
-    monkeypatch.setitem(hub.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
-    monkeypatch.setitem(hub.PRESETS, "uniseg3d.rooms", "saymask.models.uniseg3d.presets:rooms")
+    monkeypatch.setitem(registry.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
+    monkeypatch.setitem(registry.PRESETS, "uniseg3d.rooms", "saymask.models.uniseg3d.presets:rooms")
     monkeypatch.setattr(uniseg3d_model, "load_text_encoder", lambda name: WordHash(12))
     model = tiny()
     model.set_class_embeddings(F.normalize(torch.randn(20, 2, 12), dim=-1))
     model.card = {"name": "x", "preset": "uniseg3d.rooms", "system": "uniseg3d", "verbs": list(model.verbs)}
-    path = hub.save_checkpoint(model, tmp_path / "x.safetensors")
-    again = hub.load_model(path, device="cpu")
+    path = checkpoints.save_checkpoint(model, tmp_path / "x.safetensors")
+    again = checkpoints.load_model(path, device="cpu")
     assert again.config == model.config
     assert torch.equal(again.class_embeddings, model.class_embeddings)
     same_objects(again.instances(encoded(again)), model.instances(encoded(model)))
-    assert not any("text_encoder" in name for name in hub.stored_state(model))
-    half = hub.load_model(hub.save_checkpoint(model, tmp_path / "h.safetensors", dtype="float16"), device="cpu")
+    assert not any("text_encoder" in name for name in checkpoints.stored_state(model))
+    half = checkpoints.load_model(
+        checkpoints.save_checkpoint(model, tmp_path / "h.safetensors", dtype="float16"), device="cpu"
+    )
     assert (half.semantic(encoded(half)).classes == model.semantic(encoded(model)).classes).mean() > 0.9

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from saymask.answers import Objects
 from saymask.errors import InputError
-from saymask.hub import registry as hub
+from saymask.hub import checkpoints, registry
 from saymask.io.ply import write_ply
 from saymask.labels.tables import scannet200
 from saymask.masks import Masks
-from saymask.models.base import Model, Objects, Preset
+from saymask.models.base import Model, Preset
 from saymask.scene.open_vocabulary import Views
 from saymask.scene.open_vocabulary.views import unnamed
 from tests.cli.test_cli import refused, run
@@ -159,9 +160,9 @@ def test_what_cannot_be_used_is_said_at_once(recorded, tmp_path):
 
 def test_the_command(room, recorded, clip, tmp_path, capsys, monkeypatch):
     """With an untrained CLIP: the way is tested, what it says is not."""
-    monkeypatch.setitem(hub.SYSTEMS, "boxes", f"{__name__}:Boxes")
-    monkeypatch.setitem(hub.PRESETS, "boxes.tiny", f"{__name__}:tiny")
-    model = hub.save_checkpoint(hub.build("boxes.tiny"), tmp_path / "boxes.safetensors")
+    monkeypatch.setitem(registry.SYSTEMS, "boxes", f"{__name__}:Boxes")
+    monkeypatch.setitem(registry.PRESETS, "boxes.tiny", f"{__name__}:tiny")
+    model = checkpoints.save_checkpoint(registry.build("boxes.tiny"), tmp_path / "boxes.safetensors")
     columns = dict(zip("xyz", room.scan.points.T))
     columns |= {name: room.scan.colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
     write_ply(tmp_path / "room.ply", columns)

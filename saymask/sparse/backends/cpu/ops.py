@@ -8,10 +8,10 @@ from torch import Tensor
 
 from saymask.sparse.backends import reference as twin
 from saymask.sparse.backends.cpu import kernels as cpu_kernels
-from saymask.sparse.backends.cpu.sites import build_pairs, coarsen, pairs_by_tap, sort_sites
+from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
 from saymask.sparse.backends.cpu.threads import share
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
-from saymask.sparse.maps import KernelMap
+from saymask.sparse.kernel_map import KernelMap
 
 __all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
 
@@ -86,7 +86,7 @@ def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
 def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending: Ending) -> None:
     """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write what `ending` names."""
     rows = block_rows(kernel_map.n_out)
-    starts = kernel_map.block_starts(rows)
+    starts = block_starts(kernel_map, rows)
     tiles = cpu_kernels.column_tiles(cout)
     ends = ending.arrays(kernel_map.n_out)
     in_rows, out_rows = kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy()
@@ -126,7 +126,7 @@ def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
     width = int(tiles[-1].sum()) * LANES
     if width != cout:
         grad = torch.nn.functional.pad(grad, (0, width - cout))
-    starts = kernel_map.block_starts(block_rows(kernel_map.n_out))
+    starts = block_starts(kernel_map, block_rows(kernel_map.n_out))
     arrays = (x.detach().numpy(), grad.detach().numpy(), tiles, kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy())
     sums: list[np.ndarray] = []
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from saymask.sparse.backends.cpu import maps as cpu_maps
 from saymask.sparse.backends.cpu.threads import share
+from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.keys import check_coords, check_range
 
 
@@ -87,8 +88,12 @@ def build_pairs(
     return torch.from_numpy(all_in), torch.from_numpy(all_out), starts
 
 
-def block_starts(out_rows: Tensor, starts: Sequence[int], rows: int, n_out: int) -> np.ndarray:
-    """Return int64 [K, B + 1]: the first pair of each block of `rows` output rows, per offset."""
-    result = np.empty((len(starts) - 1, -(-n_out // rows) + 1), np.int64)
-    cpu_maps.block_starts(out_rows.numpy(), np.asarray(starts, dtype=np.int64), rows, result)
-    return result
+def block_starts(kernel_map: KernelMap, rows: int) -> np.ndarray:
+    """Return int64 [K, B + 1]: the first pair of each block of `rows` output rows, per offset; kept with the map."""
+    key = ("blocks", rows)
+    if key not in kernel_map.cache:
+        starts = np.asarray(kernel_map.starts, dtype=np.int64)
+        result = np.empty((len(starts) - 1, -(-kernel_map.n_out // rows) + 1), np.int64)
+        cpu_maps.block_starts(kernel_map.out_rows.numpy(), starts, rows, result)
+        kernel_map.cache[key] = result
+    return kernel_map.cache[key]
