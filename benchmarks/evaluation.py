@@ -85,7 +85,10 @@ def plain_intersections(scene: Scene, class_ids: Sequence[int], min_region: int)
 
 
 def plain_ap(scenes: Sequence[Scene], class_ids: Sequence[int], min_region: int = 100) -> np.ndarray:
-    """Return AP [classes, thresholds], NaN without a true instance, by the official loop (LGround §6.4)."""
+    """Return AP [classes, thresholds], NaN without a true instance, by the official loop.
+
+    Source: docs/systems/lground.md §6.4.
+    """
     thresholds = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
     linked = [plain_intersections(scene, class_ids, min_region) for scene in scenes]
     ap = np.full((len(class_ids), len(thresholds)), np.nan)
@@ -144,7 +147,10 @@ def plain_integral(scores: np.ndarray, values: np.ndarray, missed: int) -> float
 
 
 def plain_iou(predicted: np.ndarray, true: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
-    """Return the IoU of each class, NaN where it is undefined, by the official loop over points (LGround §6.3)."""
+    """Return the IoU of each class, NaN where it is undefined, by the official loop over points.
+
+    Source: docs/systems/lground.md §6.3.
+    """
     unknown = max(class_ids) + 1
     confusion = np.zeros((unknown + 1, unknown + 1), np.int64)
     valid = set(class_ids)

@@ -31,7 +31,7 @@ def convert_uniseg3d(
 ) -> Path:
     """Write the checkpoint `out` of an official state dict; choices and errors as `saymask.convert.convert` says."""
     chosen = scannet()
-    # What the released weights have seen: pyramids without odd last planes (Q2).
+    # What the released weights have seen: pyramids without odd last planes (docs/systems/uniseg3d.md §Q2).
     config = replace(chosen.model, odd_extents=True)
     if text_encoder is not None:
         config = replace(config, text_encoder=text_encoder)

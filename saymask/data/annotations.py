@@ -1,6 +1,6 @@
 """Sentences about scans: ScanRefer and Multi3DRefer files, and ScanRefer's unique/multiple subsets.
 
-Formats: specification of LESS B.6 and BQNet §2.1; subsets: specification of LESS B.7.
+Formats: docs/systems/less.md §B.6 and docs/systems/bqnet.md §2.1; subsets: docs/systems/less.md §B.7.
 """
 
 import re
@@ -20,7 +20,10 @@ EVAL_TYPES = ("zt_w_d", "zt_wo_d", "st_w_d", "st_wo_d", "mt")
 """Multi3DRefer's groups: zero, one or several targets, with or without distractors of the same class."""
 
 TYPOS = (("50cm", "50 cm"), ("3+ tiers", "3 tiers"))
-"""Words of Multi3DRefer whose published correction makes them one token per written word (BQNet §2.1)."""
+"""Words of Multi3DRefer whose published correction makes them one token per written word.
+
+Source: docs/systems/bqnet.md §2.1.
+"""
 _BACKSLASH = re.compile(r"\\(?:[^\W\d_](?![^\W\d_]))?")
 
 
@@ -84,10 +87,10 @@ def load_annotations(
 ) -> list[Annotation]:
     """Return the annotations of a ScanRefer or Multi3DRefer file in its order.
 
-    `programs` is the file of Rooms that holds the program of every annotation. ScanRefer annotations get
-    `multiple` by the rule of B.7 over this list. Sentences of Multi3DRefer get the published corrections of its
-    typing errors (`corrected`), `description` stays as written. Raises InputError for an `eval_type` that is not one
-    of `EVAL_TYPES`, or that says "no target" where there are objects.
+    `programs` is the file of Rooms that holds the program of every annotation. ScanRefer annotations get `multiple` by
+    ScanRefer's rule over this list (docs/systems/less.md §B.7). Sentences of Multi3DRefer get the published corrections
+    of its typing errors (`corrected`), `description` stays as written. Raises InputError for an `eval_type` that is not
+    one of `EVAL_TYPES`, or that says "no target" where there are objects.
     """
     path = Path(path)
     if source not in SOURCES:
@@ -131,13 +134,15 @@ def _sentence(entry: dict[str, Any], source: str, path: Path, number: int) -> st
 
 
 def corrected(text: str) -> str:
-    """Return a sentence of Multi3DRefer without the typing errors that its users have published (BQNet §2.1).
+    """Return a sentence of Multi3DRefer without the typing errors that its users have published.
 
     In train, `50cm` becomes `50 cm` and `3+ tiers` becomes `3 tiers`. In val, a backslash with one stray letter after
     it is dropped. How that sentence is stored is not published, so every form of it is caught: the character that
     JSON makes of backslash and letter (a control character, such as tab or line feed) becomes a space; so does a
     backslash that is in the text itself, together with a letter that stands alone after it (`chair\\n. it` →
     `chair . it`, but `left\\right` → `left right`). Other sentences are returned as they are, to the character.
+
+    Source: docs/systems/bqnet.md §2.1.
     """
     for wrong, right in TYPOS:
         text = text.replace(wrong, right)
@@ -169,7 +174,7 @@ def _text(value: Any, path: Path, number: int) -> str:
 
 
 def unique_multiple(described: Iterable[tuple[str, int, str]]) -> list[bool]:
-    """Return for each (scene, object id, object name) whether it is "multiple" (specification of LESS B.7).
+    """Return for each (scene, object id, object name) whether it is "multiple" (docs/systems/less.md §B.7).
 
     The classes of a scene are counted over its described objects; an object's class comes from the first
     annotation met for it.
@@ -183,7 +188,10 @@ def unique_multiple(described: Iterable[tuple[str, int, str]]) -> list[bool]:
 
 
 def mark_multiple(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Return single-target annotations with `multiple` set by the rule of B.7 over exactly this list."""
+    """Return single-target annotations with `multiple` set by ScanRefer's rule over exactly this list.
+
+    Source: docs/systems/less.md §B.7.
+    """
     flags = unique_multiple((a.scene_id, a.object_ids[0], a.object_name) for a in annotations)
     return [replace(a, multiple=flag) for a, flag in zip(annotations, flags)]
 

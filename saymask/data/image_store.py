@@ -36,7 +36,7 @@ class ImageInfo:
     skipped: dict[str, int]
     """Why frames were left out → how many."""
     stretched: bool
-    """Whether the official projection was used (specs of BQNet §7.1, 7)."""
+    """Whether the official projection was used (docs/systems/bqnet.md §7.1, row 7)."""
     final_norm: bool
     """Whether patches went through the image tower's last norm."""
     version: int = VERSION

@@ -176,7 +176,10 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.nd
 
 
 def aligned_points(scan: Scan) -> np.ndarray:
-    """Return the points moved by the axis alignment: computed in float64, returned as float32 [N, 3] (LESS §2.2.2)."""
+    """Return the points moved by the axis alignment: computed in float64, returned as float32 [N, 3].
+
+    Source: docs/systems/less.md §2.2, step 2.
+    """
     if scan.alignment is None:
         return scan.points
     return align(scan.points, scan.alignment)

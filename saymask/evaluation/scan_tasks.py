@@ -2,7 +2,8 @@
 
 Whoever measures (`saymask.evaluation.scans`) knows no task by name: a row says which verb the model needs, which
 protocols there are, what is counted, and how the numbers are shown. Plain protocols compare at points with the labels
-of the scan and know no right answer; `uniseg3d` counts as the evaluation of UniSeg3D does (its specification, §6.6).
+of the scan and know no right answer; `uniseg3d` counts as the evaluation of UniSeg3D does
+(docs/systems/uniseg3d.md §6.6).
 """
 
 from collections.abc import Callable, Mapping

@@ -183,7 +183,8 @@ def measure_sentences(
         if truth.counts(annotation):
             metric.update(masks, truth.rows(annotation), annotation, points=truth.points)
         if kept is not None:
-            # The folder form holds p > 0.5 (BQNet §6.1), unless the rule makes masks in a way of its own.
+            # The folder form holds p > 0.5 (docs/systems/bqnet.md §6.1), unless the rule makes masks in a way of its
+            # own.
             union = unite(masks) if rule.fallback else logits > 0
             kept.append(predicted(annotation, masks, scores, union, target_mask(scan, annotation.object_ids)))
     return broken

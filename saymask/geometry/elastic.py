@@ -8,11 +8,13 @@ from saymask.errors import InputError
 def elastic_distortion(
     points: np.ndarray, granularity: float, magnitude: float, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return float64 [N, 3]: `points` moved by smooth random noise, as SPFormer's data preparation does (LESS B.5).
+    """Return float64 [N, 3]: `points` moved by smooth random noise, as SPFormer's data preparation does.
 
     points: [N, 3] around the origin, in the unit of `granularity` (half the spacing of the noise grid) and
     `magnitude` (the noise's factor); published settings are 50 * metres with (6, 40) and then (20, 160). Three grids
     of normal numbers are drawn from `rng` one after the other.
+
+    Source: docs/systems/less.md §B.5.
     """
     from scipy.interpolate import RegularGridInterpolator
     from scipy.ndimage import convolve1d

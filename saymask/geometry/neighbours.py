@@ -8,7 +8,7 @@ from numba import njit
 from saymask.errors import InputError
 
 MOST_IN_BALL = 1000
-"""The published ball query keeps at most this many neighbours of a point (LESS B.2)."""
+"""The published ball query keeps at most this many neighbours of a point (docs/systems/less.md §B.2)."""
 
 
 def knn(points: np.ndarray, k: int, queries: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -39,8 +39,8 @@ def ball_query(
     """Return (neighbours int32 [total], start and count int32 [N, 2]) of the points closer than `radius`.
 
     xyz: float32 [N, 3]; batch: int [N] ascending item of each point. The neighbours of a point are those of its own
-    item, itself included, in ascending order, with squared float32 distance strictly below radius^2, and only the
-    first `most` of them (LESS B.2). Blocks stand in the order of the points.
+    item, itself included, in ascending order, with squared float32 distance strictly below radius^2, and only the first
+    `most` of them (docs/systems/less.md §B.2). Blocks stand in the order of the points.
     """
     xyz = np.ascontiguousarray(xyz, dtype=np.float32)
     batch = np.ascontiguousarray(batch, dtype=np.int64)
@@ -60,7 +60,7 @@ def ball_query(
 def ball_query_first(queries: np.ndarray, targets: np.ndarray, k: int, radius: float) -> np.ndarray:
     """Return int64 [M, k]: of each query, the first k targets by index with squared float32 distance < radius^2.
 
-    queries: float [M, 3]; targets: float [N, 3]; missing ones are -1 (specs of BQNet §8.5).
+    queries: float [M, 3]; targets: float [N, 3]; missing ones are -1 (docs/systems/bqnet.md §8.5).
     """
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     targets = np.ascontiguousarray(targets, dtype=np.float32)
@@ -148,7 +148,8 @@ def bfs_cluster(
     """Return the components of equal label that `ball_query` neighbours connect and that have >= `threshold` points.
 
     labels: int [N]; neighbours, start_count: as `ball_query` returns them. Returns (cluster id and point id int32
-    [total, 2], in the order of a breadth-first walk from the lowest point; offsets int32 [clusters + 1]) (LESS B.2).
+    [total, 2], in the order of a breadth-first walk from the lowest point; offsets int32 [clusters + 1])
+    (docs/systems/less.md §B.2).
     """
     return _bfs(
         np.ascontiguousarray(labels, dtype=np.int64),

@@ -11,7 +11,7 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray, *, official: bool = Fa
     """Return float32 [N, 3], the mean of the unit normals of each vertex' faces, of length 1 (0 without a face).
 
     points: float [N, 3]; faces: int [F, 3]. `official=True` repeats what the ScanNet loaders of the published systems
-    do (specs of LESS 2.2): of faces that name a vertex in the same corner only the last one counts.
+    do (docs/systems/less.md §2.2): of faces that name a vertex in the same corner only the last one counts.
     """
     corners = np.asarray(points)[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -11,7 +11,7 @@ from saymask.errors import InputError
 def scatter_mean(values: Tensor, index: Tensor, n: int | None = None) -> Tensor:
     """Return [n, C], the mean of the rows of `values` [N, C] with equal `index` int64 [N]; empty rows are 0.
 
-    `n` defaults to the largest index + 1 (LESS A.5). The gradient of a row is 1 / count of its group.
+    `n` defaults to the largest index + 1 (docs/systems/less.md §A.5). The gradient of a row is 1 / count of its group.
     """
     n = _length(index, n)
     total = values.new_zeros(n, values.shape[1]).index_add(0, index, values)
@@ -22,7 +22,7 @@ def scatter_mean(values: Tensor, index: Tensor, n: int | None = None) -> Tensor:
 def scatter_max(values: Tensor, index: Tensor, n: int | None = None, *, empty: float = 0.0) -> Tensor:
     """Return [n, C], the largest row of `values` [N, C] per channel and `index` int64 [N]; empty rows are `empty`.
 
-    The gradient goes to one row per group and channel, the first of those that tie (LESS A.5).
+    The gradient goes to one row per group and channel, the first of those that tie (docs/systems/less.md §A.5).
     """
     n = _length(index, n)
     rows, channels = values.shape
@@ -49,13 +49,19 @@ def join_ids(ids: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def section_mean(values: Tensor, offsets: Tensor) -> Tensor:
-    """Return [P, C], the mean over rows offsets[p]..offsets[p+1] of `values` [N, C]; 0 for none (LESS B.3)."""
+    """Return [P, C], the mean over rows offsets[p]..offsets[p+1] of `values` [N, C]; 0 for none.
+
+    Source: docs/systems/less.md §B.3.
+    """
     index, n = _sections(values, offsets)
     return scatter_mean(values, index, n)
 
 
 def section_max(values: Tensor, offsets: Tensor) -> Tensor:
-    """Return [P, C], the maximum over each section; an empty one is -infinity. Also the `roipool` of LESS B.4."""
+    """Return [P, C], the maximum over each section; an empty one is -infinity. Also the `roipool` of pointgroup_ops.
+
+    Source: docs/systems/less.md §B.4.
+    """
     index, n = _sections(values, offsets)
     return scatter_max(values, index, n, empty=-torch.inf)
 
@@ -66,7 +72,7 @@ def section_min(values: Tensor, offsets: Tensor) -> Tensor:
 
 
 def proposal_iou(point_ids: Tensor, offsets: Tensor, instances: Tensor, instance_sizes: Tensor) -> Tensor:
-    """Return float32 [P, I], the overlap of proposals with instances (LESS B.4).
+    """Return float32 [P, I], the overlap of proposals with instances (docs/systems/less.md §B.4).
 
     point_ids: int [sum] points of the proposals, sections by `offsets` [P + 1]; instances: int [N], instance of each
     point, ids outside 0..I-1 match nothing; instance_sizes: int [I] points per instance.

@@ -1,4 +1,4 @@
-"""Image features on a scan: from the cells of an image model's map to points and superpoints (specs of BQNet §2.3).
+"""Image features on a scan: from the cells of an image model's map to points and superpoints.
 
 A depth frame gives a 3-D place per pixel; every place is linked to the vertices in a small ball around it; a vertex
 gets the mean of the image features of its links, a superpoint the mean of its vertices. All of that is linear in the
@@ -9,6 +9,8 @@ Two rules. The corrected one is the default: a pixel takes the feature from wher
 model's centre crop, pixels outside the crop give no link, and a superpoint is the mean over its vertices that were
 seen. The official one (`stretched`): the map of the crop is stretched over the whole depth frame, the calibration of
 the colour camera is ignored, and unseen vertices count as zeros in a superpoint's mean.
+
+Source: docs/systems/bqnet.md §2.3.
 """
 
 from dataclasses import dataclass
@@ -97,7 +99,7 @@ def _in_image(
 class VertexBalls:
     """Vertices [N, 3], ready to be linked to places: the `most` lowest indices of those closer than `radius`.
 
-    A vertex is in the ball when its squared float32 distance is strictly below radius^2 (specs of BQNet §8.5).
+    A vertex is in the ball when its squared float32 distance is strictly below radius^2 (docs/systems/bqnet.md §8.5).
     Methods may run in several threads at once.
     """
 

@@ -12,9 +12,9 @@ def farthest_point_sampling(points: np.ndarray, n: int, *, compat: bool = False)
     """Return int64 [n] point indices, each the farthest from those before it, beginning with point 0.
 
     points: [N, 3]; computed in float32. Ties go to the lowest index; when n > N the order is repeated. With `compat`
-    the published CUDA kernel is followed to the bit (specs of BQNet §8.2, LGround 2.3): points within sqrt(1e-3) of
-    the origin are neither updated nor chosen, ties follow its lanes, and indices repeat once all distances are 0.
-    Raises InputError for an empty cloud or coordinates that are not finite.
+    the published CUDA kernel is followed to the bit (docs/systems/bqnet.md §8.2 and docs/systems/lground.md §2.3):
+    points within sqrt(1e-3) of the origin are neither updated nor chosen, ties follow its lanes, and indices repeat
+    once all distances are 0. Raises InputError for an empty cloud or coordinates that are not finite.
     """
     points = np.ascontiguousarray(points, dtype=np.float32)
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:

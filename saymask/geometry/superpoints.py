@@ -20,9 +20,9 @@ def mesh_superpoints(
 ) -> np.ndarray:
     """Return int32 [N] superpoint ids 0..S-1 of a mesh, the same partition as ScanNet's Segmentator.
 
-    points: float [N, 3] metres; faces: int [F, 3]. A graph segmentation (Felzenszwalb) over the mesh edges with
-    weights from the normals, convex edges being cheap (specs of LESS A.6, BQNet §8.4). A vertex without a face is a
-    superpoint of its own. Raises InputError when a face names a vertex that is not there.
+    points: float [N, 3] metres; faces: int [F, 3]. A graph segmentation (Felzenszwalb) over the mesh edges with weights
+    from the normals, convex edges being cheap (docs/systems/less.md §A.6 and docs/systems/bqnet.md §8.4). A vertex
+    without a face is a superpoint of its own. Raises InputError when a face names a vertex that is not there.
     """
     return compact_roots(mesh_superpoint_roots(points, faces, k_threshold=k_threshold, min_vertices=min_vertices))
 

@@ -6,7 +6,8 @@ import numpy as np
 def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
     """Return int64 [size], the label int [N] from 0 of more than half of a superpoint's points, -1 where none has it.
 
-    index: int64 [N], the superpoint of each point. Labels below 0 are none, but their points count (UniSeg3D §2.6).
+    index: int64 [N], the superpoint of each point. Labels below 0 are none, but their points count
+    (docs/systems/uniseg3d.md §2.6).
     """
     winner = np.full(size, -1, np.int64)
     labelled = labels >= 0
@@ -34,7 +35,7 @@ def owners(masks: np.ndarray) -> np.ndarray:
 def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
     """Return bool [J, size] of masks bool [J, N]: superpoints with more than half of their points in a mask.
 
-    index: int64 [N], the superpoint of each point (UniSeg3D §2.6).
+    index: int64 [N], the superpoint of each point (docs/systems/uniseg3d.md §2.6).
     """
     points = np.bincount(index, minlength=size)
     voted = np.zeros((len(masks), size), bool)

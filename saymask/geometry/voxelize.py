@@ -90,7 +90,8 @@ def first_appearance(coords: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     """Number the distinct rows of `coords` int64 [N, D] by first appearance, as pointgroup's `voxelization_idx` does.
 
     Returns (rows int64 [M, D], input map int32 [N], output map int32 [M, 1 + most points of a row]); a row of the
-    output map is the count, then the point ids in ascending order, padded with zeros (specs of LESS B.1, BQNet §8.1).
+    output map is the count, then the point ids in ascending order, padded with zeros (docs/systems/less.md §B.1 and
+    docs/systems/bqnet.md §8.1).
     """
     coords = np.asarray(coords, dtype=np.int64)
     if len(coords) == 0:

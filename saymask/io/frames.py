@@ -22,7 +22,7 @@ from saymask.io.calibration import (
 from saymask.io.sens import SensFile, decode_image
 
 EVERY = 10
-"""The published features use every tenth frame (specs of BQNet §2.3)."""
+"""The published features use every tenth frame (docs/systems/bqnet.md §2.3)."""
 _COLOR = ("color", "colour", "rgb", "image", "images")
 _SUFFIXES = {"color": (".jpg", ".jpeg", ".png"), "depth": (".png", ".pgm", ".tif", ".tiff"), "pose": (".txt",)}
 

@@ -1,7 +1,7 @@
 """A raw ScanNet scan folder: mesh, segments, annotated groups, axis alignment.
 
-Layout and rules: specification of LESS §2.1-2.2, BQNet §2.1-2.2, LGround §2.1. Object ids are ScanNet's `objectId`;
-LESS stores objectId + 1, which `less_instance_ids` gives.
+Layout and rules: docs/systems/less.md §2.1, §2.2, docs/systems/bqnet.md §2.1, §2.2 and docs/systems/lground.md §2.1.
+Object ids are ScanNet's `objectId`; LESS stores objectId + 1, which `less_instance_ids` gives.
 """
 
 from dataclasses import dataclass, replace
@@ -226,7 +226,7 @@ def drop_doubled(groups: list[Group]) -> tuple[list[Group], dict[int, int]]:
 
     ScanNet's scene0217_00 lists all its groups twice. Read as it is, the second copy would own every point and the
     first copy's objects would be empty; keeping the first half and naming the second by it serves sentences about
-    either (specification of LESS B.5, B.7).
+    either (docs/systems/less.md §B.5, §B.7).
     """
     half = len(groups) // 2
     first, second = groups[:half], groups[half:]
@@ -246,8 +246,8 @@ def label_points(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Return the labels of a Scan and the raw categories that the table does not know.
 
-    A segment in several groups belongs to the last one, for the instance and for the class (specification of LESS
-    §2.2.3, LGround §2.1).
+    A segment in several groups belongs to the last one, for the instance and for the class (docs/systems/less.md §2.2,
+    step 3 and docs/systems/lground.md §2.1).
     """
     owner = group_of_points(segments, groups)
     rows = [table.rows.get(g.label) for g in groups]
@@ -277,13 +277,13 @@ def group_of_points(segments: np.ndarray, groups: list[Group]) -> np.ndarray:
 
 
 def less_instance_ids(segments: np.ndarray, groups: list[Group]) -> np.ndarray:
-    """Return LESS' instance labels: objectId + 1, 0 = not annotated, uint32 [N] (specification of LESS §2.2.3)."""
+    """Return LESS' instance labels: objectId + 1, 0 = not annotated, uint32 [N] (docs/systems/less.md §2.2, step 3)."""
     owner = group_of_points(segments, groups)
     return np.array([*(g.object_id + 1 for g in groups), 0], np.uint32)[owner]
 
 
 def less_semantic_ids(segments: np.ndarray, groups: list[Group], table: LabelTable) -> np.ndarray:
-    """Return LESS' semantic labels: nyu40 ids, 0 = not annotated, uint32 [N] (specification of LESS §2.2.4).
+    """Return LESS' semantic labels: nyu40 ids, 0 = not annotated, uint32 [N] (docs/systems/less.md §2.2, step 4).
 
     They are written label by label in the order in which the labels appear, so a segment in several groups gets the
     label that appeared last (not the last group's). Raises InputError for a label that the table does not know.

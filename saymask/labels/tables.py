@@ -80,7 +80,7 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Raw category → ids; the first row of a category counts (specification of LGround §2.1)."""
+    """Raw category → ids; the first row of a category counts (docs/systems/lground.md §2.1)."""
 
     rows: dict[str, LabelRow]
     source: str
@@ -168,7 +168,7 @@ def raw_category(object_name: str) -> str:
 
 
 def class18(object_name: str) -> int:
-    """Return ScanRefer's class 0..17 of an object name; unknown names are 17 ("others") (specification of LESS B.7)."""
+    """Return ScanRefer's class 0..17 of an object name; unknown names are 17 ("others") (docs/systems/less.md §B.7)."""
     return _class18().get(raw_category(object_name), OTHERS)
 
 

@@ -1,4 +1,4 @@
-"""Referring results that need no model, printed beside every result (specification of Rooms).
+"""Referring results that need no model, printed beside every result (docs/systems/rooms.md §5).
 
 Where the protocol wants one object per sentence, the first two are expectations over a random choice, computed exactly
 from the sizes of the true masks; no sampling. Intersections and unions of `oiou` are expectations too. Where a sentence

@@ -1,9 +1,9 @@
 """The ScanNet benchmarks, and what their metrics have in common: one record per scene.
 
 `scannet` has 20 classes (nyu40 ids), `scannet200` has 200 (ScanNet ids) that are split into head, common and tail. Wall
-and floor are not evaluated as instances, which leaves 18 and 198 classes (specification of LGround §6.3, 6.4).
+and floor are not evaluated as instances, which leaves 18 and 198 classes (docs/systems/lground.md §6.3, §6.4).
 `uniseg3d` is `scannet` as UniSeg3D's evaluation counts it: an object is whole and of the class of its first point
-(specification of UniSeg3D §6.6, Q20).
+(docs/systems/uniseg3d.md §6.6, §Q20).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""F1 of axis-aligned boxes of separate objects: the benchmark rule of Multi3DRefer (BQNet §6.4, last paragraph)."""
+"""F1 of axis-aligned boxes of separate objects: the benchmark rule of Multi3DRefer (docs/systems/bqnet.md §6.4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

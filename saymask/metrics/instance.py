@@ -1,8 +1,8 @@
 """Instance segmentation: average precision of scored masks, as the ScanNet benchmarks count it.
 
-The rules are those of the specification of LGround §6.4: IoU must exceed a threshold (0.5 to 0.9 in steps of 0.05, and
-0.25), masks and true instances below a minimum size do not count, what lies mostly on void or on too small instances
-is no error, and of several masks on one instance the one of highest score is right and the others are wrong.
+The rules are those of docs/systems/lground.md §6.4: IoU must exceed a threshold (0.5 to 0.9 in steps of 0.05, and
+0.25), masks and true instances below a minimum size do not count, what lies mostly on void or on too small instances is
+no error, and of several masks on one instance the one of highest score is right and the others are wrong.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ STRICT = slice(0, len(THRESHOLDS) - 1)
 """The thresholds that AP is the mean of."""
 AP50, AP25 = 0, len(THRESHOLDS) - 1
 _F1_EPSILON = 1e-4
-"""Added to the denominator of F1, as published (specification of UniSeg3D §6.6)."""
+"""Added to the denominator of F1, as published (docs/systems/uniseg3d.md §6.6)."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class InstanceMetric(SceneMetric[InstanceRecord]):
     def best_f1(self) -> dict[str, Any]:
         """Return {"protocol", "overall": {precision50, recall50}, "precision50", "recall50"}: where F1 is highest.
 
-        At the threshold 0.5; F1 = 2PR / (P + R + 0.0001) (specification of UniSeg3D §6.6). `overall` is the mean over
+        At the threshold 0.5; F1 = 2PR / (P + R + 0.0001) (docs/systems/uniseg3d.md §6.6). `overall` is the mean over
         the classes with a true instance, the others hold these classes by name. Numbers are shares 0..1.
         """
         curves = self.curves()

@@ -1,6 +1,6 @@
 """One mask per click on an object.
 
-Every click is an entry of its own, over all scenes (specification of UniSeg3D §6.6). Two protocols say what a mask is
+Every click is an entry of its own, over all scenes (docs/systems/uniseg3d.md §6.6). Two protocols say what a mask is
 compared with, and how sure of it the model is taken to be:
 
 | name | objects | true mask | confidence |
@@ -9,7 +9,7 @@ compared with, and how sure of it the model is taken to be:
 | `uniseg3d` | things | the superpoints of which more than half belongs to it | probability of its true class |
 
 The second is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
-confidence knows the right answer (Q3, Q4). Whoever calls compares and gives the confidence
+confidence knows the right answer (docs/systems/uniseg3d.md §Q3, §Q4). Whoever calls compares and gives the confidence
 (`saymask.evaluation.tasks.click` does); `Rule` says how.
 """
 
@@ -23,7 +23,10 @@ from saymask.errors import InputError
 from saymask.metrics.gather import Records
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
-"""What AP is the mean over: 0.50 to 0.95, unlike that of instances (Q21); an IoU must exceed them."""
+"""What AP is the mean over: 0.50 to 0.95, unlike that of instances; an IoU must exceed them.
+
+Source: docs/systems/uniseg3d.md §Q21.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,11 @@ class InteractiveMetric(Records[str, ClickRecord]):
     headline = "ap"
 
     def __init__(self, protocol: str = "uniseg3d", *, distances: Sequence[float] = ()) -> None:
-        """`distances`: where each object is clicked on, as shares 0..1 of its radius; () = once, deep inside (§2.7b).
+        """`distances`: where each object is clicked on, as shares 0..1 of its radius; () = once, deep inside.
 
         Raises InputError for an unknown protocol and for other distances.
+
+        Source: docs/systems/uniseg3d.md §2.7b.
         """
         super().__init__()
         if protocol not in CLICK_PROTOCOLS:

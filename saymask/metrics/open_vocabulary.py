@@ -1,9 +1,11 @@
-"""Instances whose class is found by its name: the 198 instance classes of ScanNet200 (UniSeg3D §6.7, step 5).
+"""Instances whose class is found by its name: the 198 instance classes of ScanNet200.
 
 Average precision is that of `saymask.metrics.instance`. Two things are different: masks may all be equally sure, as in
 the published numbers, and the classes are grouped in two ways: by how often they occur (head, common and tail, of
 which only the classes of ScanNet200's validation list count) and by how close they are to ScanNet's 20 classes (51
 base and 147 novel ones, of Open3DIS). The published evaluation numbers the classes 0..197, in the order of their ids.
+
+Source: docs/systems/uniseg3d.md §6.7, step 3.
 """
 
 import json

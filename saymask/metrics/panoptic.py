@@ -1,10 +1,10 @@
 """Panoptic segmentation: every point has a class and an instance, which must agree with a true segment.
 
 A segment is the points of one instance that have one class; all points of a stuff class (wall, floor) of a scene are
-one segment. A predicted and a true segment of a class match when their IoU exceeds 0.5, so each matches at most one.
-SQ is the mean IoU of the matches, RQ = TP / (TP + FP/2 + FN/2), PQ = SQ · RQ, per class over all scenes. Points whose
-true class is none of the benchmark's are left out; points of a thing without an instance are no true segment, but
-count for the size of what is predicted there (specification of UniSeg3D §6.6).
+one segment. A predicted and a true segment of a class match when their IoU exceeds 0.5, so each matches at most one. SQ
+is the mean IoU of the matches, RQ = TP / (TP + FP/2 + FN/2), PQ = SQ · RQ, per class over all scenes. Points whose true
+class is none of the benchmark's are left out; points of a thing without an instance are no true segment, but count for
+the size of what is predicted there (docs/systems/uniseg3d.md §6.6).
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ Two forms:
   the run lengths of the separate objects as the protocol takes them, none when it says "no target"; scored again with
   the same protocol they give the same numbers to the last bit. `object_ids`, `eval_type`, `scores` and the header apart
   from `format` and `version` may be left out.
-- A folder in the layout of BQNet's test script (specification of BQNet §6.1):
+- A folder in the layout of BQNet's test script (docs/systems/bqnet.md §6.1):
   `{pred_pmasks|gt_pmasks}/{scene}_{object_ids}_{ann}.json` with {"length", "counts"}, one mask per sentence: the union
   of the objects, p > 0.5.
 

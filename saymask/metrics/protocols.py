@@ -13,7 +13,7 @@
 `uniseg3d` compares with the superpoints of which more than half belongs to the object, and has no groups. p is the
 model's own: a logit above 0 is what the model takes for a part of the mask.
 
-Sources: specification of LESS §6 and B.7, BQNet §6.2-6.4, UniSeg3D §2.7a and §6.6.
+Sources: docs/systems/less.md §6, §B.7, docs/systems/bqnet.md §6.2, §6.3, §6.4 and docs/systems/uniseg3d.md §2.7a, §6.6.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Referring segmentation: IoU of one mask per sentence, over the points of the whole scan.
 
 The mask of a sentence is the union of the objects that are predicted for it. In `3dgres` a sentence that means nothing
-that is there scores 1 when nothing is predicted and 0 otherwise (BQNet §6.4).
+that is there scores 1 when nothing is predicted and 0 otherwise (docs/systems/bqnet.md §6.4).
 """
 
 from collections.abc import Iterable, Sequence

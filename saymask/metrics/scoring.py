@@ -93,7 +93,10 @@ class SentenceTruth:
             self._superpoints = superpoints_of(scan)
 
     def counts(self, annotation: Annotation) -> bool:
-        """Return whether the protocol counts a sentence: `voted` those about things only (UniSeg3D §2.3)."""
+        """Return whether the protocol counts a sentence: `voted` those about things only.
+
+        Source: docs/systems/uniseg3d.md §2.3.
+        """
         return not self.rule.voted or set(annotation.object_ids) <= self._things
 
     def rows(self, annotation: Annotation) -> np.ndarray:

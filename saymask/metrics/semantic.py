@@ -1,7 +1,7 @@
 """Semantic segmentation: IoU of each class from one confusion matrix over all points of all scenes.
 
 Points whose true class is none of the benchmark's are skipped. A prediction outside the benchmark's classes is a miss
-of the true class and a false positive of none (specification of LGround §6.3).
+of the true class and a false positive of none (docs/systems/lground.md §6.3).
 """
 
 from dataclasses import dataclass

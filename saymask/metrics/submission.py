@@ -2,7 +2,7 @@
 
 Semantic: FOLDER/<scene>.txt, one class id per line, in the order of the points. Instances: FOLDER/<scene>.txt, one line
 "predicted_masks/<scene>_<NNN>.txt <class id> <score>" per mask; a mask file holds one number per line, 0 = outside
-(specification of LGround §6.2-6.5).
+(docs/systems/lground.md §6.2, §6.3, §6.4, §6.5).
 """
 
 import os

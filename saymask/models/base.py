@@ -1,4 +1,4 @@
-"""What every system has in common: the contract that `Scene`, training and evaluation rely on (DESIGN §4)."""
+"""What every system has in common: the contract that `Scene`, training and evaluation rely on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""CLIP's image tower: features of image patches, for 2D features on scans (specs of BQNet §2.3)."""
+"""CLIP's image tower: features of image patches, for 2D features on scans (docs/systems/bqnet.md §2.3)."""
 
 from collections.abc import Sequence
 from pathlib import Path

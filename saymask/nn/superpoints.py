@@ -1,6 +1,6 @@
 """Scans as superpoints: voxel features, the pooling from voxels to superpoints, batches, and the U-Net over them.
 
-The backbone of SPFormer, which BQNet (BQNet §3.1) and UniSeg3D start from.
+The backbone of SPFormer, which BQNet (docs/systems/bqnet.md §3.1) and UniSeg3D start from.
 """
 
 from collections.abc import Sequence

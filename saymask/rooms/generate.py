@@ -23,7 +23,8 @@ from saymask.rooms.write import scan_files, write_label_table, write_room
 from saymask.util.files import check_writable, write_text
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
-# Published figures that a card shows beside its own (specification of LESS B.6; head and tail as in rooms.md).
+# Published figures that a card shows beside its own (docs/systems/less.md §B.6; head and tail as in
+# docs/systems/rooms.md §2).
 PUBLISHED = {
     "scanrefer": {
         "descriptions": {"train": 36_665, "val": 9_508}, "scenes": {"train": 562, "val": 141},

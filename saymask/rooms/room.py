@@ -1,7 +1,7 @@
 """The description of a furnished room: what stands where, in words and numbers, without any mesh.
 
-Sentences are written from this description alone (the scene graph of specs: attributes and placement), and the mesh
-generator keeps it true: every `Thing` carries the size, colour and pose that its vertices have.
+Sentences are written from this description alone (attributes and placement), and the mesh generator keeps it true:
+every `Thing` carries the size, colour and pose that its vertices have.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ def from_spconv2(weight: Tensor) -> Tensor:
     """Return the canonical form of a spconv 2.x weight [out, kx, ky, kz, in] (coordinates ordered batch, x, y, z).
 
     A 1x1x1 weight is read as its memory reinterpreted as [in, out], which is what every released spconv 2.x multiplies
-    with although the declared shape says otherwise (specs: less A.4, uniseg3d Q1).
+    with although the declared shape says otherwise (docs/systems/less.md §A.4).
     """
     _check_five(weight, "spconv 2.x [out, kx, ky, kz, in]")
     out, kx, ky, kz, cin = weight.shape

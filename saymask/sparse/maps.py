@@ -13,8 +13,8 @@ from saymask.sparse.keys import MARGIN, key_step
 def kernel_offsets(size: int, *, step: int = 1) -> list[tuple[int, int, int]]:
     """Return the K = size³ offsets (x, y, z) in the order of canonical weights: x slowest, z fastest.
 
-    Odd sizes are centred, even sizes run from 0 upwards (specs of spconv and MinkowskiEngine alike); `step` is tensor
-    stride × dilation.
+    Odd sizes are centred, even sizes run from 0 upwards (as in spconv and MinkowskiEngine); `step` is tensor stride ×
+    dilation.
     """
     if size < 1 or step < 1:
         raise InputError(f"expected a kernel size and step of at least 1, got {size} and {step}")

@@ -1,4 +1,7 @@
-"""Quantisation as MinkowskiEngine does it: one row per voxel, by first appearance (specs: lground 2.5, 7.6)."""
+"""Quantisation as MinkowskiEngine does it: one row per voxel, by first appearance.
+
+Source: docs/systems/lground.md §2.5, §7.6.
+"""
 
 from dataclasses import dataclass
 

@@ -130,7 +130,7 @@ def build_sites(
 ) -> SitePyramid:
     """Sort the sites and derive the coarser levels (each cell halved with a true floor, negatives included).
 
-    `spatial_shape` (x, y, z) applies the official odd-extent rule (specs: less A.3, uniseg3d Q2): a coarse cell exists
+    `spatial_shape` (x, y, z) applies the official odd-extent rule (docs/systems/less.md §A.3): a coarse cell exists
     only below floor(extent / 2), so on an odd extent the last plane of sites has no coarse cell; every coordinate must
     then lie in 0..extent - 1. Without it (the default) every site is kept.
 

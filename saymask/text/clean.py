@@ -1,4 +1,7 @@
-"""Captions as annotators wrote them to the text that the parser and the text encoder read (BQNet §2.4)."""
+"""Captions as annotators wrote them to the text that the parser and the text encoder read.
+
+Source: docs/systems/bqnet.md §2.4.
+"""
 
 from typing import Literal
 
@@ -73,12 +76,14 @@ def collapse(text: str) -> str:
 
 
 def clean_caption(text: str, *, source: str = "scanrefer") -> str:
-    """Return the utterance: `text` with punctuation set apart and known typing errors mended (BQNet §2.4, 1 to 4).
+    """Return the utterance: `text` with punctuation set apart and known typing errors mended.
 
     source: `scanrefer` for tokens joined by blanks, `multi3drefer` for running text (any sentence a user types). The
     result may be empty, when nothing but quotes and marks came; it never has doubled blanks.
 
     Raises InputError for another source, or for something that is not text.
+
+    Source: docs/systems/bqnet.md §2.4a.
     """
     if not isinstance(text, str):
         raise InputError(f"sentence: expected text, got {type(text).__name__}")
@@ -93,7 +98,7 @@ def clean_caption(text: str, *, source: str = "scanrefer") -> str:
 
 
 def model_text(utterance: str) -> str:
-    """Return what the text encoder reads: the utterance and " . not mentioned" (BQNet §2.4).
+    """Return what the text encoder reads: the utterance and " . not mentioned" (docs/systems/bqnet.md §2.4).
 
     For a result of `clean_caption`, with or without `PREFIX`, it begins with that text unchanged: spans stay valid.
     """

@@ -1,6 +1,6 @@
 """The text half of OpenCLIP checkpoints, such as CLIP ConvNeXt-L-D-320's, as a model of transformers.
 
-OpenCLIP keeps image and text half in one file and has names of its own. Source: specification of UniSeg3D §2.8, §3.2,
+OpenCLIP keeps image and text half in one file and has names of its own. Source: docs/systems/uniseg3d.md §2.8, §3.2,
 §3.5.
 """
 

@@ -1,4 +1,7 @@
-"""Characters of a text to columns of its tokens: the maps that the semantic alignment is trained with (BQNet §2.4)."""
+"""Characters of a text to columns of its tokens: the maps that the semantic alignment is trained with.
+
+Source: docs/systems/bqnet.md §2.4.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +17,7 @@ RETRIES = 2
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """Character spans of the model text that the semantic alignment uses (BQNet §2.4, token maps)."""
+    """Character spans of the model text that the semantic alignment uses (docs/systems/bqnet.md §2.4d)."""
 
     positive: tuple[Span, ...] = ()
     """Words that name the main target."""
@@ -38,7 +41,7 @@ def token_rows(spans: Sequence[Span], offsets: Tensor) -> Tensor:
     Returns:
         float32 [n, L] on the device of `offsets`. A row is 0 when the span lies on no token: outside of the text, or in
         a part that was cut because the text encoder reads no more. An end on white space is looked for up to two
-        characters further in, as officially done (§2.4).
+        characters further in, as officially done (docs/systems/bqnet.md §2.4).
     """
     pairs: list[list[int]] = offsets.tolist()
     token_at: dict[int, int] = {}

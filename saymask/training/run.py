@@ -151,7 +151,8 @@ def run(job: Job) -> None:
     )  # fmt: skip
     strategy: Any = "auto"
     if world > 1:
-        # Not every weight takes part in every step; running statistics are those of the first process (LESS §5).
+        # Not every weight takes part in every step; running statistics are those of the first process
+        # (docs/systems/less.md §5).
         strategy = DDPStrategy(
             find_unused_parameters=True, broadcast_buffers=False, process_group_backend="gloo" if cpu else None
         )

@@ -14,18 +14,21 @@ OPTIMIZERS = ("adamw", "sgd")
 
 
 def _epoch_decay(train: TrainConfig, step: int, order: BatchOrder) -> float:
-    """decay^e in epoch e counted from 1 (LESS §5: lr_e = lr_0 * 0.95^e)."""
+    """decay^e in epoch e counted from 1 (docs/systems/less.md §5: lr_e = lr_0 * 0.95^e)."""
     return train.decay ** order.epoch(step)
 
 
 def _multi_step(train: TrainConfig, step: int, order: BatchOrder) -> float:
-    """Times decay after each epoch of `milestones`: 0.3 after 120 and 150 (LGround §5)."""
+    """Times decay after each epoch of `milestones`: 0.3 after 120 and 150 (docs/systems/lground.md §5)."""
     done = order.epoch(step) - 1
     return train.decay ** sum(done >= milestone for milestone in train.milestones)
 
 
 def _epoch_poly(train: TrainConfig, step: int, order: BatchOrder) -> float:
-    """(1 - e / epochs)^power in epoch e counted from 0 (power 4: BQNet §5; 0.9: LGround §5)."""
+    """(1 - e / epochs)^power in epoch e counted from 0; power 4 for BQNet, 0.9 for LGround.
+
+    Source: docs/systems/bqnet.md §5 and docs/systems/lground.md §5.
+    """
     return (1 - (order.epoch(step) - 1) / train.epochs) ** train.power
 
 
@@ -55,7 +58,7 @@ def make_optimizer(train: TrainConfig, groups: list[dict[str, Any]]) -> torch.op
     """Return the optimiser over parameter groups that have rates of their own; InputError for an unknown one.
 
     AdamW has betas 0.9, 0.999 and eps 1e-8; SGD has no Nesterov momentum and decays weights through their gradient, as
-    the published training does (LGround §5).
+    the published training does (docs/systems/lground.md §5).
     """
     _check_name("train.optimizer", train.optimizer, OPTIMIZERS)
     if train.optimizer == "adamw":

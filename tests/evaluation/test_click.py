@@ -67,7 +67,10 @@ def random_model(scan, seed, rows=12, classes=True):
 
 
 def plain_objects(scan, voted):
-    """Return (points that may be clicked, points compared with, class or None) of each object, by the words of §2.6."""
+    """Return (points that may be clicked, points compared with, class or None) of each object, from the description.
+
+    Source: docs/systems/uniseg3d.md §2.6.
+    """
     semantic, instance = scan.labels["semantic20"], scan.labels["instance"]
     out = []
     for number in sorted(set(instance[instance >= 0].tolist())):

@@ -31,7 +31,7 @@ def test_run_lengths(mask):
     numbers = [int(word) for word in text.split()]
     by_hand = np.zeros(len(mask), bool)
     for start, length in zip(numbers[::2], numbers[1::2]):
-        by_hand[start - 1 : start - 1 + length] = True  # starts are counted from 1 (BQNet §6.1)
+        by_hand[start - 1 : start - 1 + length] = True  # starts are counted from 1 (docs/systems/bqnet.md §6.1)
     np.testing.assert_array_equal(by_hand, mask)
 
 

@@ -57,7 +57,7 @@ def test_sentences_and_numbers_of_objects():
 
 @pytest.mark.parametrize("kind", EVAL_TYPES)
 def test_zero_target_rule(kind):
-    """BQNet §6.4: no target is right for zt and wrong for the others; a target is wrong for zt."""
+    """docs/systems/bqnet.md §6.4: no target is right for zt and wrong for the others; a target is wrong for zt."""
     target = points(0) if kind.startswith("zt") else points(120)
     full = {"acc25": 1.0, "acc50": 1.0}
     right, wrong = (points(0), points(120)) if kind.startswith("zt") else (points(120), points(0))

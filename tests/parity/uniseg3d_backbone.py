@@ -25,7 +25,10 @@ def _numbered(key: str, name: str) -> bool:
 
 
 def _voxelise(clouds: list[np.ndarray], elastic: list[np.ndarray] | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Spec 2.10: return (voxels int32 [V, 4] sorted, their mean features [V, 6], point → voxel [N])."""
+    """Return (voxels int32 [V, 4] sorted, their mean features [V, 6], point → voxel [N]).
+
+    Source: docs/systems/uniseg3d.md §2.10.
+    """
     cells, feats = [], []
     for scene, cloud in enumerate(clouds):
         xyz = cloud[:, :3]

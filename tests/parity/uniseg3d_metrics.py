@@ -57,7 +57,8 @@ def metrics(golden: dict[str, Any], path: Path) -> Iterator[Check]:
         codes = np.zeros(len(true), np.int64)
         for value in np.unique(objects[objects >= STUFF]):
             inside = objects == value
-            codes[inside] = benchmark.ids[true[inside][0]] * 1000 + value  # its class is that of its first point (Q20)
+            # its class is that of its first point (docs/systems/uniseg3d.md §Q20)
+            codes[inside] = benchmark.ids[true[inside][0]] * 1000 + value
         masks, points = bits(data, f"pred_inst_masks_packed_{s}", len(true)), len(true)
         instance.update(masks, things[data[f"pred_inst_labels_{s}"]], data[f"pred_inst_scores_{s}"], codes, s)
         pairs = zip(*(bits(data, f"{kind}_packed_{s}", points) for kind in ("point_pred", "point_gt")), strict=True)

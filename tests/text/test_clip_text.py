@@ -16,7 +16,7 @@ from tests.text.tiny import SENTENCES
 
 
 def transformer(state, ids, heads):
-    """OpenCLIP's text transformer as the specification describes it; returns the sentence feature."""
+    """OpenCLIP's text transformer as docs/systems/uniseg3d.md §3.2 describes it; returns the sentence feature."""
     x = state["token_embedding.weight"][ids] + state["positional_embedding"][: ids.shape[1]]
     width, mask = x.shape[-1], torch.full((ids.shape[1],) * 2, float("-inf")).triu(1)
 

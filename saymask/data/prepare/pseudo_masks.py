@@ -1,7 +1,9 @@
-"""Pseudo masks of prepared scans: objects that nobody annotated, found by another method (UniSeg3D §2.3).
+"""Pseudo masks of prepared scans: objects that nobody annotated, found by another method.
 
 UniSeg3D trains on masks that SAM3D found in the RGB-D frames, beside the annotated objects. A folder holds one file per
 scan, which becomes the scan's label `novel`; masks of annotated objects are left out only when the model reads it.
+
+Source: docs/systems/uniseg3d.md §2.3.
 """
 
 import zipfile

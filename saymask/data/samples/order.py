@@ -63,9 +63,10 @@ class BatchOrder:
 class TrainingItems(Dataset):
     """Prepared training samples by (epoch, index): a scan and up to `sentences` of its annotations, or a scan alone.
 
-    The sentences of a scan are cut into chunks in their order; the chunks stay the same in all epochs (BQNet §2.5).
-    The random generator comes from (seed, epoch, index) of the request itself, not from a setting of the dataset, so
-    workers can fetch the next epoch's first items while the last ones of this epoch are still in use.
+    The sentences of a scan are cut into chunks in their order; the chunks stay the same in all epochs
+    (docs/systems/bqnet.md §2.5). The random generator comes from (seed, epoch, index) of the request itself, not from a
+    setting of the dataset, so workers can fetch the next epoch's first items while the last ones of this epoch are
+    still in use.
     """
 
     def __init__(self, data: ReferDataset | ScanDataset, sentences: int = 1, scans: Iterable[str] = ()) -> None:

@@ -164,7 +164,7 @@ def check_share(share: float, what: str) -> float:
 def annotated_scenes(scenes: Sequence[str], share: float, *, seed: int = 42) -> tuple[str, ...]:
     """Return round(share · n) of n scenes, at least one, in their order; a smaller share is a part of a larger one.
 
-    Training with few annotated scans (specification of LGround §2.3).
+    Training with few annotated scans (docs/systems/lground.md §2.3).
     """
     check_share(share, "annotated scenes")
     names = sorted(set(scenes))

@@ -1,6 +1,6 @@
 """One click on each true object of a scan, and how well the masks that a model answers with cover these objects.
 
-Protocols and numbers: `saymask.metrics.interactive`. Source: specification of UniSeg3D §2.6, 2.7b and 6.6.
+Protocols and numbers: `saymask.metrics.interactive`. Source: docs/systems/uniseg3d.md §2.6, §2.7b, §6.6.
 """
 
 from dataclasses import dataclass
@@ -81,11 +81,14 @@ def measure_clicks(model: Model, encoded: Any, scan: Scan, metric: InteractiveMe
 
 
 def targets(scan: Scan, *, voted: bool) -> Targets:
-    """Return the objects of a scan with labels: all of them, or the things as UniSeg3D takes them with `voted` (§2.6).
+    """Return the objects of a scan with labels: all of them, or the things as UniSeg3D takes them with `voted`.
 
     An object is a thing when more than half of its points are of one of the 18 thing classes, and has the class of most
-    of these. With `voted` it is what has points of a thing class, its class is that of the first of them (Q20), and it
-    is compared over superpoints. Raises InputError without the labels `instance` and `semantic20` (or `nyu40`).
+    of these. With `voted` it is what has points of a thing class, its class is that of the first of them
+    (docs/systems/uniseg3d.md §Q20), and it is compared over superpoints. Raises InputError without the labels
+    `instance` and `semantic20` (or `nyu40`).
+
+    Source: docs/systems/uniseg3d.md §2.6.
     """
     semantic, instance = labels_of(scan)
     if voted:
@@ -108,10 +111,12 @@ def clicks_on(
     found: Targets,
     distances: tuple[float, ...],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (point int64 [P], object int64 [P], distance float64 [P]) of the clicks of the evaluation (§2.7b).
+    """Return (point int64 [P], object int64 [P], distance float64 [P]) of the clicks of the evaluation.
 
     One per object and distance; without distances the benchmark's, of which an object that has no point of its own in
     any 5 cm cell has none, and the distance is NaN.
+
+    Source: docs/systems/uniseg3d.md §2.7b.
     """
     sets = [(r, relative_clicks(points, found.points, r)) for r in distances]
     sets = sets or [(np.nan, agile_clicks(points, found.points))]

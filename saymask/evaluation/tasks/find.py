@@ -5,7 +5,7 @@
 | `scannet200`, `scannet` | each name that is in the scan, at the model's own threshold | `FindMetric` |
 | `uniseg3d` | all 198 instance classes of ScanNet200; the best 600 pairs of mask and name | `OpenVocabularyMetric` |
 
-The last one is that of the paper (specification of UniSeg3D §6.7), with two differences. Masks are named by the model's
+The last one is that of the paper (docs/systems/uniseg3d.md §6.7), with two differences. Masks are named by the model's
 own `find`, where the paper takes CLIP features of posed frames, which a scan alone does not have; and the masks are
 those that `find` chooses from: objects without doubles, wall and floor.
 """
@@ -26,7 +26,7 @@ from saymask.scan import Scan
 
 FIND_PROTOCOLS = ("scannet200", "scannet", "uniseg3d")
 TOP_PAIRS = 600
-"""Pairs of mask and class that the published evaluation looks at (§6.7, step 2)."""
+"""Pairs of mask and class that the published evaluation looks at (docs/systems/uniseg3d.md §6.7, step 2)."""
 NAMES_AT_ONCE = 40
 """Names in a call of `find`, which holds a mask for each that fits: more would only take memory."""
 NamesMetric = FindMetric | OpenVocabularyMetric

@@ -1,6 +1,8 @@
-"""The losses on the shared space of queries and words: semantic alignment and the hard-query triplet (BQNet §4.4-4.5).
+"""The losses on the shared space of queries and words: semantic alignment and the hard-query triplet.
 
 All functions take the T stages at once and return a value per stage.
+
+Source: docs/systems/bqnet.md §4.4, §4.5.
 """
 
 import torch
@@ -22,10 +24,12 @@ def semantic_alignment(
     maps: Tensor,  # float [U, 5, L] token maps: positive, modify, pron, rel, other
     text_mask: Tensor,  # bool [U, L], True = a token; the last one is </s>
 ) -> Tensor:
-    """Return [T]: the sum over queries and tokens, both ways (A + B of BQNet §4.4), not yet divided by 2N.
+    """Return [T]: the sum over queries and tokens, both ways (A + B), not yet divided by 2N.
 
     Paired queries belong to the words of their sentence's maps, the others to the last two tokens ("mentioned" and
     </s>). Padding columns take part in the sums over tokens, as in the official code.
+
+    Source: docs/systems/bqnet.md §4.4.
     """
     similarity = queries @ tokens.transpose(-1, -2) / TEMPERATURE  # [T, U, Q, L]
     ends = _end_tokens(text_mask)
@@ -77,7 +81,7 @@ def hard_triplet(queries: Tensor, paired: Tensor) -> Tensor:
 
     The kinds are the queries with and without an object (`paired` bool [U, Q]); only queries that have both another of
     their kind and one of the other kind within their sentence take part, and 0 is returned where there is none
-    (BQNet §4.5).
+    (docs/systems/bqnet.md §4.5).
     """
     same = paired[:, :, None] == paired[:, None]  # [U, Q, Q]
     twin = same & ~torch.eye(paired.shape[1], dtype=torch.bool, device=paired.device)

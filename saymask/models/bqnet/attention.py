@@ -1,6 +1,6 @@
 """The building blocks of BQNet's decoder that no other has: attention with residuals, distance weights.
 
-Source: specification of BQNet §3.3-§3.6 (released code).
+Source: docs/systems/bqnet.md §3.3, §3.4, §3.5, §3.6 (released code).
 """
 
 import torch
@@ -65,8 +65,8 @@ class GatedSelfAttention(SelfAttention):
 def distance_weights(positions: Tensor, decay: float) -> Tensor:
     """Return what multiplies the attention scores between queries at `positions` float [U, Q, 3]: float [U, Q, Q].
 
-    exp(-decay · d) with d the squared distances, brought to 0..1 in each row (§3.4, step 10). Scores of far queries go
-    towards 0; the positions get gradients.
+    exp(-decay · d) with d the squared distances, brought to 0..1 in each row (docs/systems/bqnet.md §3.4, step 10).
+    Scores of far queries go towards 0; the positions get gradients.
     """
     positions = full_precision(positions)
     squared = (positions[:, :, None] - positions[:, None]).square().sum(-1)

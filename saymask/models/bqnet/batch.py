@@ -1,4 +1,4 @@
-"""BQNet's view of a scan and of several sentences about it, and batches of both (specification of BQNet §2.5, §2.6)."""
+"""BQNet's view of a scan and of several sentences about it, and batches of both (docs/systems/bqnet.md §2.5, §2.6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Expression:
     """A sentence as the text encoder reads it, and what it means where that is known."""
 
     text: str
-    """Cleaned sentence with ` . not mentioned` at the end (§2.4)."""
+    """Cleaned sentence with ` . not mentioned` at the end (docs/systems/bqnet.md §2.4)."""
     spans: Spans
     """Words of `text` that name the target, its attributes, its relations and other objects."""
     objects: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
 """CFNet: BQNet's code with three modules switched on (CFR, PSC, DQF).
 
-The paper's code was never released; the modules are our reading of its description (specification cfnet.md). This is
-the one system that shares another's file, because it is that system with three switches.
+The paper's code was never released; the modules are our reading of its description (docs/systems/cfnet.md). This is the
+one system that shares another's file, because it is that system with three switches.
 """
 
 from dataclasses import replace

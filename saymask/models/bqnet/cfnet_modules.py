@@ -3,8 +3,8 @@
 CFR (cross-layer feature refinement) changes the superpoint features before a layer by what the queries of the layer
 before saw in them and lets attention prefer what looks like a target; PSC (progressive spatial constraint) keeps a
 query's view of the superpoints near its position; DQF (distance-aware query focusing) lets a query talk only to its
-nearest neighbours. The latter two narrow from layer to layer. Source: specification of CFNet. At the start each module
-changes nothing (CFR) or what its schedule says (PSC, DQF).
+nearest neighbours. The latter two narrow from layer to layer. Source: docs/systems/cfnet.md §2. At the start each
+module changes nothing (CFR) or what its schedule says (PSC, DQF).
 """
 
 import math
@@ -25,10 +25,9 @@ class FeatureRefinement(nn.Module):
     """CFR: x + g · MLP([x; m]) and a key bias, from the belief in foreground and the queries' messages.
 
     Our reading. m, the message to a superpoint, is the mean of the queries by their attention to it; g = σ(linear of
-    the belief f and log f). The specification has a LayerNorm around the sum, which would change x even where the MLP
-    gives nothing; x is the output of a LayerNorm already, so it is left out, and the MLP's last layer starts at zero:
-    a decoder with trained BQNet weights starts as that BQNet. λ, the weight of log f in the attention scores, starts at
-    zero too.
+    the belief f and log f). There is no LayerNorm around the sum, which would change x even where the MLP gives
+    nothing; x is the output of a LayerNorm already. The MLP's last layer starts at zero: a decoder with trained BQNet
+    weights starts as that BQNet. λ, the weight of log f in the attention scores, starts at zero too.
     """
 
     def __init__(self, width: int) -> None:

@@ -1,6 +1,6 @@
 """The decoder of BQNet: a sentence's queries, chosen among a scan's seeds, become masks over its superpoints.
 
-Source: specification of BQNet §3.2-§3.4, §3.6 (released code).
+Source: docs/systems/bqnet.md §3.2, §3.3, §3.4, §3.6 (released code).
 """
 
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ class Views:
 
 
 class DecoderLayer(nn.Module):
-    """One layer (§3.4, steps 2-11); every attention is named after who looks at whom."""
+    """One layer (docs/systems/bqnet.md §3.4, steps 2-11); every attention is named after who looks at whom."""
 
     def __init__(self, config: BQNetConfig) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """What is read off the queries: masks, predicted IoU, target or not, and vectors to align with the text.
 
-Source: specification of BQNet §3.4.
+Source: docs/systems/bqnet.md §3.4.
 """
 
 from torch import Tensor, nn

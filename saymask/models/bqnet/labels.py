@@ -1,4 +1,4 @@
-"""Truth over superpoints from labels over points (specification of BQNet §2.5).
+"""Truth over superpoints from labels over points (docs/systems/bqnet.md §2.5).
 
 Everything is read off one histogram, points of each instance in each superpoint, so that a sentence more costs nothing.
 """
@@ -13,7 +13,8 @@ from saymask.models.bqnet.outputs import NO_INSTANCE
 
 _NEVER_NAMED = (1, 2, 24, 39)
 """nyu40 ids whose class no sentence names: wall and floor are left out, `otherfurniture` has no name of its own, and
-the refrigerator is lost among the others because the label table spells it `refridgerator` (§2.5)."""
+the refrigerator is lost among the others because the label table spells it `refridgerator`
+(docs/systems/bqnet.md §2.5)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +69,12 @@ def _points_of(counts: Histogram, objects: Collection[int]) -> np.ndarray:
 
 
 def instance_names(instance: np.ndarray, labels: Mapping[str, np.ndarray]) -> dict[int, str]:
-    """Return instance id → class name, for the instances whose class a single word of a sentence can name (§2.5).
+    """Return instance id → class name, for the instances whose class a single word of a sentence can name.
 
     The class is that of the instance's first point, by the scan's label `semantic20` (or `nyu40` where that is not
     there). Instances of other classes have no entry; nor has any instance of a scan without class labels.
+
+    Source: docs/systems/bqnet.md §2.5.
     """
     labels_of_points = labels.get("semantic20", labels.get("nyu40"))
     if labels_of_points is None or len(instance) == 0:

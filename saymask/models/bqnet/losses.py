@@ -1,6 +1,8 @@
-"""The training losses of BQNet (§4): matched masks, seed scores, indicators, word alignment, triplet.
+"""The training losses of BQNet: matched masks, seed scores, indicators, word alignment, triplet.
 
 Everything is computed for all sentences and all stages at once, in float32 also under autocast.
+
+Source: docs/systems/bqnet.md §4.
 """
 
 import math
@@ -90,7 +92,10 @@ def _at(truth: Truth, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pair_total(pairs: int, device: torch.device, *, empty_is_nan: bool) -> Tensor:
-    """Return N: the pairs of all processes (a sum, not a mean: BQNet §4.1); at least 1 unless `empty_is_nan`."""
+    """Return N: the pairs of all processes (a sum, not a mean); at least 1 unless `empty_is_nan`.
+
+    Source: docs/systems/bqnet.md §4.1.
+    """
     number = torch.tensor(float(pairs), device=device)
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(number)
@@ -124,21 +129,26 @@ def _mask_terms(
 
 
 def dice(probability: Tensor, target: Tensor) -> Tensor:
-    """Return 1 - (2·Σpt + 1) / (Σp + Σt + 1) over the last axis (BQNet §4.2)."""
+    """Return 1 - (2·Σpt + 1) / (Σp + Σt + 1) over the last axis (docs/systems/bqnet.md §4.2)."""
     return 1 - (2 * (probability * target).sum(-1) + 1) / (probability.sum(-1) + target.sum(-1) + 1)
 
 
 def iou(probability: Tensor, target: Tensor) -> Tensor:
-    """Return the IoU of probability ≥ 0.5 with the target (0 or 1) over the last axis: I / (A + B - I + 1e-6), §6.2."""
+    """Return the IoU of probability ≥ 0.5 with the target (0 or 1) over the last axis: I / (A + B - I + 1e-6).
+
+    Source: docs/systems/bqnet.md §6.2.
+    """
     predicted = (probability >= 0.5).to(target.dtype)
     both = (predicted * target).sum(-1)
     return both / (predicted.sum(-1) + target.sum(-1) - both + 1e-6)
 
 
 def indicator_sum(indicators: Tensor, paired: Tensor, unpaired_weight: float = 0.1) -> Tensor:
-    """Return [T]: the cross-entropy of logits [T, U, Q, 2] with "has an object", queries without one weighted (§4.2).
+    """Return [T]: the cross-entropy of logits [T, U, Q, 2] with "has an object", queries without one weighted.
 
     The official code adds log(1 + 1e-6) to every item, which changes no gradient; kept so that values can be compared.
+
+    Source: docs/systems/bqnet.md §4.2.
     """
     log_p = indicators.log_softmax(3)
     value = math.log1p(1e-6) - torch.where(paired, log_p[..., 1], log_p[..., 0])
@@ -146,7 +156,7 @@ def indicator_sum(indicators: Tensor, paired: Tensor, unpaired_weight: float = 0
 
 
 def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """Return the focal loss of each item for soft targets in 0..1 (BQNet §4.3)."""
+    """Return the focal loss of each item for soft targets in 0..1 (docs/systems/bqnet.md §4.3)."""
     p = logits.sigmoid()
     wrong = target * (1 - p) + (1 - target) * p
     balance = alpha * target + (1 - alpha) * (1 - target)
@@ -159,10 +169,12 @@ def _sample_term(seed_scores: Tensor, objects: Targets, truth: Truth, seed_rows:
 
 
 def seed_targets(objects: Targets, truth: Truth, seed_rows: Tensor) -> Tensor:
-    """Return what the seed scores should say, float [U, F] in 0..1 (BQNet §4.3); `seed_rows` int64 [U, F] superpoints.
+    """Return what the seed scores should say, float [U, F] in 0..1; `seed_rows` int64 [U, F] superpoints.
 
     1 for the seed nearest to an object, exp(-d²/2) for the others on it (d metres from its centre), elsewhere half the
     superpoint's relevance.
+
+    Source: docs/systems/bqnet.md §4.3.
     """
     labels, points = _at(truth, seed_rows)
     pairs = match(objects, labels, points)

@@ -1,4 +1,7 @@
-"""Which queries and seeds answer for which object: by the nearest position and by the instance label (BQNet §4.1)."""
+"""Which queries and seeds answer for which object: by the nearest position and by the instance label.
+
+Source: docs/systems/bqnet.md §4.1.
+"""
 
 from dataclasses import dataclass
 
@@ -38,7 +41,7 @@ class Pairs:
     def listed(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return (sentence, object, candidate) int64 [P] of all pairs: per sentence the nearest first, then by object.
 
-        An object's nearest candidate and its other ones are listed in the order of §4.1.
+        An object's nearest candidate and its other ones are listed in the order of docs/systems/bqnet.md §4.1.
         """
         sentence, _, k, candidate = torch.stack([self.nearest, self.others], 1).nonzero(as_tuple=True)
         return sentence, k, candidate
@@ -90,9 +93,11 @@ def match(
     labels: Tensor,  # int64 [U, X] instance label of each candidate
     points: Tensor,  # float [U, X, 3] position of each candidate, metres
 ) -> Pairs:
-    """Pair every object with the candidate nearest to its centre and with all candidates on it (BQNet §4.1).
+    """Pair every object with the candidate nearest to its centre and with all candidates on it.
 
     Candidates that are nearest to some object are left out of the second group. Of equally near ones the first counts.
+
+    Source: docs/systems/bqnet.md §4.1.
     """
     distance = (points[:, None] - objects.centers[:, :, None]).square().sum(-1)  # [U, K, X]
     nearest = torch.zeros_like(distance, dtype=torch.bool)

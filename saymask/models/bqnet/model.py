@@ -2,7 +2,7 @@
 
 Sparse U-Net → superpoints → queries that the text picks among far-apart seeds → layers in which queries, superpoints
 and words look at each other → a mask and a probability of being meant for every query. Source: the released code of
-BQNet as described in the specification (bqnet.md); 2D features are optional here.
+BQNet as docs/systems/bqnet.md describes it; 2D features are optional here.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ SENTENCES_AT_ONCE = 16
 """So many sentences are decoded together; more would not fit the caches of a CPU."""
 
 SMALLEST_EXTENT = 128
-"""Smallest spatial extent of the official code, in voxels (§2.6)."""
+"""Smallest spatial extent of the official code, in voxels (docs/systems/bqnet.md §2.6)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +144,8 @@ class BQNet(Model):
         """Return one Prediction per sentence; `one` asks for exactly one mask, `any` for an object per mask.
 
         A batch of one scan takes any number of sentences, a batch of several exactly one per scan. A mask's score is
-        the probability that its query is meant. Source: BQNet §6.1; separate objects are ours, their union is the
-        published answer.
+        the probability that its query is meant. Source: docs/systems/bqnet.md §6.1; separate objects are ours, their
+        union is the published answer.
         """
         scans = len(encoded)
         if scans > 1 and len(sentences) != scans:

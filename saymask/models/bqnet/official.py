@@ -1,6 +1,6 @@
 """Checkpoints of the official BQNet: names, what in them is never used, and loading.
 
-Source: specification of BQNet §3.5 (released state dict).
+Source: docs/systems/bqnet.md §3.5 (released state dict).
 """
 
 import re

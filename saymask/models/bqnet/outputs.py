@@ -11,7 +11,10 @@ __all__ = ["NO_INSTANCE", "Outputs", "Span", "Spans", "Stage", "Truth"]
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The heads' answers for the queries as they are before the first layer or after one (BQNet §3.4)."""
+    """The heads' answers for the queries as they are before the first layer or after one.
+
+    Source: docs/systems/bqnet.md §3.4.
+    """
 
     masks: Tensor  # float [U, Q, S] logits over superpoints
     scores: Tensor  # float [U, Q] predicted IoU, raw
@@ -22,7 +25,10 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """All stages of the decoder, the initial prediction first, and how the queries were chosen (BQNet §3.4)."""
+    """All stages of the decoder, the initial prediction first, and how the queries were chosen.
+
+    Source: docs/systems/bqnet.md §3.4.
+    """
 
     stages: tuple[Stage, ...]  # layers + 1; the last is the answer
     chosen: Tensor  # int64 [U, Q]: seed of each query
@@ -51,4 +57,7 @@ class Truth:
 
 
 NO_INSTANCE = 199
-"""Instance label of a superpoint that no instance has more than half of (BQNet §2.5; -1, un-annotated, is an id)."""
+"""Instance label of a superpoint that no instance has more than half of; -1, un-annotated, is an id.
+
+Source: docs/systems/bqnet.md §2.5.
+"""

@@ -45,8 +45,9 @@ def separate_objects(
     """Return (logits float32 [K, S], scores float32 [K]) of K objects that share no superpoint.
 
     The positive superpoints of all objects together are those of all queries together, so the union that 3D-GRES
-    measures (BQNet §6.1) is the same; a superpoint of several objects goes to the one that is surest of it. An object
-    has the score of its surest query. Elsewhere an object's logit is the highest of its queries, at most just below 0.
+    measures (docs/systems/bqnet.md §6.1) is the same; a superpoint of several objects goes to the one that is surest of
+    it. An object has the score of its surest query. Elsewhere an object's logit is the highest of its queries, at most
+    just below 0.
     """
     objects = group_queries(logits > 0, weight)
     count = int(objects.max(initial=-1)) + 1

@@ -8,7 +8,7 @@ from saymask.models.bqnet.pretrain import PretrainConfig
 
 
 def res() -> Preset:
-    """Return `bqnet.res`: 3D-RES on ScanRefer as published (BQNet §5), with 2D features."""
+    """Return `bqnet.res`: 3D-RES on ScanRefer as published (docs/systems/bqnet.md §5), with 2D features."""
     train = TrainConfig(
         source="scanrefer",
         sentences=4,
@@ -26,7 +26,7 @@ def res() -> Preset:
 
 
 def gres() -> Preset:
-    """Return `bqnet.gres`: 3D-GRES on Multi3DRefer as published (BQNet §5), with 2D features."""
+    """Return `bqnet.gres`: 3D-GRES on Multi3DRefer as published (docs/systems/bqnet.md §5), with 2D features."""
     base = res()
     return replace(base, name="bqnet.gres", train=replace(base.train, source="multi3drefer", protocol="3dgres"))
 

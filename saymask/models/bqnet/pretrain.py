@@ -1,4 +1,7 @@
-"""Pre-training of the backbone on superpoint labels, the start that BQNet takes from SPFormer's weights (BQNet §5)."""
+"""Pre-training of the backbone on superpoint labels, the start that BQNet takes from SPFormer's weights.
+
+Source: docs/systems/bqnet.md §5.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """Text-driven choice of the queries among the seeds.
 
-Source: specification of BQNet §3.3 (`sampling_module`).
+Source: docs/systems/bqnet.md §3.3 (`sampling_module`).
 """
 
 import torch

@@ -1,7 +1,7 @@
 """How BQNet sees the points of a scan: centred coordinates, colours in -1..1, augmentation, voxel cells.
 
-Source: specification of BQNet §2.2 and §2.5. The random numbers of the official augmentation are drawn from a legacy
-NumPy generator in the published order, so a seed gives the published augmentation.
+Source: docs/systems/bqnet.md §2.2, §2.5. The random numbers of the official augmentation are drawn from a legacy NumPy
+generator in the published order, so a seed gives the published augmentation.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -29,13 +29,13 @@ class View(NamedTuple):
 
 
 def centred(points: np.ndarray) -> np.ndarray:
-    """Return float64 [N, 3]: points (metres) minus the mean of all of them (§2.2)."""
+    """Return float64 [N, 3]: points (metres) minus the mean of all of them (docs/systems/bqnet.md §2.2)."""
     points = points.astype(np.float64)
     return points - points.mean(axis=0)
 
 
 def unit_colors(colors: np.ndarray) -> np.ndarray:
-    """Return float64 [N, 3] in -1..1 of colours 0..255 (§2.2)."""
+    """Return float64 [N, 3] in -1..1 of colours 0..255 (docs/systems/bqnet.md §2.2)."""
     return colors.astype(np.float64) / 127.5 - 1
 
 
@@ -48,11 +48,13 @@ def view(
     voxel_size: float = 0.02,
     most_points: int = 2_500_000,
 ) -> View:
-    """Return what the network sees of N points: with `rng` the training transform, else the test transform (§2.5).
+    """Return what the network sees of N points: with `rng` the training transform, else the test transform.
 
     `official`: jittered axes, a flip, a rotation about z, one colour shift, two elastic distortions of the voxel
     positions; `rotate`: a rotation about z by U(0, 2 pi) alone; `none`: nothing. In training, `most_points` of a
     larger scan are drawn. Raises InputError for points that are not finite and for another `augment`.
+
+    Source: docs/systems/bqnet.md §2.5.
     """
     if augment not in get_args(Augmentation):
         raise InputError(f"augment: expected {', '.join(get_args(Augmentation))}, got {augment!r}")
@@ -81,9 +83,12 @@ def view(
 
 
 def axis_matrix(rng: np.random.RandomState) -> np.ndarray:
-    """Return float64 [3, 3] that row vectors are multiplied with: jitter, flip, rotation (§2.5, step 1).
+    """Return float64 [3, 3] that row vectors are multiplied with: jitter, flip, rotation.
 
-    The flip changes the sign of the first element only, not of its row: so it is published (§7.1, 9).
+    The flip changes the sign of the first element only, not of its row: so it is published (docs/systems/bqnet.md §7.1,
+    row 9).
+
+    Source: docs/systems/bqnet.md §2.5, step 1.
     """
     matrix = np.eye(3) + rng.randn(3, 3) * 0.1
     matrix[0, 0] *= rng.randint(0, 2) * 2 - 1
@@ -91,7 +96,10 @@ def axis_matrix(rng: np.random.RandomState) -> np.ndarray:
 
 
 def rotation_z(rng: np.random.RandomState) -> np.ndarray:
-    """Return float64 [3, 3] that turns row vectors about z by U(0, 2 pi); one draw (§2.5, step 1)."""
+    """Return float64 [3, 3] that turns row vectors about z by U(0, 2 pi); one draw.
+
+    Source: docs/systems/bqnet.md §2.5, step 1.
+    """
     angle = rng.rand() * 2 * np.pi
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""The three losses of LESS (arXiv 2410.13294, §3.4) over support rows that stand for several points each.
+"""The three losses of LESS (arXiv 2410.13294, section 3.4) over support rows that stand for several points each.
 
 Every term takes the number of target and other points per row, so that it equals the point-level loss of logits and
 features that are constant within a row; with rows that are points it is the published loss.

@@ -1,6 +1,6 @@
 """The three modules of LESS: words into voxels (PWCA), voxels into mask queries (QMP), the sentence over queries (QSA).
 
-Source: "LESS: Label-Efficient and Single-Stage Referring 3D Segmentation", arXiv 2410.13294, §3.
+Source: "LESS: Label-Efficient and Single-Stage Referring 3D Segmentation", arXiv 2410.13294, section 3.
 """
 
 import torch

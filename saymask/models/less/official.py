@@ -1,6 +1,7 @@
 """Checkpoints of the official LESS trainer: their keys, their missing word projections, and the report of a load.
 
-Source: the released code's state dict (specification of LESS §3.6) and its initialisation order (§7.1).
+Source: the released code's state dict (docs/systems/less.md §3.6) and its initialisation order
+(docs/systems/less.md §7.1).
 """
 
 import math
@@ -78,7 +79,7 @@ def rebuild_projections(seed: int = 42) -> dict[str, Tensor]:
 
     They are in no official checkpoint. The draws before theirs are repeated in the official order: input convolution;
     per level encoder blocks, word attention, down convolution, the deeper level, up convolution, decoder blocks; the
-    text encoder's pooler; then the projections (specification of LESS §7.1). Whether the authors' version of torch drew
+    text encoder's pooler; then the projections (docs/systems/less.md §7.1). Whether the authors' version of torch drew
     the same numbers is not known. The global random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):

@@ -1,6 +1,6 @@
 """The item of a referring model in the LESS family: sampling, augmentation, colours and voxel cells.
 
-Source: specification of LESS §2.3-2.4 (paper arXiv 2410.13294); the random numbers are drawn from a legacy NumPy
+Source: docs/systems/less.md §2.3, §2.4 (paper arXiv 2410.13294); the random numbers are drawn from a legacy NumPy
 generator in the published order, so a seed gives the published augmentation.
 """
 
@@ -38,7 +38,7 @@ def less_item(
     augment: Augmentation | None = "2024-12",
     scale: float = 50.0,
 ) -> LessItem:
-    """Return the item of one scan and sentence (specification of LESS §2.3).
+    """Return the item of one scan and sentence (docs/systems/less.md §2.3).
 
     Without `rng` (validation) every point is used, in order, and nothing is augmented. With `rng`, `sample_points`
     points are drawn (with replacement when the scan has fewer; None takes all) and `augment` names the augmentation:
@@ -59,7 +59,10 @@ def less_item(
 
 
 def voxel_cells(xyz: np.ndarray, scale: float = 50.0) -> np.ndarray:
-    """Return int64 cells [n, 3] of float32 positions in metres: scaled, minus the minimum, truncated (§2.3, 4)."""
+    """Return int64 cells [n, 3] of float32 positions in metres: scaled, minus the minimum, truncated.
+
+    Source: docs/systems/less.md §2.3, step 4.
+    """
     scaled = xyz * np.float32(scale)
     return (scaled - scaled.min(axis=0)).astype(np.int64) if len(xyz) else np.zeros((0, 3), np.int64)
 
@@ -77,7 +80,10 @@ def augment_points(
     *,
     release: Augmentation = "2024-12",
 ) -> np.ndarray:
-    """Return augmented positions, float32 [n, 3] (specification of LESS §2.4 and, for "2024-10", quirk 12b)."""
+    """Return augmented positions, float32 [n, 3].
+
+    Source: docs/systems/less.md §2.4; for "2024-10", docs/systems/less.md §7, row 12.
+    """
     if release == "2024-12":
         return _augment_2024_12(xyz, view_dependent(description), rng)
     if release == "2024-10":

@@ -1,4 +1,4 @@
-"""Language-grounded ScanNet200 segmentation (ECCV 2022) and its long-tail follow-up: specs of LGround."""
+"""Language-grounded ScanNet200 segmentation (ECCV 2022) and its long-tail follow-up: docs/systems/lground.md."""
 
 from saymask.models.lground.config import LGroundConfig
 from saymask.models.lground.model import LGround

@@ -1,4 +1,4 @@
-"""Text anchors of class names, computed by one function and kept as safetensors (specification of LGround §2.9, 4.1).
+"""Text anchors of class names, computed by one function and kept as safetensors (docs/systems/lground.md §2.9, §4.1).
 
 The published anchors are the features of bare class names (no template) by the text encoder of CLIP ViT-B/32.
 """
@@ -34,7 +34,10 @@ ATTRIBUTES = (
     "A big ",
     "A small ",
 )
-"""What is put before a name, by attribute id: none, four colours, darker, brighter, enlarged, shrunk (§2.8)."""
+"""What is put before a name, by attribute id: none, four colours, darker, brighter, enlarged, shrunk.
+
+Source: docs/systems/lground.md §2.8.
+"""
 OFFICIAL = "official file"
 """`Anchors.encoder` of anchors that were read from the official pickle."""
 _HEADER = "saymask_anchors"

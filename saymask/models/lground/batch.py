@@ -1,4 +1,7 @@
-"""LGround's view of a scan: voxels with one point each, their labels, and batches of them (LGround §2.5, 2.6, 4.5)."""
+"""LGround's view of a scan: voxels with one point each, their labels, and batches of them.
+
+Source: docs/systems/lground.md §2.5, §2.6, §4.5.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +35,7 @@ from saymask.scan import Scan
 FAR = 60_000
 """Voxels from the origin beyond which a scan is moved closer, since a site's key has no room for more."""
 STRIDE = 16
-"""Coarsest stride of the network: a shift by a multiple of it changes nothing (§3.4)."""
+"""Coarsest stride of the network: a shift by a multiple of it changes nothing (docs/systems/lground.md §3.4)."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,20 @@ class ViewConfig:
     """How scans become voxels; `instance_view()` is the view of the instance networks."""
 
     voxel_size: float = 0.02
-    """Metres. The follow-up's class of 2 cm voxels has 4 cm (§7.23)."""
+    """Metres. The follow-up's class of 2 cm voxels has 4 cm (docs/systems/lground.md §7.23)."""
     labels: Literal["semantic200", "semantic20"] = "semantic200"
     align: bool = True
     """Whether points are moved by the scan's axis alignment."""
     from_minimum: bool = False
     """Whether voxel coordinates begin at 0 on each axis."""
     conflicts: Literal["first", "ignore"] = "first"
-    """Label of a voxel whose points differ: that of its first point, or none (§7.6, 7.7)."""
+    """Label of a voxel whose points differ: that of its first point, or none (docs/systems/lground.md §7.6, §7.7)."""
     turn: float = 0.0
     """Angle about the vertical axis under which scans are looked at when testing, radians. Generated rooms stand
     square, with walls exactly on voxel borders: a sight that randomly turned training never has."""
     voxel_to_point: Literal["inverse", "nearest_corner", "nearest_centre"] = "inverse"
-    """Voxel that answers for a point: its own, or as published the one with the nearest corner (semantic, §6.2) or
-    centre (instances, §6.5)."""
+    """Voxel that answers for a point: its own, or as published the one with the nearest corner (semantic,
+    docs/systems/lground.md §6.2) or centre (instances, docs/systems/lground.md §6.5)."""
     augment: Augmentation = field(default_factory=Augmentation)
     insertion: Insertion | None = None
     """Tail-instance sampling; takes effect with a bank."""
@@ -68,7 +71,10 @@ class ViewConfig:
     annotated: float = 1.0
     """Annotated share of the points of every object in training."""
     compat: bool = False
-    """Follow the published code also where it is wrong: label conflicts (§7.6) and the sampling of annotated points."""
+    """Follow the published code also where it is wrong: label conflicts and the sampling of annotated points.
+
+    Source: docs/systems/lground.md §7.6.
+    """
 
     @property
     def stuff(self) -> np.ndarray:
@@ -77,7 +83,10 @@ class ViewConfig:
 
 
 def instance_view(**changes: object) -> ViewConfig:
-    """Return the view of instance segmentation (§5): unaligned, from 0, conflicts ignored, an offset per scene."""
+    """Return the view of instance segmentation: unaligned, from 0, conflicts ignored, an offset per scene.
+
+    Source: docs/systems/lground.md §5.
+    """
     base = ViewConfig(
         align=False,
         from_minimum=True,
@@ -302,7 +311,10 @@ def _mixed(samples: Sequence[Sample], probability: float) -> list[Sample]:
 
 
 def _fitting(samples: Sequence[Sample], most: int) -> tuple[list[Sample], tuple[str, ...]]:
-    """Return the samples before the first that would exceed the limit, and the names of the rest (§2.6)."""
+    """Return the samples before the first that would exceed the limit, and the names of the rest.
+
+    Source: docs/systems/lground.md §2.6.
+    """
     total = np.cumsum([len(s.voxels) for s in samples])
     kept = len(samples) if most <= 0 else max(1, int((total <= most).sum()))
     return list(samples[:kept]), tuple(s.name for s in samples[kept:])
@@ -316,12 +328,15 @@ def _coords(number: int, sample: Sample, shifted: Sample, config: ViewConfig) ->
 
 
 def _things(voxels: Voxels, stuff: np.ndarray) -> np.ndarray:
-    """Return int64 [V]: the instance, -1 where the label is ignored or stuff (§4.5)."""
+    """Return int64 [V]: the instance, -1 where the label is ignored or stuff (docs/systems/lground.md §4.5)."""
     return np.where((voxels.labels < 0) | stuff[voxels.labels], NONE, voxels.instances)
 
 
 def _centers(cells: np.ndarray, instances: np.ndarray) -> np.ndarray:
-    """Return float32 [V, 3]: the mean cell of each voxel's instance, its own cell where it has none (§4.5)."""
+    """Return float32 [V, 3]: the mean cell of each voxel's instance, its own cell where it has none.
+
+    Source: docs/systems/lground.md §4.5.
+    """
     centers = cells.astype(np.float32)
     inside = instances >= 0
     _, rows, counts = np.unique(instances[inside], return_inverse=True, return_counts=True)

@@ -1,4 +1,7 @@
-"""Instances from semantics and offsets: what is close together and of one class is one object (LGround §6.5)."""
+"""Instances from semantics and offsets: what is close together and of one class is one object.
+
+Source: docs/systems/lground.md §6.5.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ class Clustering:
     """A component becomes a proposal with more points than this."""
     score: Literal["mean", "median", "probability"] = "mean"
     """Mean or (lower) median raw logit of the class over the points, as published (no probability, may exceed 1 or be
-    negative, §7.21); or the mean probability."""
+    negative, docs/systems/lground.md §7.21); or the mean probability."""
     compat: bool = False
     """Look at the first 1000 neighbours of a point only, as the published operator does. In a spot with more points
     than that the rest is cut off point by point; the default connects all that is close."""
@@ -44,7 +47,10 @@ BENCHMARK = Clustering(radius=0.02, min_points=50, propose_points=250, score="me
 DUAL = Clustering(radius=0.05, min_points=50, propose_points=250)
 """The second set, of positions without offsets in metres."""
 UNSHIFTED = ("bookshelf", "counter", "curtain")
-"""Classes of ScanNet20 that the second set is for; long objects whose centre is far away (§7.20)."""
+"""Classes of ScanNet20 that the second set is for; long objects whose centre is far away.
+
+Source: docs/systems/lground.md §7.20.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,11 +197,13 @@ def propose(
     *,
     candidates: np.ndarray | None = None,
 ) -> Proposals:
-    """Return the objects of a scene: components of equal predicted class with their scores (§6.5, steps 1-4).
+    """Return the objects of a scene: components of equal predicted class with their scores.
 
     vertices: positions plus offsets (`shifted`) in the unit of the radius. candidates: bool [C], classes that are
     proposed; `instance_classes()` by default. Raises InputError for shapes that do not fit and numbers that are not
     finite.
+
+    Source: docs/systems/lground.md §6.5, steps 1-4.
     """
     config = Clustering() if config is None else config
     logits = np.asarray(logits, np.float32)
@@ -242,8 +250,8 @@ def propose_dual(
 ) -> Proposals:
     """Return the objects from two sets: classes in `names` by the points as they are, the others by shifted points.
 
-    The published code names the classes by nyu40 ids and therefore means it for ScanNet20 only (§7.20). Raises
-    InputError for a name that is no class.
+    The published code names the classes by nyu40 ids and therefore means it for ScanNet20 only
+    (docs/systems/lground.md §7.20). Raises InputError for a name that is no class.
     """
     classes, names = list(classes), set(names)
     unknown = names - {c.name for c in classes}

@@ -11,7 +11,7 @@ from saymask.nn.res16unet.plan import Res16Plan, res16_plan
 
 @dataclass(frozen=True)
 class LGroundConfig:
-    """What the network has and what is learned; the specification's sections are named §."""
+    """What the network has and what is learned."""
 
     network: Res16Plan = field(default_factory=lambda: res16_plan("34D"))
     view: ViewConfig = field(default_factory=ViewConfig)
@@ -19,11 +19,11 @@ class LGroundConfig:
     classifier: bool = True
     """A linear layer from features to classes (stages 2 and 3)."""
     offsets: bool = False
-    """The head of the instance network (§3.2)."""
+    """The head of the instance network (docs/systems/lground.md §3.2)."""
     text: Literal["none", "features", "anchors", "lifted"] = "none"
     """How features meet text: not at all; as they are (34D, as wide as the text); with the anchors projected to their
-    width (34CR_Proj, §3.1); or, ours for narrow networks, projected themselves to the text's width, so that the text
-    space stays as the encoder made it."""
+    width (34CR_Proj, docs/systems/lground.md §3.1); or, ours for narrow networks, projected themselves to the text's
+    width, so that the text space stays as the encoder made it."""
     encoder: str = "clip-vit-b32"
     """Text encoder of the anchors (`saymask.text.encoder`)."""
     text_width: int = 512
@@ -34,7 +34,7 @@ class LGroundConfig:
     trainable: Literal["all", "classifier"] = "all"
     """Stage 3 trains the classifier only."""
     contrast_weight: float = 1.0
-    """Weight of the contrastive loss (§4.1); takes effect with `text`."""
+    """Weight of the contrastive loss (docs/systems/lground.md §4.1); takes effect with `text`."""
     contrast: Literal["anchors", "anchors-ce", "anchors-mse", "voxels"] = "anchors"
     """Hinge against anchors (published), cross-entropy over cosines, mean squared error, or voxels of the batch."""
     contrast_temperature: float = 1.0
@@ -49,15 +49,15 @@ class LGroundConfig:
     negative_margin: float = 0.6
     negative_weight: float = 1.0
     norm_penalty: bool = False
-    """Add the penalty of feature norms (§4.1)."""
+    """Add the penalty of feature norms (docs/systems/lground.md §4.1)."""
 
     loss: Literal["ce", "focal"] = "ce"
-    """Of the classifier (§4.3)."""
+    """Of the classifier (docs/systems/lground.md §4.3)."""
     gamma: float = 2.0
     class_weights: str = ""
     """Weights of the focal loss: counted in the training data, or read from the official pickle."""
     balanced: bool = True
-    """Sub-sample head and common voxels by `keep_head` and `keep_common` (§4.4)."""
+    """Sub-sample head and common voxels by `keep_head` and `keep_common` (docs/systems/lground.md §4.4)."""
     keep_head: float = -1.0
     keep_common: float = -1.0
     """Share of voxels kept per class; 0 or less = all."""
@@ -74,9 +74,9 @@ class LGroundConfig:
     find_threshold: float = 0.5
     """Relevance from which on `find` marks points."""
     train_statistics: bool = False
-    """Stage 3 as published: running statistics of the frozen network go on changing (§7.17)."""
+    """Stage 3 as published: running statistics of the frozen network go on changing (docs/systems/lground.md §7.17)."""
     compat: bool = False
-    """Divide losses as the published code does (§7.8)."""
+    """Divide losses as the published code does (docs/systems/lground.md §7.8)."""
 
     def __post_init__(self) -> None:
         if self.trainable == "classifier" and not self.classifier:

@@ -1,4 +1,4 @@
-"""How often each class occurs in the training scenes, and the weights that follow (specification of LGround §2.9, 4.3).
+"""How often each class occurs in the training scenes, and the weights that follow (docs/systems/lground.md §2.9, §4.3).
 
 The official weight files are read when they are given. The formulas behind them are unknown; what is computed here in
 their place is ours.
@@ -160,8 +160,8 @@ def _object_classes(semantic: np.ndarray, instance: np.ndarray, size: int) -> np
 def class_weights(frequencies: Frequencies) -> Tensor:
     """Return float32 [C]: weights of the focal loss proportional to 1 / log(1 + n), n the points of the class; ours.
 
-    The mean over the classes that occur is 1. Classes without a point have weight 1: no voxel will ever use it, and
-    the mean over all classes stays 1. The official file's formula is unknown (specification §4.3).
+    The mean over the classes that occur is 1. Classes without a point have weight 1: no voxel will ever use it, and the
+    mean over all classes stays 1. The official file's formula is unknown (docs/systems/lground.md §4.3).
     """
     n = torch.tensor(frequencies.points, dtype=torch.float64)
     present = n > 0
@@ -173,17 +173,19 @@ def read_class_weights(path: str | Path, *, compat: bool = False) -> Tensor:
     """Return float32 [200] of the official `scannet200_category_weights.pkl`, a dictionary {raw id: weight}.
 
     Classes that it does not name have weight 1. Entries of ids outside the 200 are left out; with `compat` each of them
-    overwrites the last class's weight, as in the official code (specification §7.5). Raises InputError for a file of
-    another kind.
+    overwrites the last class's weight, as in the official code (docs/systems/lground.md §7.5). Raises InputError for a
+    file of another kind.
     """
     return _by_class(_read_weights(Path(path)), default=1.0, compat=compat).float()
 
 
 def read_sampling_weights(path: str | Path | None = None) -> Tensor:
-    """Return float64 [200] that sums to 1: how often each class is drawn for instance sampling (specification §2.7).
+    """Return float64 [200] that sums to 1: how often each class is drawn for instance sampling.
 
     `path` is the official `tail_split_inst_sampling_weights.pkl`, {raw id: weight}; without it all classes are equal,
     as in the official code. Ids outside the 200 are left out; classes that the file does not name are not drawn.
+
+    Source: docs/systems/lground.md §2.7.
     """
     if path is None:
         weights = torch.ones(len(scannet200()), dtype=torch.float64)

@@ -1,6 +1,8 @@
-"""Tail-instance sampling: objects of rare classes are put into training scenes where there is room (LGround §2.7).
+"""Tail-instance sampling: objects of rare classes are put into training scenes where there is room.
 
 The objects are read from the prepared scenes themselves; there is no second copy of them on the disk.
+
+Source: docs/systems/lground.md §2.7.
 """
 
 import warnings
@@ -39,7 +41,7 @@ class Insertion:
     compat: bool = False
     """As published: an object without a free place is still put at the last one tried, inserted objects are not in the
     way of later ones, and the mean of an object, not its box, stands at the place. By default an object that finds no
-    place is left out and stands on the surface (§7.14)."""
+    place is left out and stands on the surface (docs/systems/lground.md §7.14)."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def insert(
     scene: voxels under `space.scale` alone; boxes: float [B, 2, 3] of the scene's objects, metres. Where a scene's and
     an inserted voxel meet, the scene's stays. Inserted objects get instances of their own. With an empty bank or an
     empty scene the scene is only turned. Draws: the classes; per object which one, its rotation and scale, and x and y
-    of every try (§2.7).
+    of every try (docs/systems/lground.md §2.7).
     """
     options = Insertion() if options is None else options
     parts = [scene]

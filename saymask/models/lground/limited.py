@@ -1,4 +1,4 @@
-"""Training with few annotations: a share of the points of every object (LGround §2.3).
+"""Training with few annotations: a share of the points of every object (docs/systems/lground.md §2.3).
 
 A share of the scans instead is chosen by `saymask.data.samples.scans`.
 """

@@ -1,7 +1,9 @@
-"""Scene mixing in the manner of Mix3D: two scenes on top of each other, so that context alone tells less (§7.23).
+"""Scene mixing in the manner of Mix3D: two scenes on top of each other, so that context alone tells less.
 
 The long-tail follow-up describes it without code or parameters; what is done here is ours: both scenes are augmented on
 their own, centred by their mean voxel and united.
+
+Source: docs/systems/lground.md §7.23.
 """
 
 from collections.abc import Sequence

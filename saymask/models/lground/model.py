@@ -269,7 +269,10 @@ class LGround(Model):
 
     @torch.no_grad()
     def instances(self, encoded: Encoded) -> Objects:
-        """Return the objects: groups of rows of one class whose predicted centres are close (§6.5)."""
+        """Return the objects: groups of rows of one class whose predicted centres are close.
+
+        Source: docs/systems/lground.md §6.5.
+        """
         scan = _only(encoded)
         return group_objects(scan, self._class_logits(scan), self.classes, self.config.clustering)
 

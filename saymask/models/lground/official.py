@@ -1,7 +1,7 @@
 """Official checkpoints of LGround's networks: names, layouts, what may be left out, and the report of a load.
 
-Source: specification of LGround §3.3 and 7.24. Lightning puts `model.` before each name; kernels are [K³, in, out] with
-x running fastest, those of volume 1 are [in, out], biases [1, out].
+Source: docs/systems/lground.md §3.3, §7.24. Lightning puts `model.` before each name; kernels are [K³, in, out] with x
+running fastest, those of volume 1 are [in, out], biases [1, out].
 """
 
 import re
@@ -143,7 +143,8 @@ def load_official(
 
     Strictly, CheckpointError, which starts with `title`, lists every key that is missing, unexpected or of another
     shape, and nothing is loaded. Otherwise the tensors that fit by name and shape are loaded, as the official trainer
-    does between its stages (§3.3, 7.24), and the report lists the rest; CheckpointError when none fits.
+    does between its stages (docs/systems/lground.md §3.3, §7.24), and the report lists the rest; CheckpointError when
+    none fits.
     """
     own = net.state_dict()
     loaded, report = fit(

@@ -1,4 +1,7 @@
-"""From what the network says about voxels to answers: classes, objects, and what fits words (specification §6)."""
+"""From what the network says about voxels to answers: classes, objects, and what fits words.
+
+Source: docs/systems/lground.md §6.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,8 +84,8 @@ def likeliest(scan: Support, logits: Tensor, names: tuple[str, ...], ids: tuple[
 def group_objects(scan: Support, logits: Tensor, table: Sequence[LabelClass], config: Clustering) -> Objects:
     """Return the objects of a scan, best score first.
 
-    A superpoint counts as often as it has voxels. Published scores are raw logits (§7.21): they are brought to 0..1 by
-    a function that keeps their order.
+    A superpoint counts as often as it has voxels. Published scores are raw logits (docs/systems/lground.md §7.21): they
+    are brought to 0..1 by a function that keeps their order.
     """
     things = np.array([not c.stuff for c in table])
     rows = np.repeat(np.arange(len(scan.size)), scan.size)

@@ -1,4 +1,7 @@
-"""The presets of language-grounded segmentation: the published stages (§5) and their twins for Rooms."""
+"""The presets of language-grounded segmentation: the published stages and their twins for Rooms.
+
+Source: docs/systems/lground.md §5.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +29,7 @@ PUBLISHED = TrainConfig(
     task="semantic",
     protocol="scannet200",
 )
-"""§5; the published scripts split the batch over their GPUs."""
+"""As docs/systems/lground.md §5 says; the published scripts split the batch over their GPUs."""
 
 
 def pretrain() -> Preset:

@@ -1,6 +1,6 @@
 """How LGround sees a cloud: distortion, random similarity, voxels of one point each, flips and colour changes.
 
-Source: specification of LGround §2.5 and 7.6, 7.7. The official code draws whether something happens from Python's
+Source: docs/systems/lground.md §2.5, §7.6, §7.7. The official code draws whether something happens from Python's
 `random` and how much from NumPy's global generator; `Draws` holds such a pair, and the order of the draws is the
 published one, so that two seeds give the published sample.
 """
@@ -106,7 +106,10 @@ class Voxels:
 
 
 def distort(points: np.ndarray, granularity: float, magnitude: float, rng: np.random.RandomState) -> np.ndarray:
-    """Return float64 [N, 3]: points (metres) moved by smooth noise with a grid of `granularity` (§2.5, step 2)."""
+    """Return float64 [N, 3]: points (metres) moved by smooth noise with a grid of `granularity`.
+
+    Source: docs/systems/lground.md §2.5, step 2.
+    """
     from scipy.interpolate import RegularGridInterpolator
     from scipy.ndimage import convolve1d
 
@@ -149,7 +152,8 @@ def similarity(
 ) -> Similarity:
     """Return the `Similarity` of a cloud: 1 / voxel_size alone, or with `augment` and `rng` a random one.
 
-    Draws: the angles about x, y and z, the order of the three rotations, the scale (§2.5, step 3).
+    Draws: the angles about x, y and z, the order of the three rotations, the scale (docs/systems/lground.md §2.5,
+    step 3).
     """
     if not voxel_size > 0:
         raise InputError(f"voxel size: expected metres above 0, got {voxel_size}")
@@ -179,11 +183,13 @@ def moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def voxelise(cloud: Cloud, matrix: np.ndarray, *, conflicts: str = "first", compat: bool = False) -> Voxels:
-    """Return the voxels floor(matrix · point) of a cloud, in order of first appearance (§2.5, step 3).
+    """Return the voxels floor(matrix · point) of a cloud, in order of first appearance.
 
     A voxel has the colour, label and instance of its first point. With `conflicts="ignore"` a voxel of points with
     different labels is ignored instead, as instance segmentation does it; `compat` then blanks the wrong voxels like
-    the published engine (§7.6). Raises InputError for points that are not finite.
+    the published engine (docs/systems/lground.md §7.6). Raises InputError for points that are not finite.
+
+    Source: docs/systems/lground.md §2.5, step 3.
     """
     if conflicts not in ("first", "ignore"):
         raise InputError(f"label conflicts: expected 'first' or 'ignore', got {conflicts!r}")
@@ -208,7 +214,10 @@ def drop_out(voxels: Voxels, share: float, draw: Draws) -> Voxels:
 
 
 def flip(cells: np.ndarray, probability: float, source: random.Random) -> np.ndarray:
-    """Return int64 [V, 3]: with `probability` mirrored in x and in y, each with probability 1/2 (§2.5, step 4)."""
+    """Return int64 [V, 3]: with `probability` mirrored in x and in y, each with probability 1/2.
+
+    Source: docs/systems/lground.md §2.5, step 4.
+    """
     if not probability or not source.random() < probability:
         return cells
     cells = cells.copy()
@@ -219,9 +228,11 @@ def flip(cells: np.ndarray, probability: float, source: random.Random) -> np.nda
 
 
 def auto_contrast(colors: np.ndarray, probability: float, source: random.Random) -> np.ndarray:
-    """Return float32 [V, 3]: with `probability` blended with each channel stretched to 0..255 (§2.5, step 5).
+    """Return float32 [V, 3]: with `probability` blended with each channel stretched to 0..255.
 
     A channel of one value stays as it is.
+
+    Source: docs/systems/lground.md §2.5, step 5.
     """
     if not probability or not source.random() < probability or len(colors) == 0:
         return colors
@@ -233,7 +244,10 @@ def auto_contrast(colors: np.ndarray, probability: float, source: random.Random)
 
 
 def translate_colors(colors: np.ndarray, probability: float, ratio: float, draw: Draws) -> np.ndarray:
-    """Return float32 [V, 3]: with `probability` each channel shifted by U(-ratio, ratio) · 255 (§2.5, step 6)."""
+    """Return float32 [V, 3]: with `probability` each channel shifted by U(-ratio, ratio) · 255.
+
+    Source: docs/systems/lground.md §2.5, step 6.
+    """
     if not probability or not draw.python.random() < probability:
         return colors
     shift = (draw.numpy.rand(1, 3) - 0.5) * 255 * 2 * ratio
@@ -241,7 +255,10 @@ def translate_colors(colors: np.ndarray, probability: float, ratio: float, draw:
 
 
 def jitter_colors(colors: np.ndarray, probability: float, std: float, draw: Draws) -> np.ndarray:
-    """Return float32 [V, 3]: with `probability` noise N(0, (255 · std)²) on every number (§2.5, step 7)."""
+    """Return float32 [V, 3]: with `probability` noise N(0, (255 · std)²) on every number.
+
+    Source: docs/systems/lground.md §2.5, step 7.
+    """
     if not probability or not draw.python.random() < probability:
         return colors
     return np.clip(draw.numpy.randn(len(colors), 3) * std * 255 + colors, 0, 255).astype(np.float32)
@@ -266,7 +283,10 @@ def recolour(colors: np.ndarray, augment: Augmentation, draw: Draws) -> np.ndarr
 
 
 def vary(voxels: Voxels, augment: Augmentation, draw: Draws) -> Voxels:
-    """Return the voxels after what is done to voxels: dropout, flips, colours (§2.5, steps 4-7)."""
+    """Return the voxels after what is done to voxels: dropout, flips, colours.
+
+    Source: docs/systems/lground.md §2.5, steps 4-7.
+    """
     voxels = drop_out(voxels, augment.dropout, draw)
     cells = flip(voxels.cells, augment.flip, draw.python)
     return replace(voxels, cells=cells, colors=recolour(voxels.colors, augment, draw))

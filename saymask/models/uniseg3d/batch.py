@@ -1,4 +1,7 @@
-"""UniSeg3D's view of a scan with its prompts, and batches of scans (specification of UniSeg3D §2.5, 2.7, 2.10, 3.2)."""
+"""UniSeg3D's view of a scan with its prompts, and batches of scans.
+
+Source: docs/systems/uniseg3d.md §2.5, §2.7, §2.10, §3.2.
+"""
 
 import random
 from collections.abc import Sequence
@@ -76,7 +79,10 @@ class Batch:
 
 
 def caption(annotation: Annotation) -> str:
-    """Return what the text encoder reads for an annotation: the sentence as it was written (§2.3)."""
+    """Return what the text encoder reads for an annotation: the sentence as it was written.
+
+    Source: docs/systems/uniseg3d.md §2.3.
+    """
     return check_sentence(annotation.description)
 
 
@@ -144,10 +150,12 @@ def _superpoints(cells: np.ndarray, positions: np.ndarray, scan: Scan, superpoin
 
 
 def sentence_each(annotations: Sequence[Annotation], rng: random.Random) -> list[Annotation]:
-    """Return one annotation of each object or set of objects, shuffled (§2.7a), and all annotations about nothing.
+    """Return one annotation of each object or set of objects, shuffled, and all annotations about nothing.
 
     The draws are the published ones: a sample of all objects, in the order in which they first occur, then the number
     of a sentence for each.
+
+    Source: docs/systems/uniseg3d.md §2.7a.
     """
     groups: dict[tuple[int | str, ...], list[Annotation]] = {}
     for annotation in annotations:
@@ -158,9 +166,11 @@ def sentence_each(annotations: Sequence[Annotation], rng: random.Random) -> list
 
 
 def query_rows(superpoints: int, config: UniSeg3DConfig, rng: np.random.RandomState) -> np.ndarray:
-    """Return int64 [Q], the superpoints that are queries in a training step: a random share of them, shuffled (§3.2).
+    """Return int64 [Q], the superpoints that are queries in a training step: a random share of them, shuffled.
 
     The share is drawn from U(query_share, 1); at least one superpoint, at most `config.most_queries`.
+
+    Source: docs/systems/uniseg3d.md §3.2.
     """
     share = config.query_share + (1 - config.query_share) * rng.rand()
     count = min(max(1, int(share * superpoints)), config.most_queries)

@@ -1,6 +1,6 @@
 """Class names as directions in the space of the sentences: the official file, or made from names and a text encoder.
 
-Source: specification of UniSeg3D §2.9 (prompts and alternatives of the OMG-Seg lineage; the published file's own making
+Source: docs/systems/uniseg3d.md §2.9 (prompts and alternatives of the OMG-Seg lineage; the published file's own making
 was not released).
 """
 

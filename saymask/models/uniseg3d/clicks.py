@@ -1,4 +1,7 @@
-"""Where people click on objects: as in training, as in the benchmark, and off the centre (§2.7b)."""
+"""Where people click on objects: as in training, as in the benchmark, and off the centre.
+
+Source: docs/systems/uniseg3d.md §2.7b.
+"""
 
 from itertools import pairwise
 
@@ -64,8 +67,8 @@ def relative_clicks(points: np.ndarray, instance: np.ndarray, r: float) -> tuple
     """Return (point, instance) int64 [I] of clicks at the relative distance `r` in 0..1 from each instance's centre.
 
     The centre is the mean of the instance's points; 1 is the distance of the point farthest from it. Of points equally
-    close to `r`, the first. The paper does not say how it draws them (§2.7b); this is the suggested rule. points: float
-    [N, 3]; instance: int64 [N] dense ids, -1 = none. Raises InputError for another `r`.
+    close to `r`, the first. The paper does not say how it draws them (docs/systems/uniseg3d.md §2.7b); this is the
+    suggested rule. points: float [N, 3]; instance: int64 [N] dense ids, -1 = none. Raises InputError for another `r`.
     """
     if not 0 <= r <= 1:
         raise InputError(f"click distance: expected a share of the object's radius, 0 to 1, got {r}")

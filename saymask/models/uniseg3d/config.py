@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 THINGS = 18
-"""Instance classes of ScanNet20: class k is semantic class k + 2 (§2.4)."""
+"""Instance classes of ScanNet20: class k is semantic class k + 2 (docs/systems/uniseg3d.md §2.4)."""
 STUFF = 2
 """Wall and floor."""
 CLASSES = THINGS + STUFF
@@ -12,7 +12,10 @@ CLASSES = THINGS + STUFF
 
 @dataclass(frozen=True)
 class UniSeg3DConfig:
-    """Architecture, preprocessing, losses and post-processing; the defaults are the published model (§3.6)."""
+    """Architecture, preprocessing, losses and post-processing; the defaults are the published model.
+
+    Source: docs/systems/uniseg3d.md §3.6.
+    """
 
     voxel_size: float = 0.02
     """Edge of a voxel, metres."""
@@ -21,7 +24,7 @@ class UniSeg3DConfig:
     block_reps: int = 2
     """Residual blocks per level and side."""
     odd_extents: bool = False
-    """Official behaviour: on odd extents the last plane of voxels is dropped (Q2)."""
+    """Official behaviour: on odd extents the last plane of voxels is dropped (docs/systems/uniseg3d.md §Q2)."""
     text_encoder: str = "clip-convnext-large-d-320"
     """Name or local folder of the frozen text encoder (sentences and class names)."""
     text_width: int = 768
@@ -31,7 +34,10 @@ class UniSeg3DConfig:
     layers: int = 6
     ffn_width: int = 1024
     class_prompts: tuple[str, ...] = ()
-    """Texts with one {} for a class name, averaged to a class embedding; () = the 14 of the lineage (§2.9)."""
+    """Texts with one {} for a class name, averaged to a class embedding; () = the 14 of the lineage.
+
+    Source: docs/systems/uniseg3d.md §2.9.
+    """
     class_prototypes: int = 1
     """Texts per class in the class embeddings (`UniSeg3D.set_class_embeddings` sets it)."""
     logit_scale: float = 4.6052
@@ -55,7 +61,7 @@ class UniSeg3DConfig:
     """Names that training never hears: not among those names, and no sentence that contains one."""
 
     query_share: float = 0.5
-    """Smallest share of superpoints that are queries in training (§3.2)."""
+    """Smallest share of superpoints that are queries in training (docs/systems/uniseg3d.md §3.2)."""
     most_queries: int = 3500
     augment: Literal["official", "rotate", "none"] = "official"
 
@@ -74,12 +80,18 @@ class UniSeg3DConfig:
     distill_weight: float = 0.1
     """Of both distillations: clicks to superpoint queries, clicks to sentences."""
     exponential_scale: bool = False
-    """Use the exponential of the trained contrastive scale, as CLIP does; the published code does not (Q5)."""
+    """Use the exponential of the trained contrastive scale, as CLIP does; the published code does not.
+
+    Source: docs/systems/uniseg3d.md §Q5.
+    """
     compat: bool = False
-    """Official scalings: dice times 4, and once more divided by the batch in auxiliary stages (Q6)."""
+    """Official scalings: dice times 4, and once more divided by the batch in auxiliary stages.
+
+    Source: docs/systems/uniseg3d.md §Q6.
+    """
 
     top_masks: int = 600
-    """(query, class) pairs that are looked at (§6.1)."""
+    """(query, class) pairs that are looked at (docs/systems/uniseg3d.md §6.1)."""
     mask_threshold: float = 0.4
     """Probability above which a superpoint belongs to a mask."""
     instance_threshold: float = 0.0
@@ -92,7 +104,7 @@ class UniSeg3DConfig:
     fewest_points: int = 100
     """Masks with this many points or fewer are dropped."""
     agnostic_threshold: float = 0.6
-    """Confidence of class-agnostic masks (§6.5)."""
+    """Confidence of class-agnostic masks (docs/systems/uniseg3d.md §6.5)."""
     object_threshold: float = 0.5
     """Mean probability of an object's points from which a sentence means it, if `any_number`."""
     target_threshold: float = 0.0

@@ -1,6 +1,6 @@
 """The decoder of UniSeg3D: superpoints, clicks and sentences become queries, queries become masks over superpoints.
 
-Source: specification of UniSeg3D §3.2-§3.4 (released code).
+Source: docs/systems/uniseg3d.md §3.2, §3.3, §3.4 (released code).
 """
 
 import math
@@ -113,8 +113,9 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """Queries of one scene → masks, classes, IoU, semantics.
 
-    Superpoint queries never see prompts and prompts never see each other (§3.2). So `forward` (all of them, for
-    training) gives the numbers of `objects` (once per scene) and of `prompts` (any number, whenever one comes).
+    Superpoint queries never see prompts and prompts never see each other (docs/systems/uniseg3d.md §3.2). So `forward`
+    (all of them, for training) gives the numbers of `objects` (once per scene) and of `prompts` (any number, whenever
+    one comes).
     """
 
     def __init__(self, config: UniSeg3DConfig, channels: int | None = None) -> None:

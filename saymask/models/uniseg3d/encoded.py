@@ -80,11 +80,13 @@ class EncodedScan:
 
 
 def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, *, largest: int = LARGEST_PASS) -> Said:
-    """Let every superpoint of a scan be a query (§3.2); of more than `largest` pairs in several passes.
+    """Let every superpoint of a scan be a query; of more than `largest` pairs in several passes.
 
     A pass takes every n-th superpoint, so that its queries lie all over the scan, as the random share does that is
     trained with. After several passes the masks of those queries are kept that could be among the best
     `config.top_masks` of a task. Raises InputError when the answers are not finite.
+
+    Source: docs/systems/uniseg3d.md §3.2.
     """
     size = len(memory)
     passes = -(-size * size // largest)

@@ -1,6 +1,6 @@
 """What is read off the queries: masks, classes by their texts, semantics, predicted IoU.
 
-Source: specification of UniSeg3D §3.3.
+Source: docs/systems/uniseg3d.md §3.3.
 """
 
 import math
@@ -59,9 +59,11 @@ class Heads(nn.Module):
 
 
 def class_logits(directions: Tensor, prototypes: Tensor, scale: float) -> Tensor:
-    """Return [Q, C + 1]: `scale` · the best cosine among a class's prototypes; "none" is last and always 0 (Q9).
+    """Return [Q, C + 1]: `scale` · the best cosine among a class's prototypes; "none" is last and always 0.
 
     directions: [Q, W] of length 1; prototypes: [C, K, W], rows of length 1.
+
+    Source: docs/systems/uniseg3d.md §Q9.
     """
     flat = prototypes.flatten(0, 1).to(directions.dtype)
     with torch.autocast(directions.device.type, enabled=False):  # cosines times 100 need the digits of float32

@@ -1,6 +1,8 @@
-"""The training losses of UniSeg3D: objects, their IoU, semantics, clicks, sentences, and what ties these together (§4).
+"""The training losses of UniSeg3D: objects, their IoU, semantics, clicks, sentences, and what ties these together.
 
 Everything is computed in float32 also under autocast (float64 where the predictions are).
+
+Source: docs/systems/uniseg3d.md §4.
 """
 
 from collections.abc import Sequence
@@ -17,9 +19,9 @@ from saymask.models.uniseg3d.outputs import Outputs, Stage, Truth
 from saymask.models.uniseg3d.vocabulary import name_logits
 
 OFFICIAL_DICE = 4.0
-"""Number by which the published code multiplies the dice term (Q6)."""
+"""Number by which the published code multiplies the dice term (docs/systems/uniseg3d.md §Q6)."""
 DISTILLED = 0.1
-"""Share of superpoints that clicks teach to the superpoint queries (§4.3)."""
+"""Share of superpoints that clicks teach to the superpoint queries (docs/systems/uniseg3d.md §4.3)."""
 LARGEST_SCALE = 100.0
 """Bound of the exponential contrastive scale, as in CLIP."""
 Scene = tuple[Outputs, Truth]
@@ -50,13 +52,14 @@ def losses(
 
     `logit_scale` is the trained scalar of the contrast. All three kinds of queries have all stages, without rows where
     a scene has no such prompt. Scenes to which a term does not apply are left out of its mean; a term that applies to
-    none is 0 with a gradient of 0 (the published code drops it from the sum, Q13). Sentences whose object has no click
-    take no part in the last three terms.
+    none is 0 with a gradient of 0 (the published code drops it from the sum, docs/systems/uniseg3d.md §Q13). Sentences
+    whose object has no click take no part in the last three terms.
 
     By default, dice counts as `config.dice_weight` says and a term is a mean over scenes, whatever their number. With
     `config.compat` the published scalings hold: dice counts 4 times, but 4 / B times in the stages before the last one
-    of the instance, click and text terms (Q6); and clicks of a scene teach nothing as soon as one of its instances has
-    no query (§4.3), where otherwise the instances that have one are taught.
+    of the instance, click and text terms (docs/systems/uniseg3d.md §Q6); and clicks of a scene teach nothing as soon as
+    one of its instances has no query (docs/systems/uniseg3d.md §4.3), where otherwise the instances that have one are
+    taught.
     """
     with torch.autocast(logit_scale.device.type, enabled=False):
         scenes = [(_exact(o), t) for o, t in zip(outputs, truth, strict=True)]
@@ -109,7 +112,7 @@ def _over_scenes(values: list[Tensor], applies: list[bool]) -> Tensor:
 def mask_terms(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return (cross-entropy, dice) averaged over P masks; logits float [P, S], target bool [P, S]. 0 without a mask.
 
-    dice = 1 - (2·Σpt + 1) / (Σp + Σt + 1) (§4.1).
+    dice = 1 - (2·Σpt + 1) / (Σp + Σt + 1) (docs/systems/uniseg3d.md §4.1).
     """
     logits = wide(logits)
     wanted = target.to(logits.dtype)
@@ -123,7 +126,7 @@ def mask_terms(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def class_term(logits: Tensor, labels: Tensor, background: float) -> Tensor:
     """Return the cross-entropy Σ w·nll / Σ w of logits [Q, 19] with labels int64 [Q], 18 "no object", -1 ignored.
 
-    "No object" weighs `background`, the classes 1 (§4.2). 0 where everything is ignored.
+    "No object" weighs `background`, the classes 1 (docs/systems/uniseg3d.md §4.2). 0 where everything is ignored.
     """
     weight = logits.new_ones(THINGS + 1)
     weight[THINGS] = background
@@ -175,7 +178,7 @@ def _novel_term(scenes: list[Scene], pairs: Matches, config: UniSeg3DConfig) -> 
 
 
 def _iou_term(scenes: list[Scene], pairs: Matches) -> Tensor:
-    """Sum over stages of the mean over all scenes, those without a pair counting 0 (§4.2)."""
+    """Sum over stages of the mean over all scenes, those without a pair counting 0 (docs/systems/uniseg3d.md §4.2)."""
     values = []
     for (o, t), matched in zip(scenes, pairs):
         for stage, found in zip(o.objects, matched):
@@ -198,7 +201,10 @@ def iou(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def _distill_clicks(scenes: list[Scene], final: list[Pairs], config: UniSeg3DConfig) -> Tensor:
-    """Where clicks are surest, the query of the same instance learns their probability (§4.3)."""
+    """Where clicks are surest, the query of the same instance learns their probability.
+
+    Source: docs/systems/uniseg3d.md §4.3.
+    """
     values, found = [], []
     for (o, t), base in zip(scenes, final):
         query = t.labels.new_full((len(t.masks),), -1)
@@ -260,7 +266,7 @@ def _prompts(scenes: list[Scene]) -> tuple[Prompts, Prompts]:
 
 
 def _prompt_term(rows: Prompts, config: UniSeg3DConfig) -> Tensor:
-    """The i-th prompt answers for the i-th object (§4.5)."""
+    """The i-th prompt answers for the i-th object (docs/systems/uniseg3d.md §4.5)."""
     found = [len(labels) > 0 for _, labels, _ in rows]
     total = torch.zeros((), device=rows[0][1].device)
     for i, factor in enumerate(_dice_factors(len(rows[0][0]), len(rows), config)):
@@ -276,7 +282,10 @@ def _prompt_term(rows: Prompts, config: UniSeg3DConfig) -> Tensor:
 
 
 def _agreement(scenes: list[Scene], config: UniSeg3DConfig, logit_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (contrast, rank, distill_text) of sentences and the clicks on the same instances (§4.6)."""
+    """Return (contrast, rank, distill_text) of sentences and the clicks on the same instances.
+
+    Source: docs/systems/uniseg3d.md §4.6.
+    """
     scale = wide(logit_scale)
     scale = scale.exp().clamp(max=LARGEST_SCALE) if config.exponential_scale else scale
     values, found = [], []
@@ -318,6 +327,9 @@ def contrast(clicked: Tensor, said: Tensor, scale: Tensor) -> Tensor:
 
 
 def rank(clicked: Tensor, said: Tensor) -> Tensor:
-    """Return Σ max(0, G_ij - G_jj) over i ≠ j of the cosines G = clicked · saidᵀ [T, T], a sum (§4.6)."""
+    """Return Σ max(0, G_ij - G_jj) over i ≠ j of the cosines G = clicked · saidᵀ [T, T], a sum.
+
+    Source: docs/systems/uniseg3d.md §4.6.
+    """
     similar = clicked @ said.T
     return (similar - similar.diagonal()).clamp(min=0).sum()  # the diagonal itself adds max(0, 0)

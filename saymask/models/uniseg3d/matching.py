@@ -1,4 +1,7 @@
-"""Which superpoint query answers for which object: the best one of those that lie on it (UniSeg3D §4.1)."""
+"""Which superpoint query answers for which object: the best one of those that lie on it.
+
+Source: docs/systems/uniseg3d.md §4.1.
+"""
 
 import math
 from dataclasses import dataclass
@@ -25,8 +28,8 @@ def match(costs: Tensor, inside: Tensor) -> Pairs:
     """Pair every object with its cheapest query of those inside it; `costs` float and `inside` bool are [Q, G].
 
     A pair must be strictly cheaper than the object's second best query, so objects whose two best queries tie stay
-    alone (Q7), and so do objects without a query inside. One query alone competes with nothing (the official code needs
-    two, Q10); Q and G may be 0.
+    alone (docs/systems/uniseg3d.md §Q7), and so do objects without a query inside. One query alone competes with
+    nothing (the official code needs two, docs/systems/uniseg3d.md §Q10); Q and G may be 0.
     """
     costs = costs.masked_fill(~inside, math.inf)
     second = F.pad(costs, (0, 0, 0, 2), value=math.inf).topk(2, dim=0, largest=False).values[1]  # two rows: Q may be 0

@@ -1,7 +1,9 @@
-"""Which of a scan's objects a sentence means (ours: the published answer is one mask per sentence, §6.4).
+"""Which of a scan's objects a sentence means (ours: the published answer is one mask per sentence).
 
 A sentence's mask is vague where several objects might be meant: it covers a part of each. The model knows the objects
 of the scan much better than that, so the mask only says how much of each it takes in.
+
+Source: docs/systems/uniseg3d.md §6.4.
 """
 
 from typing import Literal

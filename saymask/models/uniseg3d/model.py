@@ -2,7 +2,7 @@
 
 Sparse U-Net → superpoints. Superpoints, clicks and sentences become queries of one decoder; superpoint queries answer
 `semantic`, `instances`, `panoptic` and `find`, clicks `click`, sentences `refer`. Prompts never influence anything
-else, so a scan is encoded once and every prompt is a decoder pass of its own. Source: specification of UniSeg3D
+else, so a scan is encoded once and every prompt is a decoder pass of its own. Source: docs/systems/uniseg3d.md
 (released code).
 """
 
@@ -50,7 +50,7 @@ from saymask.text import CachedText, TextFeatures, check_sentence, load_text_enc
 PROMPTS_AT_ONCE = 64
 """So many prompts are decoded together; more would only take memory."""
 SMALLEST_EXTENT = 128
-"""Smallest spatial extent of the official code, in voxels (§3.6)."""
+"""Smallest spatial extent of the official code, in voxels (docs/systems/uniseg3d.md §3.6)."""
 BENCHMARK = "scannet20"
 """What a user calls the model's own classes."""
 _TEXT_LOCK = threading.Lock()
@@ -225,7 +225,7 @@ class UniSeg3D(Model):
         With `config.any_number` the masks are those of the scan's objects that the sentence means (`meant`): one where
         `count` is "one", else one for each, and none where the sentence means nothing. A batch of one scan takes any
         number of sentences, a batch of several exactly one per scan. The score is the mean probability inside the mask
-        times that of showing any class. Source: §6.4.
+        times that of showing any class. Source: docs/systems/uniseg3d.md §6.4.
         """
         scans, several = encoded.scans, len(encoded) > 1
         if several and len(sentences) != len(scans):
@@ -249,7 +249,10 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def click(self, encoded: Encoded, points: np.ndarray) -> Prediction:
-        """Return a mask for each point int64 [K]; scores as in `refer`. Clicks do not see each other (§3.2)."""
+        """Return a mask for each point int64 [K]; scores as in `refer`. Clicks do not see each other.
+
+        Source: docs/systems/uniseg3d.md §3.2.
+        """
         scan = encoded.only()
         stage = self._clicked(scan, points)
         logits, scores = self._masks(scan, stage)
@@ -257,7 +260,10 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def click_classes(self, encoded: Encoded, points: np.ndarray) -> np.ndarray:
-        """Return the probability of each thing class for each click, float32 [K, 18], as the protocol needs (§6.6)."""
+        """Return the probability of each thing class for each click, float32 [K, 18], as the protocol needs.
+
+        Source: docs/systems/uniseg3d.md §6.6.
+        """
         stage = self._clicked(encoded.only(), points)
         return wide(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
 
@@ -283,10 +289,12 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def semantic(self, encoded: Encoded, classes: str | Sequence[str] | None = None) -> Classes:
-        """Return the class of every superpoint: of ScanNet's 20 (§6.2), or of the names in `classes`.
+        """Return the class of every superpoint: of ScanNet's 20, or of the names in `classes`.
 
         A model that has learned names (`config.vocabulary_weight`) also knows ScanNet200's. The probability is among
         the classes that can be answered. InputError for another label set.
+
+        Source: docs/systems/uniseg3d.md §6.2.
         """
         scan = encoded.only()
         said = scan.said()
@@ -314,7 +322,7 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def instances(self, encoded: Encoded) -> Objects:
-        """Return the things, best score first (§6.1)."""
+        """Return the things, best score first (docs/systems/uniseg3d.md §6.1)."""
         scan, config = encoded.only(), self.config
         stage = scan.said().stage
         found = instances(stage.classes, stage.masks, scan.counts, config, threshold=config.instance_threshold)
@@ -323,9 +331,11 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def panoptic(self, encoded: Encoded) -> Objects:
-        """Return disjoint masks: wall and floor where there are any, then things, best score first (§6.3).
+        """Return disjoint masks: wall and floor where there are any, then things, best score first.
 
         The score of wall and floor is the mean probability of the class over the points of the mask.
+
+        Source: docs/systems/uniseg3d.md §6.3.
         """
         scan, config = encoded.only(), self.config
         said = scan.said()
@@ -347,7 +357,7 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def proposals(self, encoded: Encoded) -> Objects:
-        """Return the unnamed masks of a scan, which overlap (§6.5)."""
+        """Return the unnamed masks of a scan, which overlap (docs/systems/uniseg3d.md §6.5)."""
         scan = encoded.only()
         stage = scan.said().stage
         assert stage.iou is not None
@@ -359,8 +369,8 @@ class UniSeg3D(Model):
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return the masks whose relevance for a name is at least `threshold` (the config's without it), best first.
 
-        Names do not compete: a mask may be found for several. Source of the masks: §6.5; `naming` says how they are
-        named.
+        Names do not compete: a mask may be found for several. Source of the masks: docs/systems/uniseg3d.md §6.5;
+        `naming` says how they are named.
         """
         scan, config = encoded.only(), self.config
         said, texts, known = scan.said(), self._named(names), self.known_classes()

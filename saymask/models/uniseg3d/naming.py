@@ -1,7 +1,9 @@
-"""What words name: unnamed masks of a scan, compared with texts instead of classes (UniSeg3D §6.5; the naming is ours).
+"""What words name: unnamed masks of a scan, compared with texts instead of classes; the naming is ours.
 
-The published open-vocabulary step names the masks by CLIP features of posed frames (§6.7), which a scan alone does not
-have. Here the model's own class direction of each mask is compared with the texts.
+The published open-vocabulary step names the masks by CLIP features of posed frames (docs/systems/uniseg3d.md §6.7),
+which a scan alone does not have. Here the model's own class direction of each mask is compared with the texts.
+
+Source: docs/systems/uniseg3d.md §6.5.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Checkpoints of the official UniSeg3D: names, what is left out, loading; and the text tower that they carry.
 
-Source: specification of UniSeg3D §3.5 (released state dict).
+Source: docs/systems/uniseg3d.md §3.5 (released state dict).
 """
 
 from collections.abc import Mapping

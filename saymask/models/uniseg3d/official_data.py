@@ -1,7 +1,9 @@
-"""The official data of UniSeg3D: `uniseg3d_infos_*.pkl` and the `.bin` files beside it (§2.2, 2.3).
+"""The official data of UniSeg3D: `uniseg3d_infos_*.pkl` and the `.bin` files beside it.
 
 Besides numbers, text and containers the pickle may hold NumPy arrays and Torch tensors, both of plain numbers. No code
 in it runs.
+
+Source: docs/systems/uniseg3d.md §2.2, §2.3.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From the decoder's last stage to the answers of all tasks (UniSeg3D §6.1-6.5).
+"""From the decoder's last stage to the answers of all tasks (docs/systems/uniseg3d.md §6.1, §6.2, §6.3, §6.4, §6.5).
 
 Everything stays at superpoints. Masks are constant on them, so thresholds on points need the number of points of each
 superpoint only, and a point's answer is that of its superpoint: exactly what point arrays would give.
@@ -55,7 +55,7 @@ def matrix_nms(
     nms_pre: int | None = None,
     max_num: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return (scores float [K] lowered by overlaps, rows int64 [K] of the input), the highest score first (§6.1).
+    """Return (scores float [K] lowered by overlaps, rows int64 [K] of the input), the highest score first.
 
     Mask j is lowered by every better mask i of its label: linear by (1 - IoU_ij) / (1 - comp_i), gaussian by
     exp(-σ·IoU_ij²) / exp(-σ·comp_i²), where comp_i is the largest IoU of i with a better mask; the smallest counts.
@@ -66,6 +66,8 @@ def matrix_nms(
     instead, which passes no threshold either. IoUs that rounding (of products in reduced precision) pushes above 1
     count as 1, and two masks that are 0 everywhere have the IoU 0: in the published code a single such pair turns every
     score negative or NaN.
+
+    Source: docs/systems/uniseg3d.md §6.1.
     """
     if kernel not in ("linear", "gaussian"):
         raise InputError(f"expected the kernel 'linear' or 'gaussian', got {kernel!r}; pass one of the two")
@@ -108,11 +110,13 @@ def instances(
     iou: Tensor | None = None,  # float [Q] predicted IoU, a factor of the scores
     threshold: float = 0.0,
 ) -> Found:
-    """Return the scored things of a scene (§6.1), best first; a query may give several, with different classes.
+    """Return the scored things of a scene, best first; a query may give several, with different classes.
 
     Scores are the class probability (times `iou`) times `mask_scores`, lowered by `matrix_nms`; only those above
     `threshold` stay. Of Q·18 candidates the best `config.top_masks` are looked at, all of them when there are fewer
-    (the published code fails, Q10).
+    (the published code fails, docs/systems/uniseg3d.md §Q10).
+
+    Source: docs/systems/uniseg3d.md §6.1.
     """
     _check_counts(masks, counts)
     masks = wide(masks)
@@ -138,7 +142,10 @@ def points(masks: Tensor, counts: Tensor) -> Tensor:
 
 
 def semantic(logits: Tensor) -> Tensor:
-    """Return the class of each superpoint, int64 [S] 0..19, from logits [S, 21]; "none" is no answer (§6.2)."""
+    """Return the class of each superpoint, int64 [S] 0..19, from logits [S, 21]; "none" is no answer.
+
+    Source: docs/systems/uniseg3d.md §6.2.
+    """
     return logits[:, :CLASSES].argmax(1)
 
 
@@ -150,20 +157,24 @@ def panoptic(
     counts: Tensor,  # int64 [S]
     config: UniSeg3DConfig,
 ) -> Panoptic:
-    """Return the panoptic answer of a scene: things whose scores pass `config.panoptic_threshold`, else stuff (§6.3).
+    """Return the panoptic answer of a scene: things whose scores pass `config.panoptic_threshold`, else stuff.
 
-    The things' scores contain the predicted IoU, those of `instances` do not (Q12).
+    The things' scores contain the predicted IoU, those of `instances` do not (docs/systems/uniseg3d.md §Q12).
+
+    Source: docs/systems/uniseg3d.md §6.3.
     """
     things = instances(classes, masks, counts, config, iou=iou, threshold=config.panoptic_threshold)
     return stitch(things, semantics, counts, config)
 
 
 def stitch(things: Found, semantics: Tensor, counts: Tensor, config: UniSeg3DConfig) -> Panoptic:
-    """Lay `things` (the best first, with labels) over stuff: a superpoint goes to the best thing that covers it (§6.3).
+    """Lay `things` (the best first, with labels) over stuff: a superpoint goes to the best thing that covers it.
 
     Things that keep `config.fewest_points` points or fewer vanish, what they covered is stuff. With `config.empty_rest`
     only what is likelier wall or floor than anything else is stuff, the rest is nothing. `semantics` float [S, 21]
     logits; `counts` int64 [S].
+
+    Source: docs/systems/uniseg3d.md §6.3.
     """
     if len(semantics) != len(counts):
         raise InputError(
@@ -187,14 +198,19 @@ def stitch(things: Found, semantics: Tensor, counts: Tensor, config: UniSeg3DCon
 
 
 def prompt_masks(masks: Tensor, config: UniSeg3DConfig) -> Tensor:
-    """Return the masks of clicks or sentences, bool [P, S], from their logits [P, S]: probability above 0.4 (§6.4)."""
+    """Return the masks of clicks or sentences, bool [P, S], from their logits [P, S]: probability above 0.4.
+
+    Source: docs/systems/uniseg3d.md §6.4.
+    """
     return wide(masks).sigmoid() > config.mask_threshold
 
 
 def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
-    """Return the unnamed masks of a scene with confidence above `config.agnostic_threshold`, in query order (§6.5).
+    """Return the unnamed masks of a scene with confidence above `config.agnostic_threshold`, in query order.
 
     `masks` float [Q, S] logits, `iou` float [Q]; confidence is `mask_scores` times `iou`. Overlaps stay.
+
+    Source: docs/systems/uniseg3d.md §6.5.
     """
     masks = wide(masks)
     confidence = mask_scores(masks) * wide(iou)

@@ -8,7 +8,7 @@ HELD_OUT = ("nightstand", "whiteboard", "laptop", "bench", "suitcase", "cushion"
 
 
 def scannet() -> Preset:
-    """Return `uniseg3d.scannet`: six tasks on ScanNet and ScanRefer as published (UniSeg3D §3.6, §5).
+    """Return `uniseg3d.scannet`: six tasks on ScanNet and ScanRefer as published (docs/systems/uniseg3d.md §3.6, §5).
 
     The published rate is (1 - e / 511)^0.9 in epochs 0 to 511, so that nothing is learned in the last one: 511 epochs
     give the same rates without it.

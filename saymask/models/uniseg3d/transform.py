@@ -1,7 +1,9 @@
-"""How UniSeg3D sees a scan: augmented positions, voxel cells, point features, and truth over superpoints (§2.5-2.7c).
+"""How UniSeg3D sees a scan: augmented positions, voxel cells, point features, and truth over superpoints.
 
 The random numbers of the official augmentation are drawn from a legacy NumPy generator in the published order; between
 the similarity and the elastic distortion the published code draws the clicks (`saymask.models.uniseg3d.clicks`).
+
+Source: docs/systems/uniseg3d.md §2.5, §2.6, §2.7.
 """
 
 from dataclasses import dataclass
@@ -67,10 +69,12 @@ class Similarity(NamedTuple):
 
 
 def draw_similarity(rng: np.random.RandomState, augment: Augmentation = "official") -> Similarity:
-    """Return a random similarity; there are no flips, since sentences speak of left and right (§2.5, step 2).
+    """Return a random similarity; there are no flips, since sentences speak of left and right.
 
     `official` draws an angle, a scale and three normal numbers; `rotate` an angle and a scale; `none` nothing. Raises
     InputError for another `augment`.
+
+    Source: docs/systems/uniseg3d.md §2.5, step 2.
     """
     if augment not in get_args(Augmentation):
         raise InputError(f"augment: expected {', '.join(get_args(Augmentation))}, got {augment!r}")
@@ -90,9 +94,11 @@ def elastic_coords(
     voxel_size: float = PUBLISHED_VOXEL,
     share: float = ELASTIC_SHARE,
 ) -> np.ndarray:
-    """Return voxel positions [N, 3], with probability `share` distorted twice (§2.7c): float64 then, else float32.
+    """Return voxel positions [N, 3], with probability `share` distorted twice: float64 then, else float32.
 
     One uniform number decides. Other voxel sizes than the published one are bent by as many metres.
+
+    Source: docs/systems/uniseg3d.md §2.7c.
     """
     positions = positions.astype(np.float32)
     if rng.rand() >= share:
@@ -104,30 +110,39 @@ def elastic_coords(
 
 
 def point_cells(positions: np.ndarray, voxel_size: float = PUBLISHED_VOXEL) -> np.ndarray:
-    """Return int64 [N, 3], the voxels of undistorted positions [N, 3] in metres: 0 upwards on each axis (§2.10)."""
+    """Return int64 [N, 3], the voxels of undistorted positions [N, 3] in metres: 0 upwards on each axis.
+
+    Source: docs/systems/uniseg3d.md §2.10.
+    """
     positions = positions.astype(np.float32)
     return np.floor((positions - positions.min(axis=0)) / np.float32(voxel_size)).astype(np.int64)
 
 
 def coord_cells(coords: np.ndarray) -> np.ndarray:
-    """Return int64 [N, 3], the voxels of voxel positions float [N, 3]: 0 upwards on each axis (§2.10)."""
+    """Return int64 [N, 3], the voxels of voxel positions float [N, 3]: 0 upwards on each axis.
+
+    Source: docs/systems/uniseg3d.md §2.10.
+    """
     return np.floor(coords - coords.min(axis=0)).astype(np.int64)
 
 
 def unit_colors(colors: np.ndarray) -> np.ndarray:
-    """Return float32 [N, 3] in -1..1 of colours 0..255 (§2.5, step 3)."""
+    """Return float32 [N, 3] in -1..1 of colours 0..255 (docs/systems/uniseg3d.md §2.5, step 3)."""
     return (colors.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
 
 
 def point_features(positions: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Return float32 [N, 6]: colours [N, 3] in -1..1, then positions [N, 3] minus their mean, metres (§2.10)."""
+    """Return float32 [N, 6]: colours [N, 3] in -1..1, then positions [N, 3] minus their mean, metres.
+
+    Source: docs/systems/uniseg3d.md §2.10.
+    """
     centred = positions - positions.mean(axis=0, dtype=np.float64)
     return np.concatenate([colors, centred], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class SuperpointTruth:
-    """What the labels of N points say about S superpoints (§2.6)."""
+    """What the labels of N points say about S superpoints (docs/systems/uniseg3d.md §2.6)."""
 
     masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then other objects likewise, pseudo masks
     labels: np.ndarray  # int64 [I]: thing class 0..17
@@ -145,10 +160,12 @@ def superpoint_truth(
     *,
     others: bool = False,
 ) -> SuperpointTruth:
-    """Return the truth over superpoints; a superpoint belongs to what more than half of its points belong to (§2.6).
+    """Return the truth over superpoints; a superpoint belongs to what more than half of its points belong to.
 
     Only things have instances, but with `others` annotated objects of no class are rows after them. An instance without
-    a superpoint keeps its row, of False. Its class is that of its first point (Q20).
+    a superpoint keeps its row, of False. Its class is that of its first point (docs/systems/uniseg3d.md §Q20).
+
+    Source: docs/systems/uniseg3d.md §2.6.
     """
     objects, first, row = _dense(np.where(semantic >= STUFF, instance, -1))
     things = len(objects)
@@ -178,10 +195,12 @@ def _dense(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def novel_masks(masks: np.ndarray, semantic: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """Return bool [J', size], the superpoints of those masks bool [J, N] that show something new (§2.3).
+    """Return bool [J', size], the superpoints of those masks bool [J, N] that show something new.
 
     A mask with more than half of its points on one of the 20 classes (semantic int [N], -1 = none) is left out, and so
     is one that no superpoint belongs to: it could teach nothing but empty masks.
+
+    Source: docs/systems/uniseg3d.md §2.3.
     """
     known = 2 * (masks & (semantic >= 0)).sum(axis=1) > masks.sum(axis=1)
     voted = vote(masks[~known], index, size)

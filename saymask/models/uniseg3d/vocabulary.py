@@ -1,6 +1,7 @@
 """Names beyond the 20 classes: what training tells apart (`config.vocabulary_weight`), and what words find by it.
 
-Ours. The published model knows 20 names and leaves all others to the CLIP features of posed frames (UniSeg3D §6.7).
+Ours. The published model knows 20 names and leaves all others to the CLIP features of posed frames
+(docs/systems/uniseg3d.md §6.7).
 """
 
 import re

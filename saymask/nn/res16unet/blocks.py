@@ -12,7 +12,10 @@ from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level
 
 BLOCK_MOMENTUM, OUTER_MOMENTUM = 0.1, 0.02
-"""BatchNorm momenta: the official option 0.02 never reaches the norms inside the blocks (specification §3.1, 7.1)."""
+"""BatchNorm momenta: the official option 0.02 never reaches the norms inside the blocks.
+
+Source: docs/systems/lground.md §3.1, §7.1.
+"""
 
 
 def norm(channels: int, momentum: float) -> nn.BatchNorm1d:
@@ -57,7 +60,7 @@ class Stage(nn.Module):
     ):
         super().__init__()
         self.conv = SparseConv(in_channels, width, 2)
-        if up:  # MinkowskiEngine draws transposed kernels by their outputs (specification §3.1)
+        if up:  # MinkowskiEngine draws transposed kernels by their outputs (docs/systems/lground.md §3.1)
             bound = 1.0 / math.sqrt(8 * width)
             nn.init.uniform_(self.conv.weight, -bound, bound)
         self.norm = norm(width, OUTER_MOMENTUM)

@@ -1,4 +1,4 @@
-"""Res16UNet, the sparse residual U-Net of MinkowskiEngine's model zoo as LGround uses it (specification of LGround §3).
+"""Res16UNet, the sparse residual U-Net of MinkowskiEngine's model zoo as LGround uses it (docs/systems/lground.md §3).
 
 Sites on five levels (strides 1, 2, 4, 8, 16), four 2³ stride-2 convolutions down, four transposed ones back onto the
 finer sites that already exist, skips by concatenation (upsampled first). Blocks activate after the residual sum.

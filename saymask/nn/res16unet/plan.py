@@ -57,7 +57,7 @@ def res16_plan(name: str, *, instances: bool = False) -> Res16Plan:
 
     CR and D leave the features without the last ReLU; in the official copy for instance segmentation (`instances`) all
     have it. The published variants are 34A, B, C, CR, D, C100 and C200; other depths with these planes are cheaper and
-    ours. Raises InputError for any other name. Source: specification §3.1.
+    ours. Raises InputError for any other name. Source: docs/systems/lground.md §3.1.
     """
     match = re.fullmatch(r"(14|18|34)([A-D]R?\d*)", name)
     if match is None or match[2] not in PLANES:

@@ -1,4 +1,4 @@
-"""The sparse 3D U-Net of the SPFormer / SSTNet family (specs: less appendix A; uniseg3d 3.1; bqnet 3.1).
+"""The sparse 3D U-Net of the SPFormer / SSTNet family (docs/systems/less.md §A.1).
 
 Pre-activation residual blocks, 2³ stride-2 convolutions down, their exact inverses up, skips by concatenation; no
 convolution has a bias; BatchNorm eps 1e-4, momentum 0.1 over all sites of the batch.

@@ -58,7 +58,7 @@ def view_dependent(program: Program) -> bool:
 
 
 def says_view(description: str) -> bool:
-    """Return whether LESS's augmentation recognises the description as view dependent (specs less.md 2.4)."""
+    """Return whether LESS's augmentation recognises the description as view dependent (docs/systems/less.md §2.4)."""
     return any(f" {word} " in description + " " for word in VIEW_WORDS)
 
 
@@ -200,7 +200,7 @@ def _draw_single(writer: _Writer, t: int, compositional: bool) -> tuple[Said, Pr
 
 
 def _balance(writer: _Writer, made: dict[int, list[tuple[Said, Program, bool]]]) -> None:
-    """Drop things without a sibling while they outnumber those with one (specs: at least half have a sibling)."""
+    """Drop things without a sibling while they outnumber those with one (at least half have a sibling)."""
     count = Counter(head_of(thing.category) for thing in writer.room.things)
     described = [t for t in made if made[t]]
     alone = [t for t in described if count[writer.heads[t]] == 1]

@@ -15,7 +15,7 @@ from saymask.rooms.language.words import SEATS, SURFACES, WITH_ROOM_UNDER
 from saymask.rooms.room import Room, Thing
 
 YES, UNCLEAR, NO = 1, 0, -1
-CLOSER_RATIO = 1.3  # nearest against second nearest (specs: "a margin keeps truth unambiguous")
+CLOSER_RATIO = 1.3  # nearest against second nearest (docs/systems/rooms.md §4)
 CLOSER_METRES = 0.15
 
 

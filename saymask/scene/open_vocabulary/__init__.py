@@ -1,7 +1,9 @@
-"""Any words, by the posed RGB-D frames of a scan: CLIP says what each 3D mask looks like (UniSeg3D §6.7).
+"""Any words, by the posed RGB-D frames of a scan: CLIP says what each 3D mask looks like.
 
 `point_features` gives points the features of the image regions that show them, `name_masks` compares them with names,
 and `Views` is both behind `scene.find(names, frames=Views(...))`.
+
+Source: docs/systems/uniseg3d.md §6.7.
 """
 
 from saymask.scene.open_vocabulary.encoder import PairEncoder, load_pair

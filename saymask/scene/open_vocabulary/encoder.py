@@ -16,7 +16,7 @@ from saymask.text.encoder import TextEncoder, encoder_from_folder
 from saymask.text.weights import find_weights
 
 PUBLISHED = "clip-vit-l14-336"
-"""The model of the published open-vocabulary step (UniSeg3D §6.7)."""
+"""The model of the published open-vocabulary step (docs/systems/uniseg3d.md §6.7)."""
 _LONGEST = 4
 """Sides of a crop at most; CLIP sees only the square in its middle, and a strip would become a huge image before."""
 _PROJECTION = "visual_projection.weight"

@@ -1,4 +1,4 @@
-"""Features of points from the frames that show them (UniSeg3D §6.7, step 1)."""
+"""Features of points from the frames that show them (docs/systems/uniseg3d.md §6.7, step 1)."""
 
 from collections import Counter
 from collections.abc import Callable

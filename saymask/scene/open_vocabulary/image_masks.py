@@ -26,7 +26,7 @@ from saymask.masks import Masks
 from saymask.scene.open_vocabulary.visible import Visible
 
 LARGEST = 0.85
-"""Boxes of a detector that fill more than this share of the image are left out (UniSeg3D §6.7)."""
+"""Boxes of a detector that fill more than this share of the image are left out (docs/systems/uniseg3d.md §6.7)."""
 SMALLEST = 2
 """Boxes have at least this many pixels on both sides; the published step drops those of one pixel."""
 FEWEST = 10
@@ -51,7 +51,10 @@ class ImageMask:
         return inside
 
     def crop(self, image: np.ndarray) -> np.ndarray:
-        """Return the box of an image uint8 [H, W, 3], the background in it half as bright (UniSeg3D §6.7)."""
+        """Return the box of an image uint8 [H, W, 3], the background in it half as bright.
+
+        Source: docs/systems/uniseg3d.md §6.7.
+        """
         height, width = self.bits.shape
         part = image[self.top : self.top + height, self.left : self.left + width].copy()
         part[~self.bits] //= 2

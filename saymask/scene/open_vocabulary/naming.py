@@ -1,4 +1,4 @@
-"""Names of masks, from the features of their points (UniSeg3D §6.7, step 2)."""
+"""Names of masks, from the features of their points (docs/systems/uniseg3d.md §6.7, step 2)."""
 
 from collections.abc import Sequence
 

@@ -9,7 +9,7 @@ from saymask.io.frames import Frame, FrameSkipped
 from saymask.scan import Scan
 
 BORDER = 10 / 640
-"""Share of the depth image's width that is cut off at each side: 10 of 640 pixels (UniSeg3D §6.7)."""
+"""Share of the depth image's width that is cut off at each side: 10 of 640 pixels (docs/systems/uniseg3d.md §6.7)."""
 NEAREST = 0.1
 """Points closer to the camera than this are not seen, metres."""
 TOLERANCE, SLOPE = 0.05, 0.02

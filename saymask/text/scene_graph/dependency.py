@@ -1,7 +1,8 @@
-"""Dependency parse to scene graph: the official rules over plain tokens and noun chunks (BQNet §2.4).
+"""Dependency parse to scene graph: the official rules over plain tokens and noun chunks (docs/systems/bqnet.md §2.4).
 
 Whatever parser made the tokens (`spacy_backend`, or a person by hand), the rules see only spaCy's labels: basic form,
-fine tag, dependency, head, and the noun chunks. The numbers in the comments are the steps of the specification.
+fine tag, dependency, head, and the noun chunks. The numbers in the comments are the steps of
+docs/systems/bqnet.md §2.4c.
 """
 
 from collections.abc import Iterable, Iterator
@@ -90,10 +91,10 @@ class _Entity:
 
 
 def scene_graph(parse: DependencyParse, vocabulary: Vocabulary, *, strict: bool = False) -> SceneGraph:
-    """Return the scene graph of a parsed sentence, by the official rules (BQNet §2.4).
+    """Return the scene graph of a parsed sentence, by the official rules (docs/systems/bqnet.md §2.4).
 
     A token that is not the white-space word of the same number has no characters in the text: its span is left out, or
-    with `strict` InputError is raised (the official code crashes later, §2.4.7).
+    with `strict` InputError is raised (the official code crashes later, docs/systems/bqnet.md §2.4c, step 7).
     """
     return _Rules(parse, vocabulary, strict).graph()
 

@@ -1,7 +1,9 @@
-"""Scene graph of a sentence: the things it names, their attributes, and how they are related (BQNet §2.4).
+"""Scene graph of a sentence: the things it names, their attributes, and how they are related.
 
 Words are the white-space words of the utterance, numbered from 0; spans are its characters [start, end). The model text
 is the utterance plus a suffix, so the spans hold for it too.
+
+Source: docs/systems/bqnet.md §2.4.
 """
 
 from collections.abc import Iterable, Sequence
@@ -79,7 +81,7 @@ class SceneGraph:
         return next((node for node in self.nodes if node.id != MAIN and node.kind == "Object"), None)
 
     def spans(self) -> Spans:
-        """Return the characters of the model text that the semantic alignment uses (BQNet §2.4, token maps)."""
+        """Return the characters of the model text that the semantic alignment uses (docs/systems/bqnet.md §2.4d)."""
         others = (node for node in self.nodes if node.id != MAIN and node.kind == "Object")
         other = tuple(span for node in others for span in node.target_spans)
         main = self.main

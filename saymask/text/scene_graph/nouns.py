@@ -1,8 +1,8 @@
 """Our own noun lists: names of things in rooms, nouns for places, and English plurals.
 
 The lists are data files in `tables/`: class names of the ScanNet benchmarks and common English names. They are not the
-official lists (BQNet §2.4), whose licences do not let them be shipped; those, or any others, are read by
-`saymask.text.scene_graph.vocabulary.load_vocabulary`.
+official lists (docs/systems/bqnet.md §2.4), whose licences do not let them be shipped; those, or any others, are read
+by `saymask.text.scene_graph.vocabulary.load_vocabulary`.
 """
 
 from collections.abc import Iterable

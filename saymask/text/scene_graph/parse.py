@@ -1,4 +1,7 @@
-"""A sentence to its scene graph: clean-up, parse, and the prefix for sentences that name nothing (BQNet §2.4)."""
+"""A sentence to its scene graph: clean-up, parse, and the prefix for sentences that name nothing.
+
+Source: docs/systems/bqnet.md §2.4.
+"""
 
 from functools import lru_cache
 from typing import Literal

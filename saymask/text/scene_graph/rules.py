@@ -1,9 +1,9 @@
 """Scene graph of a sentence by rules: the built-in parser for machines without a spaCy model.
 
-It gives the structure of the published parse (BQNet §2.4): the main target, other things and places, attributes,
-pronouns and repetitions, and relations. It goes by meaning where the published rules go by the parser's tree: the main
-target is the first thing that a clause is about (not the first that is named: in "when facing the desk, the chair is on
-the left" it is the chair), and "closest to", "has", "facing" are relations.
+It gives the structure of the published parse (docs/systems/bqnet.md §2.4): the main target, other things and places,
+attributes, pronouns and repetitions, and relations. It goes by meaning where the published rules go by the parser's
+tree: the main target is the first thing that a clause is about (not the first that is named: in "when facing the desk,
+the chair is on the left" it is the chair), and "closest to", "has", "facing" are relations.
 """
 
 from saymask.text.scene_graph.clauses import Reader

@@ -1,4 +1,7 @@
-"""spaCy as the parser behind the scene graph, as in the published system (BQNet §2.4); loaded on first use."""
+"""spaCy as the parser behind the scene graph, as in the published system; loaded on first use.
+
+Source: docs/systems/bqnet.md §2.4.
+"""
 
 from functools import lru_cache
 from importlib.metadata import version
@@ -29,8 +32,8 @@ def installed_model() -> str | None:
 def parse_text(text: str) -> DependencyParse:
     """Parse `text` with the installed model; its tokens are the white-space words, one to one.
 
-    The published system lets spaCy cut the words itself and fails when it cuts one in two (§2.4.7); given words, it
-    cannot. Raises InputError when spaCy or its model is not installed.
+    The published system lets spaCy cut the words itself and fails when it cuts one in two (docs/systems/bqnet.md §2.4c,
+    step 7); given words, it cannot. Raises InputError when spaCy or its model is not installed.
     """
     name = installed_model()
     if name is None:

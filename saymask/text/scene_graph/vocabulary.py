@@ -1,4 +1,4 @@
-"""The noun lists that decide whether a phrase names an object, a place or nothing (BQNet §2.4)."""
+"""The noun lists that decide whether a phrase names an object, a place or nothing (docs/systems/bqnet.md §2.4)."""
 
 import csv
 import hashlib
@@ -45,9 +45,9 @@ def load_vocabulary(path: str | Path, labels: str | Path | None = None) -> Vocab
     """Read noun lists from a JSON file.
 
     Two layouts are known. Ours: an object with the lists `objects`, `object_nouns`, `scene_nouns`. The official lists
-    (BQNet §2.4): `rio_names`, `object_names_extra`, `scene_nouns`, `scannet_raw_category_excluded`; their objects are
-    completed by the column `raw_category` of the ScanNet label table `labels` (scannetv2-labels.combined.tsv), and when
-    the file gives `union_count` and `union_sha256`, the union must have them.
+    (docs/systems/bqnet.md §2.4): `rio_names`, `object_names_extra`, `scene_nouns`, `scannet_raw_category_excluded`;
+    their objects are completed by the column `raw_category` of the ScanNet label table `labels`
+    (scannetv2-labels.combined.tsv), and when the file gives `union_count` and `union_sha256`, the union must have them.
 
     Raises InputError for a file that is neither, and for a label table that does not give the promised union.
     """

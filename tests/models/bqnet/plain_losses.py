@@ -1,4 +1,7 @@
-"""Random cases for BQNet's losses, and the losses once more, one sentence, query and token at a time (BQNet §4)."""
+"""Random cases for BQNet's losses, and the losses once more, one sentence, query and token at a time.
+
+Source: docs/systems/bqnet.md §4.
+"""
 
 import math
 
@@ -54,7 +57,7 @@ def make(seed, *, sentences=3, queries=6, superpoints=14, seeds=9, stages=2, obj
 
 
 def plain_pairs(objects, labels, points, centers):
-    """§4.1: list of (candidate, k): the nearest ones, then the others of each object."""
+    """docs/systems/bqnet.md §4.1: list of (candidate, k): the nearest ones, then the others of each object."""
     pairs = []
     for k in range(len(objects)):
         pairs.append((min(range(len(points)), key=lambda x: float((points[x] - centers[k]).square().sum())), k))

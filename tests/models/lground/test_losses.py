@@ -94,7 +94,8 @@ def test_the_contrast_is_the_plain_loop(seed, count, distance, present, attribut
     for i, y in enumerate(labels.tolist()):
         if y < 0:
             assert found.positive[i] == 0
-            assert found.negative[i] == options["negative_margin"]  # specification §7.9: the loss keeps the constant
+            # docs/systems/lground.md §7.9: the loss keeps the constant
+            assert found.negative[i] == options["negative_margin"]
             continue
         positive = anchors[y] if attributes is None else anchors[y, attributes[i]]
         loss = loop_hinge(features[i], positive, [plain[c] for c in negatives[i].tolist() if c >= 0], distance, options)

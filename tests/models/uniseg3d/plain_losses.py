@@ -1,4 +1,7 @@
-"""Random cases for UniSeg3D's losses, and the losses once more, one scene, object and number at a time (§4)."""
+"""Random cases for UniSeg3D's losses, and the losses once more, one scene, object and number at a time.
+
+Source: docs/systems/uniseg3d.md §4.
+"""
 
 import math
 

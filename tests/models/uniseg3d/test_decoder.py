@@ -44,7 +44,10 @@ def inputs(superpoints, queries, clicks, texts, seed=0, prototypes=2):
 
 
 def published(model, features, objects, clicks, texts, prototypes):
-    """All queries with PyTorch's attention and the mask of the specification; return every stage as a dictionary."""
+    """All queries with PyTorch's attention and the published mask; return every stage as a dictionary.
+
+    Source: docs/systems/uniseg3d.md §3.2.
+    """
     kind = model.kinds.weight
     said = model.sentence(texts)
     x = torch.cat([features[objects] + kind[OBJECT], features[clicks] + kind[CLICK], said + kind[TEXT]])

@@ -42,7 +42,7 @@ def test_golden(kind, check):
 
 
 def plain_nms(masks, labels, scores, kernel="linear", sigma=2.0):
-    """§6.1 step 4, one pair at a time: list of (score, row), best first."""
+    """docs/systems/uniseg3d.md §6.1, step 4, one pair at a time: list of (score, row), best first."""
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
 
     def overlap(a, b):
@@ -147,7 +147,7 @@ def make(seed, superpoints=9, rows=None, most=40, empty=False):
 
 
 def plain_instances(masks, classes, iou, point, config, threshold):
-    """§6.1 over points: list of (mask [N], label, score), best first."""
+    """docs/systems/uniseg3d.md §6.1 over points: list of (mask [N], label, score), best first."""
     m, c = masks.numpy(), classes.numpy()
     share = np.exp(c) / np.exp(c).sum(1, keepdims=True)
     pairs = [(share[q, k] * (1 if iou is None else float(iou[q])), q, k) for q in range(len(m)) for k in range(18)]

@@ -1,6 +1,6 @@
 """Stages 2 and 3 of LGround: cross-entropy or class-balanced focal loss, and the reduction that balances classes.
 
-Source: specification of LGround §4.3, 4.4, 7.8, 7.13. Ignored voxels have label -1.
+Source: docs/systems/lground.md §4.3, §4.4, §7.8, §7.13. Ignored voxels have label -1.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def class_splits(classes: Sequence[LabelClass] | None = None) -> Tensor:
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Return float [N]: the cross-entropy of logits [N, C] and target int [N], without class weights; 0 where ignored.
 
-    The official code loads class weights but never gives them to this loss (specification §4.3).
+    The official code loads class weights but never gives them to this loss (docs/systems/lground.md §4.3).
     """
     logits = _float(logits)
     return F.cross_entropy(logits, check_labels(target, *_shape(logits)), ignore_index=-1, reduction="none")
@@ -88,9 +88,9 @@ def keep_voxels(
 ) -> Tensor:
     """Return bool [N]: the voxels that count. Of each head or common class a random round(ratio · count) are kept.
 
-    A ratio of 0 or less keeps all, and so do tail classes and classes without a split; ignored voxels are never kept.
-    A torch generator (PyTorch's own without one) serves all classes in one draw; a numpy generator draws class by
-    class in ascending order, as the official code does. Source: specification §4.4.
+    A ratio of 0 or less keeps all, and so do tail classes and classes without a split; ignored voxels are never kept. A
+    torch generator (PyTorch's own without one) serves all classes in one draw; a numpy generator draws class by class
+    in ascending order, as the official code does. Source: docs/systems/lground.md §4.4.
     """
     for name, ratio in (("head", head), ("common", common)):
         if not ratio <= 1:
@@ -138,8 +138,9 @@ def reduce_losses(
     """Return the sum over kept voxels (all labelled ones by default) divided by `divisor`, and the means per split.
 
     The official balancing reduction divides cross-entropy and contrastive losses by "all", ignored voxels included, so
-    that their size depends on how much of a scene is labelled, and the focal loss by "valid" (§4.4, 7.8). The default
-    is the mean over the voxels that count. A batch without such a voxel gives 0 with a gradient of 0 (§7.13).
+    that their size depends on how much of a scene is labelled, and the focal loss by "valid"
+    (docs/systems/lground.md §4.4, §7.8). The default is the mean over the voxels that count. A batch without such a
+    voxel gives 0 with a gradient of 0 (docs/systems/lground.md §7.13).
     """
     valid = target >= 0
     kept = valid if kept is None else kept & valid

@@ -1,7 +1,7 @@
-"""Stage 1 of LGround: voxel features are pulled to frozen text anchors of their class (arXiv 2204.07761, §3.1).
+"""Stage 1 of LGround: voxel features are pulled to frozen text anchors of their class (arXiv 2204.07761, section 3.1).
 
 The published loss is `contrastive`; `anchor_cross_entropy`, `anchor_mse` and `voxel_contrast` are the other choices of
-the official code (specification of LGround §4.1, 4.2). All give one value per voxel; `classify.reduce_losses` makes the
+the official code (docs/systems/lground.md §4.1, §4.2). All give one value per voxel; `classify.reduce_losses` makes the
 scalar of it. Ignored voxels have label -1. Everything is computed in float32, float64 where the features are.
 """
 
@@ -40,7 +40,7 @@ class Hinge:
     def logs(self) -> dict[str, Tensor]:
         """Return the detached means of both parts over the valid voxels, empty without any.
 
-        The official log averages the constant of the ignored voxels too (specification §7.9).
+        The official log averages the constant of the ignored voxels too (docs/systems/lground.md §7.9).
         """
         if not bool(self.valid.any()):
             return {}
@@ -103,7 +103,7 @@ def contrastive(
     `attributes` the positive anchor is that of (class, attribute); negatives are plain names. A valid voxel without a
     negative has negative part 0. Raises InputError when the shapes do not fit.
 
-    Source: specification of LGround §4.1.
+    Source: docs/systems/lground.md §4.1.
     """
     features = _float(features)
     plain = _plain(anchors, features)
@@ -139,7 +139,10 @@ def hinge(
     negative_margin: float = 0.6,
     negative_weight: float = 1.0,
 ) -> Hinge:
-    """Return the hinge of two distances per voxel; the mean over negatives is taken before (specification §4.1)."""
+    """Return the hinge of two distances per voxel; the mean over negatives is taken before.
+
+    Source: docs/systems/lground.md §4.1.
+    """
     positive = F.relu(near - positive_margin)
     negative = F.relu(negative_margin - far)
     return Hinge(positive, negative, positive + negative_weight * negative, valid)
@@ -180,7 +183,7 @@ def anchor_mse(features: Tensor, anchors: Tensor, labels: Tensor) -> Tensor:
 def norm_penalty(features: Tensor) -> Tensor:
     """Return 0.2·m/m.detach() with m the mean of (‖f‖ - 1)²: the value is always 0.2, the gradient scaled to it.
 
-    0 when there is no voxel or every norm is 1 already. Source: `normalize_features`, specification §4.1.
+    0 when there is no voxel or every norm is 1 already. Source: `normalize_features`, docs/systems/lground.md §4.1.
     """
     features = _float(features)
     if len(features) == 0:
@@ -261,8 +264,8 @@ def voxel_contrast(
 ) -> Hinge:
     """Return the hinge of each voxel against features of other voxels, which get no gradient (`supcon`).
 
-    The specification (§4.2) names positives, negatives and their weighting only; one positive, `count` negatives and
-    the hinge of the anchor loss are our reading of it.
+    The description (docs/systems/lground.md §4.2) names positives, negatives and their weighting only; one positive,
+    `count` negatives and the hinge of the anchor loss are our reading of it.
     """
     features = _float(features)
     labels = check_labels(labels, len(features), classes)

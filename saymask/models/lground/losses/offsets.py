@@ -1,4 +1,4 @@
-"""The way from each voxel to the centre of its object: targets and losses (specification of LGround §4.5)."""
+"""The way from each voxel to the centre of its object: targets and losses (docs/systems/lground.md §4.5)."""
 
 import torch
 from torch import Tensor
