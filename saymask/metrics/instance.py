@@ -13,7 +13,7 @@ from numba import njit
 
 from saymask.errors import InputError
 from saymask.metrics.benchmark import SceneMetric, by_name, mean_defined, members
-from saymask.metrics.overlap import Truth, count_overlaps, read_truth
+from saymask.metrics.overlap import TrueInstances, count_overlaps, read_true_instances
 
 # As the benchmark computes them, rounding included: 0.6000000000000001 is what an IoU must exceed.
 THRESHOLDS = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
@@ -82,7 +82,7 @@ class InstanceMetric(SceneMetric[InstanceRecord]):
         index: np.ndarray | None = None,  # int [N]: row of each point in the masks, -1 none
     ) -> None:
         """Count a scene. Raises InputError when sizes do not fit or a score is not finite."""
-        found = read_truth(truth, self._ids)
+        found = read_true_instances(truth, self._ids)
         try:
             counts = count_overlaps(masks, found, index)
         except InputError as error:
@@ -90,7 +90,7 @@ class InstanceMetric(SceneMetric[InstanceRecord]):
         self.update_counts(counts, labels, scores, found, scene_id)
 
     def update_counts(
-        self, counts: np.ndarray, labels: np.ndarray, scores: np.ndarray, truth: Truth, scene_id: str
+        self, counts: np.ndarray, labels: np.ndarray, scores: np.ndarray, truth: TrueInstances, scene_id: str
     ) -> None:
         """Count a scene by the points that masks share with void and true instances (int64 [M, 1 + G])."""
         labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)

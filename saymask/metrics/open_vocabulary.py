@@ -18,7 +18,7 @@ from saymask.errors import InputError
 from saymask.labels.tables import FOLDER
 from saymask.metrics.benchmark import MOST_INSTANCES, by_name, get_benchmark, mean_defined, members
 from saymask.metrics.instance import AP25, AP50, STRICT, InstanceMetric
-from saymask.metrics.overlap import Truth
+from saymask.metrics.overlap import TrueInstances
 
 PROTOCOLS = ("uniseg3d", "scannet200")
 """Every mask has the confidence 1, as published; or its own score."""
@@ -114,7 +114,7 @@ class OpenVocabularyMetric(InstanceMetric):
         super().update(masks, labels, scores, truth, scene_id, index=index)
 
     def update_counts(
-        self, counts: np.ndarray, labels: np.ndarray, scores: np.ndarray, truth: Truth, scene_id: str
+        self, counts: np.ndarray, labels: np.ndarray, scores: np.ndarray, truth: TrueInstances, scene_id: str
     ) -> None:
         """Count a scene by shared points, as `InstanceMetric`; the confidences are those of the protocol."""
         scores = np.asarray(scores, dtype=np.float64)

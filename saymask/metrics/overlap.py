@@ -10,7 +10,7 @@ from saymask.metrics.benchmark import MOST_INSTANCES
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueInstances:
     """The true instances of a scene."""
 
     slots: np.ndarray  # int32 [N]: 1 + row in `ids`, 0 = void (no class that is evaluated)
@@ -23,7 +23,7 @@ class Truth:
         return self.ids // MOST_INSTANCES
 
 
-def read_truth(truth: np.ndarray, class_ids: np.ndarray) -> Truth:
+def read_true_instances(truth: np.ndarray, class_ids: np.ndarray) -> TrueInstances:
     """Number the instances of int [N] values class id * 1000 + instance; what is of no class in `class_ids` is void."""
     truth = np.asarray(truth)
     if truth.ndim != 1 or truth.dtype.kind not in "iu":
@@ -41,10 +41,10 @@ def read_truth(truth: np.ndarray, class_ids: np.ndarray) -> Truth:
     ids = ids[np.isin(ids // MOST_INSTANCES, class_ids)]
     table[ids] = np.arange(1, len(ids) + 1)
     slots = table[truth]
-    return Truth(slots, ids, np.bincount(slots, minlength=len(ids) + 1)[1:])
+    return TrueInstances(slots, ids, np.bincount(slots, minlength=len(ids) + 1)[1:])
 
 
-def count_overlaps(masks: np.ndarray, truth: Truth, index: np.ndarray | None = None) -> np.ndarray:
+def count_overlaps(masks: np.ndarray, truth: TrueInstances, index: np.ndarray | None = None) -> np.ndarray:
     """Return int64 [M, 1 + G]: the points that each mask shares with the void and with each true instance.
 
     masks: bool [M, N] over the points, which may overlap; or, with `index` int [N] (row of each point, -1 none), bits
@@ -86,7 +86,7 @@ def label_iou(
     """
     slots = np.asarray(labels).astype(np.int32) + 1
     sizes = np.bincount(slots, minlength=count + 1)[1:]
-    counts = count_overlaps(masks, Truth(slots, np.arange(count), sizes), index)
+    counts = count_overlaps(masks, TrueInstances(slots, np.arange(count), sizes), index)
     inter = counts[:, 1:]
     union = counts.sum(1)[:, None] + sizes - inter
     return np.divide(inter, union + epsilon, out=np.zeros(inter.shape), where=union > 0)

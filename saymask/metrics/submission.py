@@ -20,7 +20,7 @@ from numba import njit
 from saymask.data.scenes import load_scene, read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.metrics.instance import InstanceMetric
-from saymask.metrics.overlap import Truth, read_truth
+from saymask.metrics.overlap import TrueInstances, read_true_instances
 from saymask.metrics.semantic import SemanticMetric
 from saymask.util.files import check_writable, write_text
 
@@ -174,7 +174,7 @@ def read_list(path: str | Path) -> list[ListedMask]:
     return list(masks.values())
 
 
-def count_listed(masks: Sequence[ListedMask], truth: Truth) -> np.ndarray:
+def count_listed(masks: Sequence[ListedMask], truth: TrueInstances) -> np.ndarray:
     """Return int64 [M, 1 + G]: the points that each mask file shares with the void and the true instances."""
     width = len(truth.ids) + 1
     counts = np.zeros((len(masks), width), np.int64)
@@ -230,7 +230,7 @@ def add_semantic_file(metric: SemanticMetric, path: str | Path, truth: np.ndarra
 def add_instance_file(metric: InstanceMetric, path: str | Path, truth: np.ndarray, scene_id: str) -> None:
     """Count the list of a scene against int [N] values class id * 1000 + instance."""
     masks = read_list(path)
-    found = read_truth(truth, np.array([c.id for c in metric.protocol.things]))
+    found = read_true_instances(truth, np.array([c.id for c in metric.protocol.things]))
     labels = np.array([m.label for m in masks], np.int64)
     scores = np.array([m.score for m in masks], np.float64)
     metric.update_counts(count_listed(masks, found), labels, scores, found, scene_id)

@@ -1,8 +1,7 @@
-"""Which superpoints (or voxels) touch, and the connected parts of a mask over them."""
+"""Connected components of masks over superpoints (or voxels), and the graph of those that touch."""
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csgraph, csr_array
 
 from saymask.sparse import SitePyramid
 
@@ -26,17 +25,17 @@ def touching(
     return csr_array(holds.T @ (near @ holds))
 
 
-def connected_parts(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
+def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
     """Return (int64 [K] rows of the mask bool [S], int32 [K] number of the connected part of each)."""
     rows = np.flatnonzero(bits)
     if not len(rows):
         return rows, np.zeros(0, np.int32)
-    return rows, connected_components(graph[rows][:, rows], directed=False)[1]
+    return rows, csgraph.connected_components(graph[rows][:, rows], directed=False)[1]
 
 
-def best_part(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np.ndarray:
+def best_component(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np.ndarray:
     """Return bool [S]: the connected part of the mask `bits` with the largest sum of `weight` [S]."""
-    rows, part = connected_parts(bits, graph)
+    rows, part = connected_components(bits, graph)
     kept = np.zeros_like(bits)
     if len(rows):
         kept[rows[part == np.bincount(part, weights=weight[rows]).argmax()]] = True

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Places(nn.Module):
+class PositionalEncoding(nn.Module):
     """An encoding of positions for several uses. Ours: neither published network has one.
 
     Sines and cosines of the coordinates, then a linear layer for each use that starts at zero: a decoder with trained

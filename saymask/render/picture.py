@@ -12,7 +12,7 @@ from saymask.masks import Masks
 from saymask.render.legend import Panel, caption
 from saymask.render.palette import HIGHLIGHT, mask_colors, of_benchmark
 from saymask.render.raster import Camera, close_holes, look_at, shade, splat
-from saymask.render.visible_points import Stage, loose
+from saymask.render.visible_points import VisiblePoints, loose
 from saymask.scan import Scan
 from saymask.util.files import atomic_path, check_writable
 
@@ -110,16 +110,16 @@ def _many(masks: Masks) -> bool:
     return masks.labels is not None and len(np.unique(masks.labels)) > MOST_IN_BAR
 
 
-def _stage(scan: Scan, owner: np.ndarray, marks: Marks) -> Stage:
+def _stage(scan: Scan, owner: np.ndarray, marks: Marks) -> VisiblePoints:
     """Return what is drawn of a scan."""
     if not marks.everything:
-        return Stage.of(scan, owner)
+        return VisiblePoints.of(scan, owner)
     # The stage keeps masked points wherever they are; numbered below -1 they are cut like all others.
-    stage = Stage.of(scan, -2 - owner)
+    stage = VisiblePoints.of(scan, -2 - owner)
     return replace(stage, owner=-2 - stage.owner)
 
 
-def _camera(stage: Stage, canvas: tuple[int, int], view: str, marks: Marks) -> Camera:
+def _camera(stage: VisiblePoints, canvas: tuple[int, int], view: str, marks: Marks) -> Camera:
     """Return the camera of a view; `auto` tries eight sides on a small picture and takes the one that shows most."""
     if view == "camera" or (view == "auto" and stage.eye is not None):
         if stage.eye is None:
@@ -148,7 +148,7 @@ def _camera(stage: Stage, canvas: tuple[int, int], view: str, marks: Marks) -> C
     return _frame(stage, canvas, best, 48.0)
 
 
-def _frame(stage: Stage, canvas: tuple[int, int], azimuth: float, elevation: float) -> Camera:
+def _frame(stage: VisiblePoints, canvas: tuple[int, int], azimuth: float, elevation: float) -> Camera:
     """Return the camera on a side of the scan, at the distance where everything fits into the canvas."""
     a, e = np.deg2rad(azimuth), np.deg2rad(elevation)
     back = np.array([np.cos(a) * np.cos(e), np.sin(a) * np.cos(e), np.sin(e)])
@@ -156,7 +156,7 @@ def _frame(stage: Stage, canvas: tuple[int, int], azimuth: float, elevation: flo
     return look_at(some, back, canvas, fill=0.96)
 
 
-def _from_sensor(stage: Stage, canvas: tuple[int, int]) -> Camera:
+def _from_sensor(stage: VisiblePoints, canvas: tuple[int, int]) -> Camera:
     """Return the camera a little above the sensor, looking at the middle of what it saw."""
     assert stage.eye is not None
     some = stage.points[:: max(1, len(stage.points) // 20_000)].astype(np.float64)
@@ -167,7 +167,7 @@ def _from_sensor(stage: Stage, canvas: tuple[int, int]) -> Camera:
 
 
 def _paint(
-    stage: Stage,
+    stage: VisiblePoints,
     camera: Camera,
     canvas: tuple[int, int],
     scale: float,
@@ -188,7 +188,7 @@ def _paint(
     return np.where(index >= 0, rows.astype(np.int32)[index], np.int32(-1)), depth
 
 
-def _near_wall(stage: Stage, camera: Camera, marks: Marks) -> np.ndarray:
+def _near_wall(stage: VisiblePoints, camera: Camera, marks: Marks) -> np.ndarray:
     """Return which points belong to walls between the camera and the room, bool [n]; masked points never do
     unless everything is masked.
 
@@ -201,7 +201,7 @@ def _near_wall(stage: Stage, camera: Camera, marks: Marks) -> np.ndarray:
     return near if marks.everything else near & (stage.owner < 0)
 
 
-def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
+def _shade(stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
     """Return the picture uint8 [h, w, 3]: drawn at twice the size, lit, outlined, and brought down."""
     index, depth = _paint(stage, camera, canvas, 2.0, marks)
     close_holes(index, depth, _reach(stage, camera))
@@ -226,7 +226,7 @@ def _shade(stage: Stage, camera: Camera, canvas: tuple[int, int], marks: Marks) 
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w]
 
 
-def _reach(stage: Stage, camera: Camera) -> int:
+def _reach(stage: VisiblePoints, camera: Camera) -> int:
     """Return how many pixels a hole between neighbouring points may be wide."""
     far = float(np.median((camera.eye - stage.points[:: max(1, len(stage.points) // 1000)]) @ camera.back))
     return int(np.clip(2.0 * 1.6 * np.quantile(stage.radius, 0.9) * camera.focal / max(far, 0.1), 5, 24))
@@ -244,7 +244,7 @@ def _borders(picture: np.ndarray, owner: np.ndarray) -> None:
 
 
 def _outline(
-    stage: Stage, camera: Camera, canvas: tuple[int, int], picture: np.ndarray, index: np.ndarray, marks: Marks
+    stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], picture: np.ndarray, index: np.ndarray, marks: Marks
 ) -> None:
     """Draw a line round every mask and let its hidden parts shine through, in place."""
     owner = np.where(index >= 0, stage.owner[index], -1)
@@ -278,7 +278,9 @@ def _outline(
         line[free & (away <= 3.5)] = marks.colors[i] * 0.55
 
 
-def _inset(image: Image.Image, stage: Stage, camera: Camera, canvas: tuple[int, int], bar: int, marks: Marks) -> None:
+def _inset(
+    image: Image.Image, stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], bar: int, marks: Marks
+) -> None:
     """Show small masks again, enlarged, in the emptiest corner."""
     chosen = stage.points[stage.owner >= 0].astype(np.float64)
     x, y = camera.project(chosen, canvas)

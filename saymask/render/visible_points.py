@@ -10,7 +10,7 @@ from saymask.scan import Scan
 
 
 @dataclass(frozen=True)
-class Stage:
+class VisiblePoints:
     """The points that are drawn, and what the camera needs to know about them."""
 
     points: np.ndarray  # float32 [n, 3]
@@ -22,7 +22,7 @@ class Stage:
     eye: np.ndarray | None  # float64 [3]: where the sensor stood, for a single view
 
     @classmethod
-    def of(cls, scan: Scan, owner: np.ndarray) -> "Stage":
+    def of(cls, scan: Scan, owner: np.ndarray) -> "VisiblePoints":
         """Choose the points of a scan to draw: no ceiling, no stray points, walls cut at 2.1 m over the floor."""
         points = scan.points
         eye = _sensor(scan)
@@ -41,9 +41,9 @@ class Stage:
         plan = None if eye is not None else Plan.of(chosen, normals)
         return cls(chosen, scan.colors[rows], normals, owner[rows], spacing, plan, eye)
 
-    def part(self, rows: np.ndarray) -> "Stage":
+    def part(self, rows: np.ndarray) -> "VisiblePoints":
         """Return some of the points."""
-        return Stage(
+        return VisiblePoints(
             self.points[rows], self.colors[rows], self.normals[rows], self.owner[rows], self.radius[rows],
             None if self.plan is None else self.plan.part(rows), self.eye,
         )  # fmt: skip

@@ -116,8 +116,8 @@ class NearestPoint:
                 # Rounded up: what is too far must not read as if it were not.
                 distance = f"{math.ceil(away * 100) / 100:,.2f}" if away < _FAR_OUTSIDE else f"{away:.3g}"
                 raise InputError(
-                    f"click {said(place)}: expected a place on the scan, got one {distance} m away from its nearest "
-                    f"point {said(point)}, {FARTHEST} m at most; {self._hint(place)}"
+                    f"click {shown(place)}: expected a place on the scan, got one {distance} m away from its nearest "
+                    f"point {shown(point)}, {FARTHEST} m at most; {self._hint(place)}"
                 )
         return nearest
 
@@ -139,10 +139,10 @@ class NearestPoint:
             return frame
         moved = source.transform[:3, :3] @ place + source.transform[:3, 3]
         distance, _ = self._grown().query(moved)
-        return frame + (f" (in the file's frame it would be {said(moved)} there)" if distance <= FARTHEST else "")
+        return frame + (f" (in the file's frame it would be {shown(moved)} there)" if distance <= FARTHEST else "")
 
 
-def said(place: np.ndarray) -> str:
+def shown(place: np.ndarray) -> str:
     """Return a place as messages show it, to the centimetre."""
     return "(" + ", ".join(f"{v:.2f}" if abs(v) < _FAR_OUTSIDE else f"{v:.3g}" for v in place) + ")"
 

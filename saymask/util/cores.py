@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def share(processes: int) -> int:
+def threads_each(processes: int) -> int:
     """Return how many threads each of `processes` gets; OMP_NUM_THREADS has the last word."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(os.environ.get("OMP_NUM_THREADS") or cores // processes))
@@ -18,8 +18,8 @@ def limit_threads(processes: int) -> None:
     """Give torch and the compiled kernels of this process their share of the cores when `processes` of them work."""
     import torch
 
-    set_threads(share(processes))
-    torch.set_num_threads(share(processes))
+    set_threads(threads_each(processes))
+    torch.set_num_threads(threads_each(processes))
 
 
 def set_threads(count: int) -> None:
@@ -71,7 +71,7 @@ def environment_for(processes: int) -> Iterator[None]:
     cores from each other and become many times slower. Both settings are read when a library is loaded, so they must
     be there before the process is. Only start processes inside the block: this process keeps its own pools.
     """
-    count = str(share(processes))
+    count = str(threads_each(processes))
     wanted = {
         "OMP_NUM_THREADS": count,
         "NUMBA_NUM_THREADS": count,

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.metrics.overlap import count_overlaps, label_iou, read_truth
+from saymask.metrics.overlap import count_overlaps, label_iou, read_true_instances
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 70), st.integers(0, 20), st.integers(0, 6))
 def test_overlaps(seed, points, superpoints, masks):
     rng = np.random.default_rng(seed)
-    truth = read_truth(rng.choice([4001, 4002, 5000, 1003, 0, -7, 10**12], points), np.array([4, 5]))
+    truth = read_true_instances(rng.choice([4001, 4002, 5000, 1003, 0, -7, 10**12], points), np.array([4, 5]))
     np.testing.assert_array_equal(np.unique(truth.ids), truth.ids)
     bits = rng.random((masks, superpoints)) < 0.4
     index = rng.integers(-1, superpoints, points) if superpoints else np.full(points, -1)

@@ -10,7 +10,7 @@ from saymask.data.scenes import save_scene, scene_path
 from saymask.errors import InputError
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.instance import InstanceMetric
-from saymask.metrics.overlap import count_overlaps, read_truth
+from saymask.metrics.overlap import count_overlaps, read_true_instances
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import (
     ListedMask,
@@ -140,7 +140,7 @@ def test_lines_that_are_no_number_are_named(tmp_path, line):
 def test_mask_files_of_any_form_are_counted(tmp_path_factory, seed, points, end, inside):
     folder = tmp_path_factory.getbasetemp()
     rng = np.random.default_rng(seed)
-    truth = read_truth(rng.choice([4001, 5001, 0], points), np.array([4, 5]))
+    truth = read_true_instances(rng.choice([4001, 5001, 0], points), np.array([4, 5]))
     masks = rng.random((3, points)) < np.array([[0.1], [0.5], [0.95]])
     listed = []
     for number, mask in enumerate(masks):

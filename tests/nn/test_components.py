@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from saymask.nn.components import best_part, connected_parts, touching
+from saymask.nn.components import best_component, connected_components, touching
 from saymask.sparse import build_sites
 
 
@@ -17,18 +17,18 @@ def chain(n: int) -> csr_array:
 
 def test_parts_of_a_chain():
     bits = np.array([1, 1, 0, 1, 1, 1, 0, 1], bool)
-    rows, part = connected_parts(bits, chain(8))
+    rows, part = connected_components(bits, chain(8))
     assert rows.tolist() == [0, 1, 3, 4, 5, 7]
     assert part.tolist() == [0, 0, 1, 1, 1, 2]
-    assert best_part(bits, np.ones(8), chain(8)).tolist() == [False, False, False, True, True, True, False, False]
+    assert best_component(bits, np.ones(8), chain(8)).tolist() == [False, False, False, True, True, True, False, False]
     heavy = np.array([9, 9, 1, 1, 1, 1, 1, 1.0])
-    assert np.flatnonzero(best_part(bits, heavy, chain(8))).tolist() == [0, 1]
+    assert np.flatnonzero(best_component(bits, heavy, chain(8))).tolist() == [0, 1]
 
 
 def test_an_empty_mask_has_no_part():
-    rows, part = connected_parts(np.zeros(4, bool), chain(4))
+    rows, part = connected_components(np.zeros(4, bool), chain(4))
     assert len(rows) == len(part) == 0
-    assert not best_part(np.zeros(4, bool), np.ones(4), chain(4)).any()
+    assert not best_component(np.zeros(4, bool), np.ones(4), chain(4)).any()
 
 
 @settings(max_examples=30, deadline=None)

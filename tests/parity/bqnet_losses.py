@@ -13,7 +13,7 @@ from saymask.models.bqnet.alignment import hard_triplet
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.losses import dice, focal, indicator_sum, iou, losses, stage_terms
 from saymask.models.bqnet.matching import match, targets
-from saymask.models.bqnet.outputs import NO_INSTANCE, Outputs, Stage, Truth
+from saymask.models.bqnet.outputs import NO_INSTANCE, LayerOutputs, Outputs, Truth
 from tests.parity import Check, case
 
 TERMS = {
@@ -80,7 +80,7 @@ def truth_and_outputs(golden: dict[str, Any]) -> tuple[Truth, Outputs]:
         return (value.squeeze(-1) if name.endswith("scores") and value.ndim == 3 else value).requires_grad_()
 
     stages = tuple(
-        Stage(**{mine: leaf(f"out{j}.{theirs}") for theirs, mine in HEADS.items()})
+        LayerOutputs(**{mine: leaf(f"out{j}.{theirs}") for theirs, mine in HEADS.items()})
         for j in numbers(golden, r"out(\d+)\.masks")
     )
     chosen = torch.from_numpy(golden["sample_inds"]).long()

@@ -64,7 +64,7 @@ def _intermediates(data: dict[str, Any], net: Res16UNet, feats: Tensor, pyramid:
 def _outputs(
     data: dict[str, Any], net: Res16UNet, feats: Tensor, pyramid: SitePyramid, names: dict[str, str]
 ) -> Iterator[Check]:
-    """Compare every output on the fused path and on the readable twin; names: golden name → field."""
+    """Compare every output on the fused path and on the readable reference; names: golden name → field."""
     back = pyramid.inverse
     for path in ("fused", "twin"):
         with torch.no_grad(), use_backend("auto" if path == "fused" else "torch"):

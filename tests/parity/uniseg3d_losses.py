@@ -11,7 +11,7 @@ from torch import Tensor
 from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import match_stage
-from saymask.models.uniseg3d.outputs import Outputs, Stage, Truth
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
 from tests.parity import Check, case
 
 TERMS = {
@@ -63,14 +63,14 @@ def scene(golden: dict[str, Any], b: int, leaves: dict[str, Tensor]) -> tuple[Ou
             return leaves[name]
         return torch.zeros(0, *shape, requires_grad=True)
 
-    def kind(prefix: str, i: int, embeddings: Tensor) -> Stage:
+    def kind(prefix: str, i: int, embeddings: Tensor) -> LayerOutputs:
         name = f"{prefix}stage{i}"
         predicted = leaf(f"{name}_iou_{b}", 1).squeeze(1) if not prefix else None
-        return Stage(
+        return LayerOutputs(
             leaf(f"{name}_cls_{b}", THINGS + 1), leaf(f"{name}_masks_{b}", masks.shape[1]), embeddings, predicted
         )
 
-    def kinds(prefix: str) -> tuple[Stage, ...]:
+    def kinds(prefix: str) -> tuple[LayerOutputs, ...]:
         # the file holds the embeddings of the last stage only, and none of the superpoint queries: no loss uses others
         last = leaf(f"{prefix}contras_{b}", WIDTH) if prefix else torch.zeros(len(truth.queries), WIDTH)
         return tuple(kind(prefix, i, last) for i in stages)

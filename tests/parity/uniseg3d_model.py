@@ -112,7 +112,7 @@ def predict(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield near("dec_sem", final.semantic, data["dec_sem"][:size])  # rows of prompts are never computed here
     yield near("pred_iou", final.objects[-1].iou, data["pred_iou"][:, 0])
     # The two passes of inference.
-    heard = scan.said()
+    heard = scan.superpoint_outputs()
     yield near("dec_cls (superpoints alone)", heard.stage.classes, data["dec_cls"][:size])
     yield near("dec_masks (superpoints alone)", heard.stage.masks, data["dec_masks"][:size])
     yield near("dec_sem (superpoints alone)", heard.semantic, data["dec_sem"][:size])
@@ -127,7 +127,7 @@ def _whole(data: dict[str, Any], model: UniSeg3D, encoded: Encoded) -> Iterator[
     index, scan = encoded.only().index, encoded.only()
     yield Check("sem_map", model.semantic(encoded).classes[index], data["sem_map"])
     things = model.instances(encoded)
-    stage = scan.said().stage
+    stage = scan.superpoint_outputs().stage
     found = instances(stage.classes, stage.masks, scan.counts, model.config)
     masks = found.masks.numpy()[:, index]
     yield Check("inst_labels", things.classes - 2, data["inst_labels"])

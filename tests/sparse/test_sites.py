@@ -18,10 +18,10 @@ from tests.sparse.helpers import site_sets, some_sites
 def test_backends_build_the_same_pyramid(coords):
     fast = build_sites(coords, 4).build_maps()
     with use_backend("torch"):
-        twin = build_sites(coords, 4).build_maps()
+        reference = build_sites(coords, 4).build_maps()
     assert torch.equal(coords[fast.order], fast.levels[0].coords)
     assert torch.equal(fast.levels[0].coords[fast.inverse], coords)
-    for a, b in zip(fast.levels, twin.levels):
+    for a, b in zip(fast.levels, reference.levels):
         assert torch.equal(a.keys, b.keys)
         pairs = [(a.kernel_map(), b.kernel_map())]
         if a.parent is not None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saymask.sparse import build_sites, subm_conv
-from saymask.sparse.backends.cpu.threads import share
+from saymask.sparse.backends.cpu.threads import split_work
 from tests.sparse.helpers import some_sites
 
 
@@ -17,7 +17,7 @@ def test_every_item_once(threads, count):
     done: list[int] = []
     try:
         torch.set_num_threads(threads)
-        share(count, lambda first, last: done.extend(range(first, last)))
+        split_work(count, lambda first, last: done.extend(range(first, last)))
     finally:
         torch.set_num_threads(before)
     assert sorted(done) == list(range(count))
@@ -31,7 +31,7 @@ def test_errors_come_through():
     try:
         torch.set_num_threads(2)
         with pytest.raises(RuntimeError, match="no"):
-            share(10, fail)
+            split_work(10, fail)
     finally:
         torch.set_num_threads(before)
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from saymask.util.cores import environment_for, share
+from saymask.util.cores import environment_for, threads_each
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_share(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert share(10_000) == 1
+    assert threads_each(10_000) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert share(2) == 3
+    assert threads_each(2) == 3
 
 
 def test_environment_is_put_back(monkeypatch):

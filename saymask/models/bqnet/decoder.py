@@ -13,11 +13,11 @@ from saymask.models.bqnet.attention import CrossAttention, GatedSelfAttention, S
 from saymask.models.bqnet.cfnet_modules import Focus, foreground_belief
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.heads import Heads, blocked_by
-from saymask.models.bqnet.outputs import Outputs, Stage
+from saymask.models.bqnet.outputs import LayerOutputs, Outputs
 from saymask.models.bqnet.query_selection import QuerySelection, choose, per_sentence
 from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
 from saymask.nn.folded_attention import narrowed
-from saymask.nn.positional_encoding import Places
+from saymask.nn.positional_encoding import PositionalEncoding
 
 
 class ScanInput(nn.Module):
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         self.text_input = nn.Sequential(nn.Linear(config.text_width, width), nn.LayerNorm(width))
         self.scan_input = ScanInput(config)
         self.mask_features = mlp(config.widths[0], width, width)
-        self.places = Places(width, "scan", "mask") if config.position_encoding else None
+        self.places = PositionalEncoding(width, "scan", "mask") if config.position_encoding else None
         self.seed_context = GatedSelfAttention(width, config.heads)
         self.selection = QuerySelection(width)
         self.query_input = mlp(width, width, width, width)
@@ -169,7 +169,7 @@ class Decoder(nn.Module):
         text_bias = forbidding(~text_mask)[:, None]
         scan_bias = None if pad is None else forbidding(pad)[:, None]
 
-        stages: list[Stage] = []
+        stages: list[LayerOutputs] = []
         state = State(queries, text, narrowed(scan))
         for index in range(len(self.layers) + 1):
             layer = self.layers[index] if index < len(self.layers) else None

@@ -5,7 +5,7 @@ Source: docs/systems/bqnet.md §3.4.
 
 from torch import Tensor, nn
 
-from saymask.models.bqnet.outputs import Stage
+from saymask.models.bqnet.outputs import LayerOutputs
 from saymask.nn.blocks import full_precision, mlp, unit
 
 
@@ -29,9 +29,9 @@ class Heads(nn.Module):
         """Return float32 logits [U, Q, 2] of raw queries; index 1 = "is a target"."""
         return full_precision(self.indicator(queries))
 
-    def stage(self, queries: Tensor, normed: Tensor, masks: Tensor, text: Tensor) -> Stage:
+    def stage(self, queries: Tensor, normed: Tensor, masks: Tensor, text: Tensor) -> LayerOutputs:
         """Return the answers of all heads for queries [U, Q, D] and text [U, L, D]."""
-        return Stage(
+        return LayerOutputs(
             masks=masks,
             scores=full_precision(self.score(normed)[..., 0]),
             indicators=self.indicators(queries),

@@ -26,7 +26,7 @@ from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.losses import losses
 from saymask.models.bqnet.outputs import Outputs
 from saymask.models.bqnet.postprocess import separate_objects, split_objects
-from saymask.nn.components import best_part, touching
+from saymask.nn.components import best_component, touching
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid
@@ -172,7 +172,7 @@ class BQNet(Model):
         if self.config.connected_objects:
             logits = logits - float(np.log(self.config.one_threshold / (1 - self.config.one_threshold)))
             weight = encoded.weight(scan) * expit(masks[surest])
-            outside = (logits > 0) & ~best_part(logits > 0, weight, encoded.touching(scan))
+            outside = (logits > 0) & ~best_component(logits > 0, weight, encoded.touching(scan))
             logits = np.where(outside, -logits, logits)
         index = encoded.batch.scans.index[scan]
         return Prediction(torch.from_numpy(logits[None]), torch.from_numpy(score[None]), index, float(score))

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from saymask.text.token_maps import Span, Spans
 
-__all__ = ["NO_INSTANCE", "Outputs", "Span", "Spans", "Stage", "Truth"]
+__all__ = ["NO_INSTANCE", "LayerOutputs", "Outputs", "Span", "Spans", "Truth"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class LayerOutputs:
     """The heads' answers for the queries as they are before the first layer or after one.
 
     Source: docs/systems/bqnet.md §3.4.
@@ -30,14 +30,14 @@ class Outputs:
     Source: docs/systems/bqnet.md §3.4.
     """
 
-    stages: tuple[Stage, ...]  # layers + 1; the last is the answer
+    stages: tuple[LayerOutputs, ...]  # layers + 1; the last is the answer
     chosen: Tensor  # int64 [U, Q]: seed of each query
     seed_scores: Tensor  # float [U, F]: text-driven score of each seed (`ref_scores`)
     padding: Tensor  # bool [U, S]: True = not a superpoint of the sentence's scan
     positions: Tensor  # float [U, Q, 3]: query positions after the last layer, metres
 
     @property
-    def final(self) -> Stage:
+    def final(self) -> LayerOutputs:
         """The answer of the last layer."""
         return self.stages[-1]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from saymask.nn.components import connected_parts
+from saymask.nn.components import connected_components
 
 OVERLAP = 0.5
 """Queries whose masks share this part of the smaller one mean the same object."""
@@ -75,7 +75,7 @@ def split_objects(
     """
     split, kept = [logits[:0]], [scores[:0]]
     for mask, score in zip(logits, scores, strict=True):
-        rows, part = connected_parts(mask > 0, graph)
+        rows, part = connected_components(mask > 0, graph)
         points = np.bincount(part, weights=weight[rows])
         large = np.flatnonzero((points >= LARGE_SHARE * points.max()) & (points >= LARGE_POINTS))
         if len(large) < 2:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from saymask.models.less.batch import Batch
 from saymask.models.less.config import LessConfig
-from saymask.nn.components import best_part, touching
+from saymask.nn.components import best_component, touching
 from saymask.sparse import SitePyramid
 
 
@@ -33,6 +33,6 @@ def select_rows(logits: Tensor, counts: Tensor, graph: csr_array | None, config:
     if graph is None:
         return shifted
     bits = (shifted > 0).cpu().numpy()
-    other = bits & ~best_part(bits, (logits.sigmoid() * counts).cpu().numpy(), graph)
+    other = bits & ~best_component(bits, (logits.sigmoid() * counts).cpu().numpy(), graph)
     dropped = torch.from_numpy(np.flatnonzero(other)).to(shifted.device)
     return shifted.index_copy(0, dropped, -shifted[dropped])

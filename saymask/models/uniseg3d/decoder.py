@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, blocked_by, inside
-from saymask.models.uniseg3d.outputs import Outputs, Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from saymask.nn.attention import Attention
 from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
 from saymask.nn.folded_attention import narrowed
-from saymask.nn.positional_encoding import Places
+from saymask.nn.positional_encoding import PositionalEncoding
 
 TEXT, CLICK, OBJECT = range(3)
 """Rows of `Decoder.kinds`."""
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
         self.scan_input = nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width), nn.ReLU())
         self.mask_features = mlp(channels, width, width)
         self.query_input = mlp(channels, width, width)
-        self.places = Places(width, "scan", "mask", "query") if config.position_encoding else None
+        self.places = PositionalEncoding(width, "scan", "mask", "query") if config.position_encoding else None
         self.word_input = nn.Sequential(nn.Linear(text_width, width), nn.LayerNorm(width)) if config.words else None
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
         self.heads = Heads(config)
@@ -224,7 +224,7 @@ class Decoder(nn.Module):
         if memory.starts is not None:
             placed = memory.starts[torch.cat([objects, clicks])]
             x = x + F.pad(placed, (0, 0, 0, len(texts))).to(x.dtype)
-        found: list[tuple[Stage, ...]] = []
+        found: list[tuple[LayerOutputs, ...]] = []
         for index in range(len(self.layers) + 1):
             last = index == len(self.layers)
             normed = self.heads.norm(x[0])
@@ -257,12 +257,12 @@ class Decoder(nn.Module):
         tokens = self.word_input(words.tokens.to(self.kinds.weight.dtype))
         return tokens, forbidding(~words.mask)[:, None]
 
-    def _split(self, stage: Stage, normed: Tensor, sizes: list[int]) -> tuple[Stage, ...]:
+    def _split(self, stage: LayerOutputs, normed: Tensor, sizes: list[int]) -> tuple[LayerOutputs, ...]:
         """Return the stage of superpoint queries, of clicks and of texts."""
         assert stage.directions is not None
         values = (stage.classes, stage.masks, stage.embeddings, stage.directions)
         parts = zip(*(value.split(sizes) for value in values))
-        objects, clicks, texts = (Stage(*part[:3], directions=part[3]) for part in parts)
+        objects, clicks, texts = (LayerOutputs(*part[:3], directions=part[3]) for part in parts)
         return replace(objects, iou=self.heads.overlap(normed[: sizes[0]])), clicks, texts
 
     def _check(self, objects: Tensor, clicks: Tensor, texts: Tensor, prototypes: Tensor) -> None:

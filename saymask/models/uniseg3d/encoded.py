@@ -16,7 +16,7 @@ from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.naming import shown_objects
-from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.postprocess import Found, mask_scores
 
 Kept = TypeVar("Kept")
@@ -25,10 +25,10 @@ LARGEST_PASS = 2**26
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class SuperpointOutputs:
     """The last stage of the superpoint queries of one scan with S superpoints."""
 
-    stage: Stage
+    stage: LayerOutputs
     """Of the K queries that can become objects: all of them, unless the scan took several passes."""
     semantic: Tensor  # float32 [S, 21] logits of all superpoints, "none" last
     directions: Tensor  # float32 [S, W] of length 1: the semantics of each superpoint in the space of the texts
@@ -45,7 +45,7 @@ class EncodedScan:
         """int64 [S]: points of each superpoint."""
         self._decoder, self._class_embeddings = decoder, class_embeddings
         self._lock, self._keeping = threading.Lock(), threading.Lock()
-        self._said: Said | None = None
+        self._superpoint_outputs: SuperpointOutputs | None = None
         self._kept: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -63,23 +63,25 @@ class EncodedScan:
 
     def objects(self, config: UniSeg3DConfig) -> Found:
         """Return the `shown_objects` of the scan, which words and sentences are compared with."""
-        said = self.said()
+        said = self.superpoint_outputs()
         with torch.autocast(self.counts.device.type, enabled=False):  # counts of points need the digits of float32
             return self.kept(("objects", config), lambda: shown_objects(said.stage, self.counts, config))
 
     @torch.no_grad()
-    def said(self) -> Said:
+    def superpoint_outputs(self) -> SuperpointOutputs:
         """Return what the superpoint queries say, computed when it is first asked for.
 
         Raises InputError when the answers are not finite.
         """
         with self._lock:
-            if self._said is None:
-                self._said = ask_superpoints(self._decoder, self.memory, self._class_embeddings)
-            return self._said
+            if self._superpoint_outputs is None:
+                self._superpoint_outputs = ask_superpoints(self._decoder, self.memory, self._class_embeddings)
+            return self._superpoint_outputs
 
 
-def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, *, largest: int = LARGEST_PASS) -> Said:
+def ask_superpoints(
+    decoder: Decoder, memory: Memory, class_embeddings: Tensor, *, largest: int = LARGEST_PASS
+) -> SuperpointOutputs:
     """Let every superpoint of a scan be a query; of more than `largest` pairs in several passes.
 
     A pass takes every n-th superpoint, so that its queries lie all over the scan, as the random share does that is
@@ -92,7 +94,7 @@ def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, 
     passes = -(-size * size // largest)
     passes = min(passes, size)
     every = torch.arange(size, device=memory.features.device)
-    best: list[Stage] = []
+    best: list[LayerOutputs] = []
     semantic = torch.empty(0)
     directions = torch.empty(0)
     for start in range(passes):
@@ -107,15 +109,15 @@ def ask_superpoints(decoder: Decoder, memory: Memory, class_embeddings: Tensor, 
         semantic[queries], directions[queries] = outputs.semantic, facing
         # Joined and thinned out after every pass: all masks of all passes would not fit into memory.
         if passes > 1:
-            best = [best_queries(Stage.joined([*best, stage]), decoder.config.top_masks)]
+            best = [best_queries(LayerOutputs.joined([*best, stage]), decoder.config.top_masks)]
         else:
             best = [stage]
     if not bool(semantic.isfinite().all()):
         raise InputError("expected finite answers, got NaN or infinity; is the model trained?")
-    return Said(best[0], semantic, directions)
+    return SuperpointOutputs(best[0], semantic, directions)
 
 
-def best_queries(stage: Stage, count: int) -> Stage:
+def best_queries(stage: LayerOutputs, count: int) -> LayerOutputs:
     """Return the queries that are among the best `count` by class, by class and predicted IoU, or by mask and IoU."""
     assert stage.iou is not None
     likely = wide(stage.classes).softmax(1)[:, :THINGS].amax(1)

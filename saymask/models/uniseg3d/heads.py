@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.models.uniseg3d.config import STUFF, UniSeg3DConfig
-from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.nn.blocks import full_precision, mlp, unit
 
 
@@ -42,11 +42,11 @@ class Heads(nn.Module):
         """Return float32 logits [Q, S] of normed queries [Q, D] over mask features [S, D]."""
         return full_precision(normed @ features.T)
 
-    def stage(self, normed: Tensor, masks: Tensor, pooled: Tensor, prototypes: Tensor) -> Stage:
+    def stage(self, normed: Tensor, masks: Tensor, pooled: Tensor, prototypes: Tensor) -> LayerOutputs:
         """Return the answers for Q queries without predicted IoU; `prototypes` are the class embeddings [20, K, W]."""
         directions = self.things(normed, pooled)
         classes = class_logits(directions, prototypes[STUFF:], self.scale)
-        return Stage(classes, masks, full_precision(normed), directions=directions)
+        return LayerOutputs(classes, masks, full_precision(normed), directions=directions)
 
     def semantics(self, normed: Tensor, pooled: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
         """Return float32 logits [Q, 21] over all classes, "none" last, and the directions [Q, W] they come from."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.matching import Pairs, match_stage, wide
-from saymask.models.uniseg3d.outputs import Outputs, Stage, Truth
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
 from saymask.models.uniseg3d.vocabulary import name_logits
 
 OFFICIAL_DICE = 4.0
@@ -25,7 +25,7 @@ DISTILLED = 0.1
 LARGEST_SCALE = 100.0
 """Bound of the exponential contrastive scale, as in CLIP."""
 Scene = tuple[Outputs, Truth]
-Prompts = list[tuple[tuple[Stage, ...], Tensor, Tensor]]
+Prompts = list[tuple[tuple[LayerOutputs, ...], Tensor, Tensor]]
 """Per scene the stages, labels int64 [P] and masks bool [P, S] of its clicks or sentences."""
 Matches = list[list[tuple[Pairs, Pairs]]]
 """Per scene and stage the pairs of instances and of novel objects."""
@@ -87,7 +87,7 @@ def losses(
 def _exact(outputs: Outputs) -> Outputs:
     """Return half precision as float32, all but the masks: few of their rows are needed, and those are widened then."""
 
-    def stages(values: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def stages(values: tuple[LayerOutputs, ...]) -> tuple[LayerOutputs, ...]:
         return tuple(
             replace(
                 s, classes=wide(s.classes), embeddings=wide(s.embeddings), iou=None if s.iou is None else wide(s.iou)
@@ -185,7 +185,7 @@ def _iou_term(scenes: list[Scene], pairs: Matches) -> Tensor:
             if stage.iou is None:
                 raise InputError(
                     "expected a predicted IoU in every stage of the superpoint queries, got None; "
-                    "give Stage.iou, one number per query"
+                    "give LayerOutputs.iou, one number per query"
                 )
             query = torch.cat([p.queries for p in found])
             target = t.masks[torch.cat([p.objects for p in found])]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.outputs import Stage, Truth
+from saymask.models.uniseg3d.outputs import LayerOutputs, Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ def match(costs: Tensor, inside: Tensor) -> Pairs:
     return Pairs(query, thing)
 
 
-def match_stage(stage: Stage, truth: Truth, config: UniSeg3DConfig) -> tuple[Pairs, Pairs]:
+def match_stage(stage: LayerOutputs, truth: Truth, config: UniSeg3DConfig) -> tuple[Pairs, Pairs]:
     """Return the pairs of (instances, novel objects) of a stage of one scene's superpoint queries; no gradient.
 
     Instances cost -probability of their class, cross-entropy and dice, weighted as in the losses; novel objects cost

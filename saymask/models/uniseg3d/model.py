@@ -30,10 +30,10 @@ from saymask.models.uniseg3d.encoded import EncodedScan, class_objects, own_clas
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.meant import answer
 from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
-from saymask.models.uniseg3d.outputs import Outputs, Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch
+from saymask.models.uniseg3d.referred import answer
 from saymask.models.uniseg3d.vocabulary import (
     LABEL_SET,
     closeness,
@@ -222,8 +222,8 @@ class UniSeg3D(Model):
     ) -> list[Prediction]:
         """Return one Prediction per sentence, with one mask as published, which may be empty.
 
-        With `config.any_number` the masks are those of the scan's objects that the sentence means (`meant`): one where
-        `count` is "one", else one for each, and none where the sentence means nothing. A batch of one scan takes any
+        With `config.any_number` the masks are those of the objects that the sentence means (`referred.py`): one where
+        `count` is "one", else one for each, and none where it means nothing. A batch of one scan takes any
         number of sentences, a batch of several exactly one per scan. The score is the mean probability inside the mask
         times that of showing any class. Source: docs/systems/uniseg3d.md §6.4.
         """
@@ -267,7 +267,7 @@ class UniSeg3D(Model):
         stage = self._clicked(encoded.only(), points)
         return wide(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
 
-    def _clicked(self, scan: EncodedScan, points: np.ndarray) -> Stage:
+    def _clicked(self, scan: EncodedScan, points: np.ndarray) -> LayerOutputs:
         """Return the last stage of the clicks on points int64 [K]; those on one superpoint are the same click."""
         superpoints, back = np.unique(scan.index[np.asarray(points, np.int64)], return_inverse=True)
         clicks = torch.from_numpy(superpoints).to(self.device)
@@ -276,9 +276,9 @@ class UniSeg3D(Model):
             for part in clicks.split(PROMPTS_AT_ONCE)
         ]
         rows = torch.from_numpy(back.reshape(-1)).to(self.device)
-        return Stage.joined(stages).take(rows)
+        return LayerOutputs.joined(stages).take(rows)
 
-    def _masks(self, scan: EncodedScan, stage: Stage) -> tuple[Tensor, Tensor]:
+    def _masks(self, scan: EncodedScan, stage: LayerOutputs) -> tuple[Tensor, Tensor]:
         """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""
         threshold, masks = self.config.mask_threshold, wide(stage.masks)
         logits = masks - math.log(threshold / (1 - threshold))
@@ -297,7 +297,7 @@ class UniSeg3D(Model):
         Source: docs/systems/uniseg3d.md §6.2.
         """
         scan = encoded.only()
-        said = scan.said()
+        said = scan.superpoint_outputs()
         if classes is None or classes == BENCHMARK:
             names, ids = own_classes()
             logits = said.semantic[:, :CLASSES]
@@ -324,7 +324,7 @@ class UniSeg3D(Model):
     def instances(self, encoded: Encoded) -> Objects:
         """Return the things, best score first (docs/systems/uniseg3d.md §6.1)."""
         scan, config = encoded.only(), self.config
-        stage = scan.said().stage
+        stage = scan.superpoint_outputs().stage
         found = instances(stage.classes, stage.masks, scan.counts, config, threshold=config.instance_threshold)
         assert found.labels is not None
         return class_objects(scan, found.masks, found.scores, found.labels + STUFF)
@@ -338,7 +338,7 @@ class UniSeg3D(Model):
         Source: docs/systems/uniseg3d.md §6.3.
         """
         scan, config = encoded.only(), self.config
-        said = scan.said()
+        said = scan.superpoint_outputs()
         stage = said.stage
         things = instances(
             stage.classes, stage.masks, scan.counts, config, iou=stage.iou, threshold=config.panoptic_threshold
@@ -359,7 +359,7 @@ class UniSeg3D(Model):
     def proposals(self, encoded: Encoded) -> Objects:
         """Return the unnamed masks of a scan, which overlap (docs/systems/uniseg3d.md §6.5)."""
         scan = encoded.only()
-        stage = scan.said().stage
+        stage = scan.superpoint_outputs().stage
         assert stage.iou is not None
         found = class_agnostic(stage.masks, stage.iou, self.config)
         score = found.scores.clamp(0, 1).float().cpu().numpy()
@@ -373,7 +373,7 @@ class UniSeg3D(Model):
         `naming` says how they are named.
         """
         scan, config = encoded.only(), self.config
-        said, texts, known = scan.said(), self._named(names), self.known_classes()
+        said, texts, known = scan.superpoint_outputs(), self._named(names), self.known_classes()
         level = config.find_threshold if threshold is None else threshold
         with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
             objects = scan.objects(config)
@@ -402,6 +402,6 @@ class UniSeg3D(Model):
         )
 
 
-def _something(stage: Stage) -> Tensor:
+def _something(stage: LayerOutputs) -> Tensor:
     """Return the probability [Q] that each query shows any class."""
     return 1 - wide(stage.classes).softmax(1)[:, THINGS]

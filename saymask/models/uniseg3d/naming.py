@@ -13,7 +13,7 @@ from torch import Tensor
 
 from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, class_logits, inside
-from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.postprocess import Found, class_agnostic, points
 
 SAME_OBJECT = 0.5
@@ -33,7 +33,7 @@ class Candidates:
 
 def candidates(
     found: Found,  # the scan's `shown_objects`
-    stage: Stage,  # of the superpoint queries that they come from
+    stage: LayerOutputs,  # of the superpoint queries that they come from
     features: Tensor,  # float [S, D] mask features
     semantic: Tensor,  # float [S, 21] logits
     counts: Tensor,  # int64 [S] points of each superpoint
@@ -57,7 +57,7 @@ def candidates(
     return Candidates(*(torch.cat(column) for column in zip(*shown)))
 
 
-def shown_objects(stage: Stage, counts: Tensor, config: UniSeg3DConfig) -> Found:
+def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -> Found:
     """Return the confident masks of a scan, the best first; of those that show the same object the most confident.
 
     An object has more than `config.fewest_points` points.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class LayerOutputs:
     """The head's outputs for a kind of queries after a layer (stage 0: before the first)."""
 
     classes: Tensor  # float [Q, 19] logits of the thing classes, "no object" last
@@ -18,26 +18,26 @@ class Stage:
     iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
     directions: Tensor | None = None  # float [Q, W] of length 1: what a query shows, in the space of the texts
 
-    def take(self, rows: Tensor) -> "Stage":
+    def take(self, rows: Tensor) -> "LayerOutputs":
         """Return the queries `rows`, int64 [q]."""
         there = {name: value[rows] for name, value in vars(self).items() if value is not None}
-        return Stage(**there)
+        return LayerOutputs(**there)
 
     @staticmethod
-    def joined(stages: "Sequence[Stage]") -> "Stage":
+    def joined(stages: "Sequence[LayerOutputs]") -> "LayerOutputs":
         """Return the queries of all `stages`, one after the other; what the first one lacks is left out."""
         there = [name for name, value in vars(stages[0]).items() if value is not None]
-        return Stage(**{name: torch.cat([getattr(s, name) for s in stages]) for name in there})
+        return LayerOutputs(**{name: torch.cat([getattr(s, name) for s in stages]) for name in there})
 
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
     """All stages of one scene, for its three kinds of queries."""
 
-    objects: tuple[Stage, ...]
+    objects: tuple[LayerOutputs, ...]
     """Superpoint queries, stages 0..layers."""
-    clicks: tuple[Stage, ...]
-    texts: tuple[Stage, ...]
+    clicks: tuple[LayerOutputs, ...]
+    texts: tuple[LayerOutputs, ...]
     semantic: Tensor  # float [Q, 21] of the superpoint queries, last stage; "none" last
     directions: Tensor | None = None  # float [Q, W] of length 1: the same in the space of the texts
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.encoded import Said
+from saymask.models.uniseg3d.encoded import SuperpointOutputs
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.postprocess import Found, points
 from saymask.text.relevance import rise
@@ -70,7 +70,7 @@ def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
 
 def named_parts(
     found: Found,  # the scan's `naming.shown_objects`
-    said: Said,
+    said: SuperpointOutputs,
     counts: Tensor,  # int64 [S] points of each superpoint
     vocabulary: Tensor,  # float32 [V, W]
     config: UniSeg3DConfig,

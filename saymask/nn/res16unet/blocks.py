@@ -52,7 +52,7 @@ class BasicBlock(nn.Module):
         return relu(y) if self.relu else y
 
 
-class Stage(nn.Module):
+class LevelBlocks(nn.Module):
     """A 2³ convolution to the next level, coarser or finer, and the residual blocks there."""
 
     def __init__(

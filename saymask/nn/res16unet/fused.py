@@ -1,7 +1,7 @@
 """Inference of `Res16UNet` on the CPU: norms, activations and residual sums inside the convolutions.
 
-A BatchNorm after which nothing is added becomes the convolution's ending; one before a residual sum goes into the
-weights (scale) and the ending (shift). Activations are float32, or bfloat16 between float32 sums and residuals.
+A BatchNorm after which nothing is added becomes the convolution's epilogue; one before a residual sum goes into the
+weights (scale) and the epilogue (shift). Activations are float32, or bfloat16 between float32 sums and residuals.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saymask.nn.res16unet.blocks import BasicBlock, Stage
+from saymask.nn.res16unet.blocks import BasicBlock, LevelBlocks
 from saymask.nn.res16unet.plan import Res16Plan
 from saymask.sparse.backends.select import backend_name, cpu_has_bf16
 from saymask.sparse.kernel_map import KernelMap
@@ -34,12 +34,12 @@ class Layers(Protocol):
         ...
 
     @property
-    def encoder_stages(self) -> list[Stage]:
+    def encoder_stages(self) -> list[LevelBlocks]:
         """The stages on the way down, finest first."""
         ...
 
     @property
-    def decoder_stages(self) -> list[Stage]:
+    def decoder_stages(self) -> list[LevelBlocks]:
         """The stages on the way up, coarsest first."""
         ...
 
@@ -97,7 +97,7 @@ def _features(net: Layers, feats: Tensor, pyramid: SitePyramid, dtype: torch.dty
     return x
 
 
-def _descend(stage: Stage, x: Tensor, fine: Level, coarse: Level, dtype: torch.dtype) -> Tensor:
+def _descend(stage: LevelBlocks, x: Tensor, fine: Level, coarse: Level, dtype: torch.dtype) -> Tensor:
     blocks = stage.block_modules
     act = torch.empty((len(coarse), stage.conv.weight.shape[2]), dtype=dtype)
     residual = None  # what the first block adds: its own input, in float32
@@ -108,7 +108,7 @@ def _descend(stage: Stage, x: Tensor, fine: Level, coarse: Level, dtype: torch.d
     return _blocks(blocks, [act], residual, coarse, dtype, dtype)
 
 
-def _ascend(stage: Stage, x: Tensor, skip: Tensor, sites: Level, dtype: torch.dtype, out: torch.dtype) -> Tensor:
+def _ascend(stage: LevelBlocks, x: Tensor, skip: Tensor, sites: Level, dtype: torch.dtype, out: torch.dtype) -> Tensor:
     width = stage.conv.weight.shape[2]
     joined = torch.empty((len(sites), width + skip.shape[1]), dtype=dtype)
     joined[:, width:] = skip
@@ -192,7 +192,7 @@ def _conv(
         packed, channels = module.packed(bf16=bf16), module.weight.shape[2]
     else:
         packed, channels = _packed(module, scale, bf16)
-    cpu.run(x, packed, channels, kernel_map, cpu.Ending(raw, residual, act, *affine, extra, *affine))
+    cpu.run(x, packed, channels, kernel_map, cpu.Epilogue(raw, residual, act, *affine, extra, *affine))
 
 
 def _packed(module: SparseConv | nn.Linear, scale: Tensor | None, bf16: bool) -> tuple[np.ndarray, int]:

@@ -13,7 +13,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.nn.res16unet.blocks import OUTER_MOMENTUM, Stage, norm, relu
+from saymask.nn.res16unet.blocks import OUTER_MOMENTUM, LevelBlocks, norm, relu
 from saymask.nn.res16unet.fused import fused_dtype, fused_forward
 from saymask.nn.res16unet.plan import Res16Plan, res16_plan
 from saymask.sparse.modules import SparseConv
@@ -54,10 +54,10 @@ class Res16UNet(nn.Module):
         self.input_norm = norm(plan.stem, OUTER_MOMENTUM)
         skips = (plan.stem, *planes[:3])  # what each level keeps for the way up, finest first
         self.encoder = nn.ModuleList(
-            Stage(skips[i], skips[i], 0, planes[i], repeats[i], up=False, last_relu=True) for i in range(4)
+            LevelBlocks(skips[i], skips[i], 0, planes[i], repeats[i], up=False, last_relu=True) for i in range(4)
         )
         self.decoder = nn.ModuleList(
-            Stage(
+            LevelBlocks(
                 planes[i - 1], planes[i], skips[7 - i], planes[i], repeats[i], up=True,
                 last_relu=plan.last_relu or i < 7,
             )
@@ -71,14 +71,14 @@ class Res16UNet(nn.Module):
         self.projection = nn.Linear(projection, width) if projection else None
 
     @property
-    def encoder_stages(self) -> list[Stage]:
+    def encoder_stages(self) -> list[LevelBlocks]:
         """The four stages on the way down, finest first."""
-        return cast(list[Stage], list(self.encoder))
+        return cast(list[LevelBlocks], list(self.encoder))
 
     @property
-    def decoder_stages(self) -> list[Stage]:
+    def decoder_stages(self) -> list[LevelBlocks]:
         """The four stages on the way up, coarsest first."""
-        return cast(list[Stage], list(self.decoder))
+        return cast(list[LevelBlocks], list(self.decoder))
 
     def representation_only(self) -> "Res16UNet":
         """Drop the classifier, as pre-training does: there are no logits then; returns self."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from saymask.rooms.language.compose import Composer
 from saymask.rooms.language.facts import held_out
-from saymask.rooms.language.grammar import Posture, Said, is_choice, say, tokenize
+from saymask.rooms.language.grammar import Posture, Sentence, is_choice, say, tokenize
 from saymask.rooms.language.programs import Ambiguous, Program, kind_of, modifiers, parts
 from saymask.rooms.language.words import HANGING, head_of
 from saymask.rooms.room import Room
@@ -79,7 +79,7 @@ class _Writer(Composer):
             return "stands"
         return "hangs" if self.heads[t] in HANGING else "is"
 
-    def told(self, program: Program | None, compositional: bool) -> tuple[Said, tuple[int, ...]] | None:
+    def told(self, program: Program | None, compositional: bool) -> tuple[Sentence, tuple[int, ...]] | None:
         """Run and say a program; None when its answer is unclear or no wording belongs to this split."""
         if program is None or held_out(program) != compositional:
             return None
@@ -144,7 +144,7 @@ def _schedule(writer: _Writer, n: int) -> list[int]:
 
 def _refer(writer: _Writer, n: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     rows = _schedule(writer, n)
-    made: dict[int, list[tuple[Said, Program, bool]]] = {t: [] for t in rows}
+    made: dict[int, list[tuple[Sentence, Program, bool]]] = {t: [] for t in rows}
     total = 0
     if writer.split == "val":
         quota = int(COMPOSITIONAL_SHARE * n + writer.rng.random_sample() + 0.3)
@@ -190,7 +190,7 @@ def _turns(writer: _Writer, rows: list[int], limit: int) -> Iterator[int]:
             turns += 1
 
 
-def _draw_single(writer: _Writer, t: int, compositional: bool) -> tuple[Said, Program, bool] | None:
+def _draw_single(writer: _Writer, t: int, compositional: bool) -> tuple[Sentence, Program, bool] | None:
     for _ in range(3):
         program = writer.single(t, compositional)
         told = writer.told(program, compositional)
@@ -199,7 +199,7 @@ def _draw_single(writer: _Writer, t: int, compositional: bool) -> tuple[Said, Pr
     return None
 
 
-def _balance(writer: _Writer, made: dict[int, list[tuple[Said, Program, bool]]]) -> None:
+def _balance(writer: _Writer, made: dict[int, list[tuple[Sentence, Program, bool]]]) -> None:
     """Drop things without a sibling while they outnumber those with one (at least half have a sibling)."""
     count = Counter(head_of(thing.category) for thing in writer.room.things)
     described = [t for t in made if made[t]]

@@ -89,7 +89,7 @@ Posture = Literal["hangs", "stands", "lies", "is"]
 
 
 @dataclass(frozen=True)
-class Said:
+class Sentence:
     """A sentence, and whether one of the held-out phrasings is in it."""
 
     text: str
@@ -309,7 +309,7 @@ def is_choice(op: Program) -> bool:
 
 def say(
     program: Program, rng: np.random.RandomState, *, number: int = 1, held: bool = False, posture: Posture = "is"
-) -> Said:
+) -> Sentence:
     """Draw a description of the things that `program` is true of.
 
     `number`: how many they are (0 is said like 1); `posture`: the verb that fits the target; `held`: held-out
@@ -323,7 +323,7 @@ def say(
         text = _say_many(speaker, core, chain, number)
     else:
         text = _say_one(speaker, core, chain)
-    return Said(text, speaker.used_held)
+    return Sentence(text, speaker.used_held)
 
 
 def _say_one(speaker: Speaker, core: Program, chain: list[Program]) -> str:

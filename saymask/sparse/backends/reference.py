@@ -49,7 +49,7 @@ def build_pairs(
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Return (in_rows, out_rows, starts): for each key step, the rows with in_keys[i] == out_keys[j] + step.
 
-    `symmetric` says that both sides are the same sites and the steps mirror each other; the twin needs no such hint.
+    `symmetric` says that both sides are the same sites and the steps mirror each other, a hint that is not needed here.
     """
     in_rows, out_rows, starts = [], [], [0]
     for step in steps:

@@ -1,4 +1,4 @@
-"""Which implementation runs the sparse operations: `torch` (the readable twin, any device) or `cpu` (fast kernels)."""
+"""The choice of the backend of the sparse operations: `torch` (the readable reference, any device) or `cpu` (fast)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +42,9 @@ def backend_for(tensor: Tensor, name: str = "auto") -> ModuleType:
         from saymask.sparse.backends.cpu import ops as cpu
 
         return cpu
-    from saymask.sparse.backends import reference as twin
+    from saymask.sparse.backends import reference
 
-    return twin
+    return reference
 
 
 def cpu_has_bf16() -> bool:

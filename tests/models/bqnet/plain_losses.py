@@ -8,7 +8,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from saymask.models.bqnet.outputs import NO_INSTANCE, Outputs, Stage, Truth
+from saymask.models.bqnet.outputs import NO_INSTANCE, LayerOutputs, Outputs, Truth
 
 NAMES = ("mask", "dice", "score", "sample", "indicator", "semantic", "triplet")
 HEADS = ("masks", "scores", "indicators", "queries", "tokens")
@@ -42,7 +42,7 @@ def make(seed, *, sentences=3, queries=6, superpoints=14, seeds=9, stages=2, obj
     own = instances[scene[:, None], truth.seeds[scene].gather(1, chosen)]  # label under each query
     good = torch.where(instances[scene, None] == own[..., None], 1.5, -1.5)  # most masks are, so that scores count
     heads = tuple(
-        Stage(
+        LayerOutputs(
             good + torch.randn(sentences, queries, superpoints, dtype=torch.float64),
             torch.rand(sentences, queries, dtype=torch.float64),
             torch.randn(sentences, queries, 2, dtype=torch.float64),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.losses import losses, stage_terms
 from saymask.models.bqnet.matching import absent_objects, mask_rows, match, targets
-from saymask.models.bqnet.outputs import NO_INSTANCE, Outputs, Stage, Truth
+from saymask.models.bqnet.outputs import NO_INSTANCE, LayerOutputs, Outputs, Truth
 from tests.models.bqnet.plain_losses import HEADS, NAMES, make, plain_terms, unit
 from tests.parity import load
 from tests.parity.bqnet_losses import truth_and_outputs
@@ -25,7 +25,9 @@ GOLDEN = Path(__file__).parents[2] / "golden/bqnet"
 
 def leaves(outputs):
     """A copy of the predictions that asks for gradients, and the list of its tensors."""
-    stages = tuple(Stage(*(getattr(s, h).detach().clone().requires_grad_() for h in HEADS)) for s in outputs.stages)
+    stages = tuple(
+        LayerOutputs(*(getattr(s, h).detach().clone().requires_grad_() for h in HEADS)) for s in outputs.stages
+    )
     scores = outputs.seed_scores.detach().clone().requires_grad_()
     copy = dataclasses.replace(outputs, stages=stages, seed_scores=scores)
     return copy, [getattr(s, h) for s in stages for h in HEADS] + [scores]
@@ -79,7 +81,7 @@ def test_the_order_of_sentences_does_not_matter(seed, random):
     outputs, truth = make(seed, sentences=5)
     order = list(range(5))
     random.shuffle(order)
-    heads = tuple(Stage(*(getattr(s, h)[order] for h in HEADS)) for s in outputs.stages)
+    heads = tuple(LayerOutputs(*(getattr(s, h)[order] for h in HEADS)) for s in outputs.stages)
     moved_outputs = Outputs(
         heads, outputs.chosen[order], outputs.seed_scores[order], outputs.padding[order], outputs.positions[order]
     )
@@ -144,7 +146,7 @@ def hand_made(objects, *, labels=(0, 0, 1, 1, NO_INSTANCE)):
         maps=torch.zeros(1, 5, 4),
         text_mask=mask,
     )
-    stage = Stage(
+    stage = LayerOutputs(
         torch.zeros(1, n, n), torch.zeros(1, n), torch.zeros(1, n, 2), unit(1, n, 4).float(), unit(1, 4, 4).float()
     )
     return Outputs((stage,), torch.arange(n)[None], torch.zeros(1, n), ~mask[:, :1].expand(1, n), positions), truth
@@ -228,7 +230,7 @@ def test_equal_queries_and_huge_logits_have_finite_gradients():
         stage.masks.mul_(1e4)
         stage.indicators.mul_(1e4)
     for convert in (torch.Tensor.double, torch.Tensor.float):
-        heads = tuple(Stage(*(convert(getattr(s, h)) for h in HEADS)) for s in outputs.stages)
+        heads = tuple(LayerOutputs(*(convert(getattr(s, h)) for h in HEADS)) for s in outputs.stages)
         copy, tensors = leaves(dataclasses.replace(outputs, stages=heads, seed_scores=convert(outputs.seed_scores)))
         found = losses(copy, truth, BQNetConfig())
         assert all(torch.isfinite(v) for v in found.values())
@@ -238,8 +240,8 @@ def test_equal_queries_and_huge_logits_have_finite_gradients():
 def test_bfloat16_predictions_are_summed_in_float32():
     outputs, truth = make(3)
     truth = dataclasses.replace(truth, **{n: getattr(truth, n).float() for n in ("positions", "relevance", "maps")})
-    half = tuple(Stage(*(getattr(s, h).bfloat16() for h in HEADS)) for s in outputs.stages)
-    full = tuple(Stage(*(getattr(s, h).float() for h in HEADS)) for s in half)
+    half = tuple(LayerOutputs(*(getattr(s, h).bfloat16() for h in HEADS)) for s in outputs.stages)
+    full = tuple(LayerOutputs(*(getattr(s, h).float() for h in HEADS)) for s in half)
     scores = outputs.seed_scores.bfloat16()
     expected = losses(dataclasses.replace(outputs, stages=full, seed_scores=scores.float()), truth, BQNetConfig())
     copy, tensors = leaves(dataclasses.replace(outputs, stages=half, seed_scores=scores))

@@ -12,7 +12,7 @@ from saymask.models.base import Model
 from saymask.models.bqnet import BackbonePretraining, BQNet, BQNetConfig, PretrainConfig
 from saymask.models.bqnet.cfnet import CFNet
 from saymask.models.bqnet.pretrain import NONE, commonest
-from saymask.nn.components import connected_parts
+from saymask.nn.components import connected_components
 from saymask.scene.scene import Scene
 from tests.models.fakes import WordHash, annotation, small_scan
 
@@ -159,7 +159,7 @@ def test_one_object_is_one_connected_part():
     for a, b in zip(plain.refer(scene, SENTENCES, count="one"), connected.refer(scene, SENTENCES, count="one")):
         before, after = (a.logits[0] > 0).numpy(), (b.logits[0] > 0).numpy()
         assert (after <= before).all()
-        assert len(set(connected_parts(after, graph)[1].tolist())) <= 1
+        assert len(set(connected_components(after, graph)[1].tolist())) <= 1
     apart = np.argwhere(graph.toarray() == 0)[0]
     masks = np.full((1, len(scene.weight(0))), -3, np.float32)
     masks[0, apart] = 3

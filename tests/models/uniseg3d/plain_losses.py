@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from saymask.models.uniseg3d.outputs import Outputs, Stage, Truth
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
 
 NAMES = (
     "instance",
@@ -49,7 +49,7 @@ def make_scene(*, superpoints=20, queries=14, instances=3, novel=2, clicks=3, te
 
     def kind(count, predicted=False):
         iou = torch.rand(count, dtype=torch.float64) if predicted else None
-        return Stage(2 * normal(count, 19), 2 * normal(count, superpoints), normal(count, 6), iou)
+        return LayerOutputs(2 * normal(count, 19), 2 * normal(count, superpoints), normal(count, 6), iou)
 
     heads = [tuple(kind(n) for _ in range(stages)) for n in (len(truth.click_objects), texts)]
     return Outputs(tuple(kind(rows, True) for _ in range(stages)), *heads, normal(rows, 21)), truth

@@ -13,7 +13,7 @@ from saymask.errors import InputError
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.losses import class_term, contrast, iou, losses, rank
 from saymask.models.uniseg3d.matching import mask_costs, match, match_stage
-from saymask.models.uniseg3d.outputs import Outputs, Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from tests.models.uniseg3d.plain_losses import NAMES, bce, dice, make, plain_losses, plain_pairs
 from tests.parity import load
 from tests.parity.uniseg3d_losses import criterion
@@ -35,7 +35,7 @@ def changed(outputs, function):
     """The predictions of one scene with `function` applied to every tensor."""
 
     def stage(s):
-        return Stage(*(None if getattr(s, h) is None else function(getattr(s, h)) for h in HEADS))
+        return LayerOutputs(*(None if getattr(s, h) is None else function(getattr(s, h)) for h in HEADS))
 
     kinds = {kind: tuple(stage(s) for s in getattr(outputs, kind)) for kind in KINDS}
     return Outputs(**kinds, semantic=function(outputs.semantic))
@@ -119,7 +119,9 @@ def test_the_order_of_queries_and_prompts_does_not_matter(seed):
     clicks, texts = torch.randperm(len(truth.click_objects)), torch.randperm(len(truth.text_objects))
 
     def moved(stages, order):
-        return tuple(Stage(*(None if getattr(s, h) is None else getattr(s, h)[order] for h in HEADS)) for s in stages)
+        return tuple(
+            LayerOutputs(*(None if getattr(s, h) is None else getattr(s, h)[order] for h in HEADS)) for s in stages
+        )
 
     shuffled = Outputs(
         moved(outputs.objects, rows), moved(outputs.clicks, clicks), moved(outputs.texts, texts), outputs.semantic[rows]
@@ -333,7 +335,7 @@ def test_the_iou_of_a_mask_with_itself_is_one():
 def test_a_missing_iou_is_named():
     outputs, truth = make(10, [{}])
     stages = tuple(dataclasses.replace(s, iou=None) for s in outputs[0].objects)
-    with pytest.raises(InputError, match=r"predicted IoU.*Stage.iou"):
+    with pytest.raises(InputError, match=r"predicted IoU.*LayerOutputs.iou"):
         losses([dataclasses.replace(outputs[0], objects=stages)], truth, CORRECTED, number())
 
 

@@ -18,11 +18,11 @@ from saymask.models.uniseg3d import model as uniseg3d_model
 from saymask.models.uniseg3d.decoder import Words
 from saymask.models.uniseg3d.encoded import ask_superpoints, best_queries
 from saymask.models.uniseg3d.heads import class_logits
-from saymask.models.uniseg3d.meant import meant_objects
 from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, shown_objects, weighted_mean
-from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.postprocess import mask_scores
 from saymask.models.uniseg3d.presets import rooms, scannet
+from saymask.models.uniseg3d.referred import referred_objects
 from saymask.models.uniseg3d.vocabulary import vocabulary_names
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
@@ -119,19 +119,19 @@ def test_none_one_or_many():
     whole = model.refer(scene, SENTENCES, count="one")
     many = model.refer(scene, SENTENCES, count="any")
     scan = scene.only()
-    objects = shown_objects(scan.said().stage, scan.counts, model.config).masks
+    objects = shown_objects(scan.superpoint_outputs().stage, scan.counts, model.config).masks
     said = model.text(SENTENCES)
     masks = model.decoder.prompts(scan.memory, None, said.sentence, model.class_embeddings).texts[-1].masks.sigmoid()
     for mask, one, parts in zip(masks, whole, many, strict=True):
         assert len(one.logits) == len(one.scores) == 1
         assert len(parts.scores) == len(parts.logits)
-        rows, _ = meant_objects(mask, objects, scan.counts, "any", model.config)
+        rows, _ = referred_objects(mask, objects, scan.counts, "any", model.config)
         if not bool((mask > 0.4).any()):
             assert len(parts.logits) == 0
         else:
             expected = objects[rows] if len(rows) else (mask > 0.4)[None]
             assert torch.equal(parts.logits > 0, expected)
-        rows, _ = meant_objects(mask, objects, scan.counts, "one", model.config)
+        rows, _ = referred_objects(mask, objects, scan.counts, "one", model.config)
         assert torch.equal(one.logits > 0, objects[rows] if len(rows) else (mask > 0.4)[None])
     model.config = replace(model.config, target_threshold=1.1)
     for parts in model.refer(scene, SENTENCES, count="any"):
@@ -218,7 +218,7 @@ def test_what_prompts_share_is_made_once(ready):
 
 def test_proposals(ready):
     model, scene = ready
-    stage = scene.only().said().stage
+    stage = scene.only().superpoint_outputs().stage
     sure = mask_scores(stage.masks) * stage.iou
     model.config = replace(model.config, agnostic_threshold=float(sure.median()))
     found = model.proposals(scene)
@@ -316,7 +316,10 @@ def test_two_scans_equal_one_by_one(ready):
         torch.testing.assert_close(told[i].logits, model.refer(alone, [SENTENCES[i]])[0].logits, **NEAR)
         np.testing.assert_array_equal(told[i].index, alone.only().index)
         torch.testing.assert_close(
-            together.scans[i].said().semantic, alone.only().said().semantic, rtol=1e-3, atol=1e-3
+            together.scans[i].superpoint_outputs().semantic,
+            alone.only().superpoint_outputs().semantic,
+            rtol=1e-3,
+            atol=1e-3,
         )
     with pytest.raises(InputError, match="one sentence for each of 2 scans, got 3"):
         model.refer(together, SENTENCES)
@@ -351,7 +354,7 @@ def test_the_best_queries_are_kept():
     masks = torch.full((6, 3), -4.0)
     masks[4] = 6
     iou = torch.tensor([0.1, 0.1, 0.1, 0.1, 0.9, 0.5])
-    stage = Stage(classes, masks, torch.arange(6.0)[:, None], iou)
+    stage = LayerOutputs(classes, masks, torch.arange(6.0)[:, None], iou)
     # likeliest class, class times IoU, mask times IoU
     assert best_queries(stage, 1).embeddings[:, 0].tolist() == [2, 4, 5]
     assert len(best_queries(stage, 600).masks) == 6
@@ -394,7 +397,7 @@ def test_names_beyond_the_classes():
     scene = encoded(model)
     names = model.semantic(scene, classes="scannet200")
     assert names.names == vocabulary_names(("bench",))
-    said = scene.only().said()
+    said = scene.only().superpoint_outputs()
     chosen = (said.directions @ model.vocabulary().T).argmax(1)
     np.testing.assert_array_equal(names.classes, chosen)
     asked = model.semantic(scene, classes=["chair", "lamp", "wall"])

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.encoded import Said
+from saymask.models.uniseg3d.encoded import SuperpointOutputs
 from saymask.models.uniseg3d.naming import shown_objects
-from saymask.models.uniseg3d.outputs import Stage
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.presets import HELD_OUT
 from saymask.models.uniseg3d.vocabulary import (
     mentions,
@@ -52,8 +52,8 @@ def test_mentions(sentence, heard):
 def said_of(queries, masks, directions, iou=0.9):
     """What queries with masks float [Q, S] and superpoints with directions [S, W] say."""
     q, s = masks.shape
-    stage = Stage(torch.zeros(q, 19), masks, torch.zeros(q, 4), torch.full((q,), iou), queries)
-    return Said(stage, torch.zeros(s, 21), directions)
+    stage = LayerOutputs(torch.zeros(q, 19), masks, torch.zeros(q, 4), torch.full((q,), iou), queries)
+    return SuperpointOutputs(stage, torch.zeros(s, 21), directions)
 
 
 def parts_of(said, counts, vocabulary, config):

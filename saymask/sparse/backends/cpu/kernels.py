@@ -1,4 +1,4 @@
-"""Gather-GEMM over blocks of output rows: forward (with a fused ending) and weight gradient, float32 and bfloat16.
+"""Gather-GEMM over blocks of output rows: forward (with a fused epilogue) and weight gradient, float32 and bfloat16.
 
 Every function works on a range of blocks and releases the GIL, so that a thread pool can share the blocks. A block's
 sums stay in the cache over all kernel offsets; no two blocks write the same row.
@@ -103,8 +103,8 @@ def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits
 def finish_rows(acc, bits, first, count, channels, ends):
     """Write a block's sums: raw = sum (+ residual); act and extra = relu(raw · scale + shift), float32 or bfloat16.
 
-    `ends` is made by `cpu.Ending.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc, whose
-    last row is used for rounding.
+    `ends` is made by `cpu.Epilogue.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc,
+    whose last row is used for rounding.
     """
     (residual, raw, raw16, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
      extra_shift, _) = ends  # fmt: skip

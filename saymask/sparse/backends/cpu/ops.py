@@ -1,4 +1,4 @@
-"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 and bfloat16; float64 goes to the twin."""
+"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 and bfloat16; float64 goes to the reference."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.sparse.backends import reference as twin
+from saymask.sparse.backends import reference
 from saymask.sparse.backends.cpu import kernels as cpu_kernels
 from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
-from saymask.sparse.backends.cpu.threads import share
+from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
 from saymask.sparse.kernel_map import KernelMap
 
@@ -26,7 +26,7 @@ def block_rows(n_out: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Ending:
+class Epilogue:
     """What a convolution writes: raw sums plus `residual`; and up to two activated copies relu(raw · scale + shift).
 
     Targets are float32 or bfloat16 [n_out, C] and may be column slices of wider tensors.
@@ -83,7 +83,7 @@ def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
     return packed.numpy()
 
 
-def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending: Ending) -> None:
+def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending: Epilogue) -> None:
     """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write what `ending` names."""
     rows = block_rows(kernel_map.n_out)
     starts = block_starts(kernel_map, rows)
@@ -97,30 +97,30 @@ def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending:
     def work(first: int, last: int) -> None:
         function(source, packed, cout, tiles, in_rows, out_rows, starts, first, last, rows, ends)
 
-    share(starts.shape[1] - 1, work)
+    split_work(starts.shape[1] - 1, work)
 
 
 def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
-    """Return y [n_out, C_out] with y[out] += x[in] @ weight[k]; same values as `twin.conv`."""
+    """Return y [n_out, C_out] with y[out] += x[in] @ weight[k]; same values as `reference.conv`."""
     if x.dtype == torch.bfloat16 and HAS_BF16:
         if x.shape[1] % 2:  # channels are read in pairs
             x = torch.nn.functional.pad(x, (0, 1))
         y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.bfloat16)
-        run(x, pack_weight(weight, bf16=True), weight.shape[2], kernel_map, Ending(raw=y))
+        run(x, pack_weight(weight, bf16=True), weight.shape[2], kernel_map, Epilogue(raw=y))
         return y
     if x.dtype != torch.float32 or not x.shape[1] or not weight.shape[2]:
-        return twin.conv(x, weight, kernel_map)
+        return reference.conv(x, weight, kernel_map)
     y = torch.empty((kernel_map.n_out, weight.shape[2]))
-    run(x, pack_weight(weight), weight.shape[2], kernel_map, Ending(raw=y))
+    run(x, pack_weight(weight), weight.shape[2], kernel_map, Epilogue(raw=y))
     return y
 
 
 def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
-    """Return d(loss)/d(weight) [K, C_in, C_out]; same values as `twin.weight_gradient`."""
+    """Return d(loss)/d(weight) [K, C_in, C_out]; same values as `reference.weight_gradient`."""
     if x.dtype == torch.bfloat16:  # sums over many pairs: always in float32
         return weight_gradient(x.float(), grad.float(), kernel_map).to(torch.bfloat16)
     if x.dtype != torch.float32 or not x.shape[1] or not grad.shape[1]:
-        return twin.weight_gradient(x, grad, kernel_map)
+        return reference.weight_gradient(x, grad, kernel_map)
     cout = grad.shape[1]
     tiles = cpu_kernels.column_tiles(cout)
     width = int(tiles[-1].sum()) * LANES
@@ -135,7 +135,7 @@ def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
         cpu_kernels.weight_gradient_blocks(*arrays, starts, first, last, part)
         sums.append(part)
 
-    share(starts.shape[1] - 1, work)
+    split_work(starts.shape[1] - 1, work)
     total = torch.zeros((kernel_map.volume, x.shape[1], width))
     for part in sums:
         total += torch.from_numpy(part)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from saymask.sparse.backends.cpu import maps as cpu_maps
-from saymask.sparse.backends.cpu.threads import share
+from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.keys import check_coords, check_range
 
 
 def sort_sites(coords: Tensor) -> tuple[Tensor, Tensor, bool]:
-    """Return (sorted keys int64 [V], input row of each, whether all are different); same as `twin.sort_sites`."""
+    """Return (sorted keys int64 [V], input row of each, whether all are different); same as `reference.sort_sites`."""
     check_coords(coords)
     if not len(coords):
         return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), True
@@ -28,7 +28,7 @@ def sort_sites(coords: Tensor) -> tuple[Tensor, Tensor, bool]:
 
 
 def coarsen(keys: Tensor, limit: tuple[int, int, int] | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (coarse keys, parent int32 [V], tap uint8 [V]); same as `twin.coarsen`."""
+    """Return (coarse keys, parent int32 [V], tap uint8 [V]); same as `reference.coarsen`."""
     parent, tap = np.empty(len(keys), np.int32), np.empty(len(keys), np.uint8)
     coarse = np.empty(len(keys), np.int64)
     count = cpu_maps.coarsen(keys.numpy(), *(limit or (-1, -1, -1)), parent, tap, coarse)
@@ -36,7 +36,7 @@ def coarsen(keys: Tensor, limit: tuple[int, int, int] | None) -> tuple[Tensor, T
 
 
 def pairs_by_tap(parent: Tensor, tap: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts) of a 2³ stride-2 convolution; same as `twin.pairs_by_tap`."""
+    """Return (in_rows, out_rows, starts) of a 2³ stride-2 convolution; same as `reference.pairs_by_tap`."""
     counts = np.zeros(8, np.int64)
     cpu_maps.count_taps(parent.numpy(), tap.numpy(), counts)
     in_rows, out_rows = (np.empty(int(counts.sum()), np.int32) for _ in range(2))
@@ -48,7 +48,7 @@ def pairs_by_tap(parent: Tensor, tap: Tensor) -> tuple[Tensor, Tensor, tuple[int
 def build_pairs(
     in_keys: Tensor, out_keys: Tensor, steps: Sequence[int], *, symmetric: bool = False
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts); same as `twin.build_pairs`.
+    """Return (in_rows, out_rows, starts); same as `reference.build_pairs`.
 
     Steps come in columns of `size` equally spaced z offsets; a column is one merge. With `symmetric` only the first
     half is merged: under the mirrored offset the same pairs meet with their sides swapped.
@@ -74,7 +74,7 @@ def build_pairs(
             for t in range(size):
                 found[column + t] = in_rows[t, : counts[t]], out_rows[t, : counts[t]]
 
-    share(len(columns), merge) if capacity > 10_000 else merge(0, len(columns))
+    split_work(len(columns), merge) if capacity > 10_000 else merge(0, len(columns))
     lists = []
     for k in range(len(steps)):
         if symmetric and k > len(steps) // 2:

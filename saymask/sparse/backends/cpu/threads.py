@@ -10,7 +10,7 @@ import torch
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}  # (process, threads): a forked child must not use its parent's
 
 
-def share(count: int, work: Callable[[int, int], None], *, smallest: int = 1) -> None:
+def split_work(count: int, work: Callable[[int, int], None], *, smallest: int = 1) -> None:
     """Call work(first, last) over 0..count in parts, on as many threads as torch uses (`torch.set_num_threads`).
 
     Parts hold at least `smallest` items; with one thread or too little work it is a plain call.

@@ -19,7 +19,7 @@ LEAST = 0.2
 """Where exactly one object is asked for: mean probability that the likeliest one needs."""
 
 
-def meant_objects(
+def referred_objects(
     probability: Tensor,  # float [S] of the sentence's mask
     objects: Tensor,  # bool [K, S]
     counts: Tensor,  # int64 [S] points of each superpoint
@@ -63,7 +63,7 @@ def answer(
     if count == "any" and not (bool((row > 0).any()) and bool(something >= config.target_threshold)):
         return row[None][:0], score[None][:0]
     objects = scan.objects(config).masks
-    rows, sure = meant_objects(mask.sigmoid(), objects, scan.counts, count, config)
+    rows, sure = referred_objects(mask.sigmoid(), objects, scan.counts, count, config)
     if not len(rows):
         return row[None], score[None]
     return object_logits(objects[rows], sure, config.mask_threshold), (sure * something).clamp(0, 1)
