@@ -1,7 +1,9 @@
 """The settings of UniSeg3D."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from saymask.data.degrade import Degradation
 
 THINGS = 18
 """Instance classes of ScanNet20: class k is semantic class k + 2 (§2.4)."""
@@ -58,6 +60,8 @@ class UniSeg3DConfig:
     """Smallest share of superpoints that are queries in training (§3.2)."""
     most_queries: int = 3500
     augment: Literal["official", "rotate", "none"] = "official"
+    degrade: Degradation = field(default_factory=Degradation)
+    """The training view as a hand-held sensor would have captured the scan; off by default (ours)."""
 
     class_weight: float = 0.5
     mask_weight: float = 1.0
