@@ -18,6 +18,8 @@ CELL = 0.05
 """Edge of the voxels that hide each other, metres."""
 PIXEL = 1.4
 """Width of a pixel of the depth buffer, degrees."""
+TRIES = 8
+"""Places that are tried for each that keeps its clearance."""
 TOLERANCE = 0.12
 """So far behind the nearest surface, in metres, a voxel is still seen: slanted surfaces hide no voxel of their own."""
 
@@ -58,6 +60,8 @@ class Handheld:
     height: float = 48.0
     reach: tuple[float, float] = (2.5, 4.5)
     """Range of the sensor, metres; per scan."""
+    clearance: float = 0.0
+    """Metres between an eye and the nearest point: nobody stands in a cupboard. 0 = not looked at, which is quicker."""
 
 
 def handheld_views(points: np.ndarray, rng: np.random.RandomState, habits: Handheld | None = None) -> Views:
@@ -72,12 +76,24 @@ def handheld_views(points: np.ndarray, rng: np.random.RandomState, habits: Handh
     count = int(rng.randint(habits.views[0], habits.views[1] + 1))
     middle, half = (low + high) / 2, (high - low) * habits.middle / 2
     pitch, reach = rng.uniform(*habits.pitch), rng.uniform(*habits.reach)
-    eyes = np.empty((count, 3), np.float32)
-    eyes[:, :2] = middle + half * rng.uniform(-1, 1, (count, 2))
-    eyes[:, 2] = floor + rng.uniform(*habits.eye, count)
+    drawn = count * (TRIES if habits.clearance else 1)
+    eyes = np.empty((drawn, 3), np.float32)
+    eyes[:, :2] = middle + half * rng.uniform(-1, 1, (drawn, 2))
+    eyes[:, 2] = floor + rng.uniform(*habits.eye, drawn)
+    if habits.clearance:
+        eyes = _freest(eyes, points, habits.clearance, count)
     yaw = rng.uniform(-180, 180, count)
     pitches = np.clip(pitch + habits.wobble * rng.standard_normal(count), -85, 85)
     return Views(eyes, yaw.astype(np.float32), pitches.astype(np.float32), habits.width, habits.height, float(reach))
+
+
+def _freest(eyes: np.ndarray, points: np.ndarray, clearance: float, count: int) -> np.ndarray:
+    """Return the first `count` eyes that keep the clearance; where there are too few, those farthest from a point."""
+    from scipy.spatial import KDTree
+
+    cells = np.unique(np.floor(points / CELL).astype(np.int64), axis=0)
+    away = np.minimum(KDTree((cells + 0.5) * CELL).query(eyes, distance_upper_bound=clearance)[0], clearance)
+    return eyes[np.sort(np.argsort(-away, kind="stable")[:count])]
 
 
 def seen(points: np.ndarray, views: Views, *, cell: float = CELL, tolerance: float = TOLERANCE) -> np.ndarray:

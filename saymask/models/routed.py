@@ -149,6 +149,10 @@ class Routed(Model):
         columns = ([sample.parts[i] for sample in samples] for i in range(len(self._names)))
         return Each(tuple(part.collate(column) for part, column in zip(self.parts.values(), columns, strict=True)))
 
+    def adapted(self, scan: Scan, share: float | None = None) -> "Routed":
+        """Return the parts as each is to encode `scan`."""
+        return Routed({name: part.adapted(scan, share) for name, part in self.parts.items()}, self.routes)
+
     def encode_batch(self, batch: Each) -> Each:
         """Return what every part encoded."""
         return Each(tuple(part.encode_batch(own) for part, own in zip(self.parts.values(), batch.parts, strict=True)))

@@ -79,6 +79,8 @@ class UniSeg3DConfig:
     """Of both distillations: clicks to superpoint queries, clicks to sentences."""
     exponential_scale: bool = False
     """Use the exponential of the trained contrastive scale, as CLIP does; the published code does not (Q5)."""
+    adapt: float = 0.0
+    """Weight of a scan's own BatchNorm statistics when it is encoded, 0 = the stored ones as published (ours)."""
     compat: bool = False
     """Official scalings: dice times 4, and once more divided by the batch in auxiliary stages (Q6)."""
 
