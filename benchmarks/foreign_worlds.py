@@ -27,7 +27,7 @@ SPACING = 0.022
 """Metres between points."""
 DENSER = 3.0
 """Points that are drawn for each that is kept."""
-POSES_PER_M2 = 2.0
+POSES_PER_M2 = 1.0
 POSES = (20, 150)
 """Fewest and most poses of a walk."""
 WALK = Handheld(middle=0.8, eye=(1.2, 1.7), pitch=(-28.0, -22.0), wobble=12.0, reach=(3.5, 3.5), clearance=0.3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saymask.data.annotations import Annotation
+from saymask.data.exchange import exchanged, read_library
 from saymask.errors import InputError
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.superpoints import mesh_superpoints
@@ -30,6 +31,12 @@ class Degradation:
 
     share: float = 0.0
     """Samples that are degraded at all; 0 = off."""
+    library: str = ""
+    """File with furniture of others (`saymask.data.furniture_library`); without it nothing is exchanged."""
+    exchange: float = 0.6
+    """Samples in which furniture is exchanged for that of the library (`saymask.data.exchange`)."""
+    exchange_objects: float = 0.7
+    """Objects of such a sample that are, where a model fits."""
     crop: float = 0.7
     """Keep what some views of a hand-held camera saw (`saymask.geometry.visibility`)."""
     views: tuple[int, int] = (10, 44)
@@ -73,7 +80,18 @@ class Degradation:
     """Points that it must keep for that."""
 
     def __post_init__(self) -> None:
-        for name in ("share", "crop", "cut", "holes", "bumps", "resegment", "tone", "grey"):
+        for name in (
+            "share",
+            "exchange",
+            "exchange_objects",
+            "crop",
+            "cut",
+            "holes",
+            "bumps",
+            "resegment",
+            "tone",
+            "grey",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"degrade.{name}: expected a probability from 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.hole_share < 1 or not self.bump_size >= 0:
@@ -92,6 +110,9 @@ def degraded(
     """
     if rng.rand() >= switches.share or not len(scan):
         return scan, list(annotations)
+    if switches.library and rng.rand() < switches.exchange:
+        scan, others = exchanged(scan, read_library(switches.library), switches.exchange_objects, rng)
+        annotations = [a for a in annotations if not (others.intersection(a.object_ids) and says_shape(a.description))]
     keep = _kept(scan.points, rng, switches)
     points, segments = scan.points[keep], None if scan.superpoints is None else scan.superpoints[keep]
     faces = _faces(scan.faces, keep)
@@ -137,6 +158,10 @@ def still_true(
     return [a for a in kept if not says_color(a.description)] if grey else kept
 
 
+_SHAPES = (
+    "round square rectangular oval l shaped corner bunk single double king long short tall narrow wide thin thick "
+    "drawers doors legs wheels armrests seater open closed canopy sectional folding swivel"
+)
 _COLORS = (
     "white black grey gray red green blue yellow orange brown beige pink purple violet turquoise cyan cream tan "
     "golden silver dark light bright pale colored coloured colorful"
@@ -145,8 +170,16 @@ _COLORS = (
 
 def says_color(sentence: str) -> bool:
     """Return whether a sentence says a colour or a shade."""
-    words = re.findall("[a-z]+", sentence.lower())
-    return not set(_COLORS.split()).isdisjoint(words)
+    return _says(sentence, _COLORS)
+
+
+def says_shape(sentence: str) -> bool:
+    """Return whether a sentence says something of a shape or of parts that another design need not have."""
+    return _says(sentence, _SHAPES)
+
+
+def _says(sentence: str, words: str) -> bool:
+    return not set(words.split()).isdisjoint(re.findall("[a-z]+", sentence.lower()))
 
 
 def _kept(points: np.ndarray, rng: np.random.RandomState, switches: Degradation) -> np.ndarray:
