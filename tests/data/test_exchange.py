@@ -34,7 +34,7 @@ def sofa(back: float) -> np.ndarray:
 def room(turn: float = 0.0) -> Scan:
     """Return a floor with a sofa and a lamp that no library has; the room is turned by `turn` against its axes."""
     floor = box((0, 0, 0), (4, 4, 0.0))
-    parts = [(floor, "floor", 0), (sofa(-1) + [2, 2, 0], "couch", 1), (box((3, 3, 0), (3.2, 3.2, 1)), "fan", 2)]
+    parts = [(floor, "floor", 0), (np.add(sofa(-1), (2, 2, 0)), "couch", 1), (box((3, 3, 0), (3.2, 3.2, 1)), "fan", 2)]
     points = np.concatenate([p for p, _, _ in parts])
     c, s = np.cos(turn), np.sin(turn)
     alignment = np.eye(4)
