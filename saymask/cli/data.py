@@ -17,7 +17,7 @@ def rooms(
     *,
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
-    sensor: Literal["ideal", "rgbd"] = "ideal",
+    sensor: Literal["ideal", "handheld"] = "ideal",
     furniture: Literal["parametric", "sweethome3d"] = "parametric",
     workers: int = 2,
 ) -> int:
@@ -27,7 +27,7 @@ def rooms(
         out: Folder to write; an interrupted run goes on where it stopped.
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
-        sensor: How surfaces become points.
+        sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
         furniture: Where furniture comes from.
         workers: Processes.
     """

@@ -36,9 +36,14 @@ class PromptOptions:
     """Axis of the file that points up; detected without it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
+    adapt: float | None = None
+    """Weight 0..1 of the scan's own norm statistics, for scans unlike those of training; the model's setting without
+    it."""
 
     def check(self) -> None:
-        """Raise InputError for outputs that could not be written after all the work."""
+        """Raise InputError for outputs that could not be written after all the work, and for settings out of range."""
+        if self.adapt is not None and not 0 <= self.adapt <= 1:
+            raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
         for target in (self.out, self.picture):
             if target is not None:
                 check_writable(target)

@@ -225,7 +225,7 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
         from saymask.io.load import load_scan
 
         scan = load_scan(path, unit=options.unit, up=options.up)
-    scene = segmenter.encode(scan)
+    scene = segmenter.encode(scan, adapt=options.adapt)
     masks = prompt.answer(scene)
     seconds.update(scene.seconds)
     if options.out is not None:

@@ -110,7 +110,7 @@ def measure_scan(
     try:
         with torch.inference_mode():
             view = model.prepare(replace(scan, labels={}))
-            encoded = model.encode_batch(model.collate([view]).to(model.device))
+            encoded = model.adapted(scan).encode_batch(model.collate([view]).to(model.device))
             for w in asked:
                 metric = w.task.empty(w.protocol)
                 measure = w.task.measure if export is None else partial(w.task.measure, folder=export)

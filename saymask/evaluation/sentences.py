@@ -148,7 +148,7 @@ def measure(
     for scene in scenes:
         scan = items.scan(scene)
         view = model.prepare(replace(scan, labels={}))
-        encoded = model.encode_batch(model.collate([view]).to(model.device))
+        encoded = model.adapted(scan).encode_batch(model.collate([view]).to(model.device))
         asked = [items.annotations[row] for row in rows[scene]]
         measure_sentences(model, encoded, scan, metric, annotations=asked, kept=kept)
     return metric

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from saymask.answers import VERBS
 from saymask.data.annotations import Annotation
+from saymask.nn.adaptation import adapted, check_share, turned_views
 from saymask.scan import Scan
 
 if TYPE_CHECKING:
@@ -158,14 +159,37 @@ class Model(nn.Module, ABC):
     def get_ready(self) -> None:
         """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
 
-    def encode(self, scan: Scan) -> "Scene":
-        """Encode a scan: the slow step, after which every prompt is cheap."""
+    def encode(self, scan: Scan, *, adapt: float | None = None) -> "Scene":
+        """Encode a scan: the slow step, after which every prompt is cheap.
+
+        adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
+        """
         self.get_ready()
         from saymask.scene.scene import (
             Scene,  # the one import against the stream: what a user calls first lives on the model
         )
 
-        return Scene(self, scan)
+        return Scene(self, scan, adapt=adapt)
+
+    def adapted(self, scan: Scan, share: float | None = None) -> "Model":
+        """Return the model that is to encode `scan`: its BatchNorm statistics are `share` those of the scan itself.
+
+        None = the setting `adapt` of the configuration, 0 for models without one; with 0 the model itself is returned.
+        The model does not change. Labels of the scan are not looked at; superpoints are computed where it has none.
+        Raises InputError for a share outside 0..1 and for models without norms that see a scan before a prompt.
+        """
+        share = check_share(getattr(getattr(self, "config", None), "adapt", 0.0) if share is None else share)
+        if not share:
+            return self
+        scan = replace(scan, labels={})
+        if getattr(self, "uses_superpoints", False) and scan.superpoints is None:
+            from saymask.geometry.superpoints import superpoints_of  # with its compiled kernels
+
+            scan = replace(scan, superpoints=superpoints_of(scan))
+        views = (
+            self.collate([self.prepare(view) for view in together]).to(self.device) for together in turned_views(scan)
+        )
+        return adapted(self, share, views, lambda model, batch: model.encode_batch(batch))
 
     def parameter_groups(self, train: TrainConfig) -> list[dict[str, Any]]:
         """Return the optimiser's parameter groups: everything at `train.lr`, a trained text encoder at its own rate."""

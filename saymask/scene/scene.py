@@ -29,16 +29,17 @@ Answer = TypeVar("Answer", Masks, Prediction)
 class Scene:
     """A scan encoded by a model, ready for prompts.
 
-    `seconds` holds what each stage took: `superpoints` (only for models that predict on them), `prepare` (the model's
-    view of the scan), `encode`, and the time of the latest prompt under its verb (`refer`, `find`, …). Several threads
-    may prompt one scene.
+    `seconds` holds what each stage took: `superpoints` (only for models that predict on them), `adapt` (the scan's norm
+    statistics, where they are used), `prepare` (the model's view of the scan), `encode`, and the time of the latest
+    prompt under its verb (`refer`, `find`, …). Several threads may prompt one scene.
 
     The latest answers are kept (256 of them, 256 MiB at most): asking the same again costs nothing, and of a list of
     sentences or clicks the model sees only the new ones. Every answer is the caller's own, except for `Masks.index`,
     which is read-only. After a change to the model, `forget` what was kept.
     """
 
-    def __init__(self, model: Model, scan: Scan) -> None:
+    def __init__(self, model: Model, scan: Scan, *, adapt: float | None = None) -> None:
+        """Encode the scan; `adapt` 0..1 is the weight of its own norm statistics, None = the model's setting."""
         self.model = model
         self.scan = scan
         self.seconds: dict[str, float] = {}
@@ -53,10 +54,14 @@ class Scene:
                     from saymask.geometry.superpoints import superpoints_of
 
                     prepared = replace(scan, superpoints=superpoints_of(scan))
+            with self._timed("adapt"):
+                encoder = model.adapted(prepared, adapt)
+            if encoder is model:
+                del self.seconds["adapt"]  # nothing was done
             with self._timed("prepare"):
                 batch = model.collate([model.prepare(prepared)]).to(model.device)
             with self._timed("encode"):
-                self._encoded = model.encode_batch(batch)
+                self._encoded = encoder.encode_batch(batch)
 
     @overload
     def refer(self, sentences: str) -> Masks: ...

@@ -180,7 +180,10 @@ def test_rooms_refuses_split(capsys, tmp_path):
 
 
 def test_rooms_refuses_sensor_that_is_not_there(capsys, tmp_path):
-    assert "rgbd" in refused(capsys, "rooms", tmp_path / "rooms", "--split", "val=1", "--sensor", "rgbd")
+    code, _, err = run(capsys, "rooms", tmp_path / "rooms", "--split", "val=1", "--sensor", "rgbd")
+    assert code == 2
+    assert "rgbd" in err
+    assert "handheld" in err
 
 
 def test_prepare_refuses_missing_folder(capsys, tmp_path):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import degraded
 from saymask.data.scenes import NOVEL
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
@@ -114,6 +115,8 @@ def make_sample(
                 f"expected annotations of scan {scan.name!r}, got one of {annotation.scene_id!r}; "
                 "give each scan its own sentences"
             )
+    if rng is not None and config.degrade.share and novel is None:  # pseudo masks given apart know all points only
+        scan, annotations = degraded(scan, annotations, rng, config.degrade)
     points, superpoints = near_origin(scan.points), superpoints_of(scan)
     if rng is None:
         prepared = _superpoints(point_cells(points, config.voxel_size), points, scan, superpoints)

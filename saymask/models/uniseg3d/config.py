@@ -1,7 +1,9 @@
 """The settings of UniSeg3D."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from saymask.data.samples.degrade import Degradation
 
 THINGS = 18
 """Instance classes of ScanNet20: class k is semantic class k + 2 (docs/systems/uniseg3d.md §2.4)."""
@@ -64,6 +66,8 @@ class UniSeg3DConfig:
     """Smallest share of superpoints that are queries in training (docs/systems/uniseg3d.md §3.2)."""
     most_queries: int = 3500
     augment: Literal["official", "rotate", "none"] = "official"
+    degrade: Degradation = field(default_factory=Degradation)
+    """The training view as a hand-held sensor would have captured the scan; off by default (ours)."""
 
     class_weight: float = 0.5
     mask_weight: float = 1.0
@@ -84,6 +88,8 @@ class UniSeg3DConfig:
 
     Source: docs/systems/uniseg3d.md §Q5.
     """
+    adapt: float = 0.0
+    """Weight of a scan's own BatchNorm statistics when it is encoded, 0 = the stored ones as published (ours)."""
     compat: bool = False
     """Official scalings: dice times 4, and once more divided by the batch in auxiliary stages.
 

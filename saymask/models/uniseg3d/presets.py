@@ -1,5 +1,6 @@
 """The presets of UniSeg3D: the published model and the one for Rooms."""
 
+from saymask.data.samples.degrade import Degradation
 from saymask.models.base import Preset, TrainConfig
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 
@@ -54,6 +55,7 @@ def rooms() -> Preset:
         most_queries=600,
         prompt_weight=0.3,
         augment="rotate",
+        degrade=Degradation(share=0.85),
         instance_threshold=0.1,
         find_threshold=0.5,
         empty_rest=True,

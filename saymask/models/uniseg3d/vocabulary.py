@@ -17,13 +17,16 @@ from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import SuperpointOutputs
 from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.postprocess import Found, points
-from saymask.text.relevance import rise
+from saymask.text.relevance import is_word, rise
 
 TEMPERATURE = 0.07
 """Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
 come to lie where similar names are."""
 BETTER = 0.1
 """Share of the best fit in a scan by which another part may stay behind."""
+LEAST_RISE = 0.4
+"""A word whose closest name is less than this above the mean of all names ("banana" among furniture) is not found at
+full relevance even in what shows that name. Chosen with `KNOWN_WORD` on training rooms and foreign worlds."""
 LABEL_SET = "scannet200"
 """What a user calls these names."""
 
@@ -103,12 +106,14 @@ def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     """Return float32 [K, T] in 0..1: how well what is `share` [K, V] of each known name fits texts float [T, K', W].
 
     The known names' mean under the shares is compared with each text, so that an unknown word ("couch") is found by the
-    known one that means about the same. What shows nothing known in particular is a little like everything: it is
-    relevant only as far as nothing in the scan fits better, down to 0 at `BETTER` less than the best.
+    known one that means about the same. A text without a meaning (`is_word`) fits nothing. What shows nothing known in
+    particular is a little like everything: it is relevant only as far as nothing in the scan fits better, down to 0 at
+    `BETTER` less than the best.
     """
     shown = _mean_name(share, vocabulary)
     flat = names.flatten(0, 1)
-    fits = rise(shown @ flat.T, vocabulary @ flat.T).unflatten(1, names.shape[:2]).amax(2)
+    close = vocabulary @ flat.T
+    fits = (rise(shown @ flat.T, close, LEAST_RISE) * is_word(close)).unflatten(1, names.shape[:2]).amax(2)
     if not len(fits):  # too few points for a part
         return fits
     best = fits.amax(0).clamp(min=torch.finfo(fits.dtype).tiny)

@@ -1,5 +1,7 @@
 """Looking at a room: the ideal sensor samples every surface at about 2 cm and drops what no camera could see.
 
+`handheld` keeps of that what a person walking through the room would have scanned (`saymask.rooms.sensor.handheld`).
+
 Seen means: in a cube map of depth around one of several points at head height, the vertex is not behind anything. The
 result is shaded (lamp light, daylight, dark corners), and vertices and colours get a little noise.
 """
@@ -13,7 +15,7 @@ from saymask.rooms import colors
 from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.mesh import RoomMesh
 
-SENSORS = ("ideal", "rgbd")
+SENSORS = ("ideal", "handheld")
 STEP = 0.0235  # metres between vertices on ordinary surfaces
 PIXELS = 288  # of a cube map's side
 NOISE = 0.002  # metres along the normal, standard deviation
@@ -30,15 +32,13 @@ class Capture:
 
 
 def check_sensor(sensor: str) -> None:
-    """Raise InputError for a sensor that does not exist or cannot be used yet."""
+    """Raise InputError for a sensor that does not exist."""
     if sensor not in SENSORS:
         raise InputError(f"unknown sensor {sensor!r}: expected one of {', '.join(SENSORS)}")
-    if sensor == "rgbd":
-        raise InputError("the rgbd sensor is not available in this version; use --sensor ideal")
 
 
 def scan_room(mesh: RoomMesh, sensor: str = "ideal") -> Capture:
-    """Look at a room. A pure function of the room; about one second. InputError for a sensor that is not available."""
+    """Look at a room. A pure function of the room; about one second. InputError for a sensor that does not exist."""
     check_sensor(sensor)
     version, seed, split, index = mesh.seed
     rng = np.random.RandomState(np.array([version, seed, split, index, 1], dtype=np.uint32))
@@ -59,7 +59,12 @@ def scan_room(mesh: RoomMesh, sensor: str = "ideal") -> Capture:
     c, s = np.cos(-mesh.alignment), np.sin(-mesh.alignment)
     raw = np.stack([c * points[:, 0] - s * points[:, 1], s * points[:, 0] + c * points[:, 1], points[:, 2]], axis=1)
     # Rounded to 0.01 mm: the last bits of sine and cosine differ from machine to machine, files must not.
-    return Capture(np.round(raw, 5).astype(np.float32), rgba, faces, objects.astype(np.int32))
+    capture = Capture(np.round(raw, 5).astype(np.float32), rgba, faces, objects.astype(np.int32))
+    if sensor == "ideal":
+        return capture
+    from saymask.rooms.sensor.handheld import handheld
+
+    return handheld(mesh, capture)
 
 
 def seen_things(mesh: RoomMesh, capture: Capture, least: int = 50) -> list[int]:
