@@ -1,12 +1,17 @@
-# `make demo` and `make test` do all set-up on a fresh machine with Python 3.11+ and make.
+# `make demo` and `make test` do all set-up on a fresh machine with Python 3.11+ and make; `make help` lists the rest.
 PYTHON ?= python3
+JOBS ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: install demo test lint types bench clean
+.DEFAULT_GOAL := install
+.PHONY: help install demo test coverage lint format types imports docs check package bench hooks clean
 
-install: $(READY)
+help:  ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+
+install: $(READY)  ## prepare .venv with everything (PYTHON=python3.12 names another Python)
 
 # torch goes first and by exact version: with none installed, other packages would pull a build of several GB.
 $(READY): pyproject.toml constraints.txt
@@ -18,22 +23,49 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $(READY)
 
-demo: install
+demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 	$(BIN)/python examples/demo.py --out out
 
-test: install
-	$(BIN)/python -m pytest
+test: install  ## the whole test suite (JOBS=2: in two processes)
+	$(BIN)/python -m pytest -n $(JOBS)
 
-lint: install
+coverage: install  ## the test suite, and which lines it never reaches
+	$(BIN)/coverage run --source saymask -m pytest
+	$(BIN)/coverage report --skip-covered --sort cover
+
+lint: install  ## ruff: rules and form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+format: install  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: install  ## pyright over the package
 	$(BIN)/pyright
 
-bench: install
+imports: install  ## the direction of imports, and that there are no circles
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python -m pytest tests/test_imports.py
+
+docs: install  ## links, citations, and the answers of docs/architecture.md; draws its picture again
+	$(BIN)/python docs/make_architecture.py
+	$(BIN)/python -m pytest tests/docs
+
+check: install  ## what is quick: lint, imports, and that the installed packages fit together
+	$(MAKE) lint imports
+	$(BIN)/python -m pip check
+
+package: install  ## wheel and sdist in dist/, checked: complete, and the sdist's tests can be collected
+	$(BIN)/python .ci/package.py
+
+bench: install  ## speed of the sparse U-Net and of the whole way, as JSON
 	$(BIN)/python -m benchmarks.sparse_unet --json
 	$(BIN)/python -m benchmarks.end_to_end --json
 
-clean:
-	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
+hooks: install  ## run the quick checks before every commit (pre-commit)
+	$(BIN)/python -m pip install --quiet pre-commit
+	$(BIN)/pre-commit install
+
+clean:  ## remove .venv and everything that was built
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -89,6 +89,7 @@ def _loosened(
     ends: np.ndarray, weights: np.ndarray, n: int, k_threshold: float, min_cells: int, most: int
 ) -> tuple[np.ndarray, int]:
     """Return roots int32 [n] and the least segment size used, loosened until there are at most `most` segments."""
+    roots = np.arange(n, dtype=np.int32)
     threshold, smallest = k_threshold, float(min_cells)
     for _ in range(_TRIES):
         roots = segment_graph(ends, weights, np.ones(n, np.int64), threshold, round(smallest))

@@ -8,42 +8,42 @@ from typing import Any
 from saymask.errors import InputError
 from saymask.models.base import Model, Preset
 
-SYSTEMS: dict[str, str] = {
-    "less": "saymask.models.less:Less",
-    "bqnet": "saymask.models.bqnet:BQNet",
-    "bqnet-backbone": "saymask.models.bqnet:BackbonePretraining",
-    "cfnet": "saymask.models.bqnet.cfnet:CFNet",
-    "lground": "saymask.models.lground:LGround",
-    "uniseg3d": "saymask.models.uniseg3d:UniSeg3D",
-}
+SYSTEMS: dict[str, str] = {}
 """System name -> `module:class` of its Model; the class takes the configuration."""
-PRESETS: dict[str, str] = {
-    "less.scanrefer": "saymask.models.less.presets:scanrefer",
-    "less.scanrefer-2024-10": "saymask.models.less.presets:scanrefer_2024_10",
-    "less.rooms": "saymask.models.less.presets:rooms",
-    "bqnet.res": "saymask.models.bqnet.presets:res",
-    "bqnet.gres": "saymask.models.bqnet.presets:gres",
-    "bqnet.rooms": "saymask.models.bqnet.presets:rooms",
-    "bqnet.rooms-backbone": "saymask.models.bqnet.presets:rooms_backbone",
-    "cfnet.res": "saymask.models.bqnet.cfnet:res",
-    "cfnet.gres": "saymask.models.bqnet.cfnet:gres",
-    "cfnet.rooms": "saymask.models.bqnet.cfnet:rooms",
-    "lground.pretrain": "saymask.models.lground.presets:pretrain",
-    "lground.scannet200-ce": "saymask.models.lground.presets:scannet200_ce",
-    "lground.scannet200-focal": "saymask.models.lground.presets:scannet200_focal",
-    "lground.scannet200-finetune": "saymask.models.lground.presets:scannet200_finetune",
-    "lground.scannet200-5pct": "saymask.models.lground.presets:scannet200_5pct",
-    "lground.scannet200-instances": "saymask.models.lground.presets:scannet200_instances",
-    "lground.rooms-pretrain": "saymask.models.lground.presets:rooms_pretrain",
-    "lground.rooms-ce": "saymask.models.lground.presets:rooms_ce",
-    "lground.rooms-focal": "saymask.models.lground.presets:rooms_focal",
-    "lground.rooms-finetune": "saymask.models.lground.presets:rooms_finetune",
-    "lground.rooms-5pct": "saymask.models.lground.presets:rooms_5pct",
-    "lground.rooms": "saymask.models.lground.presets:rooms",
-    "uniseg3d.scannet": "saymask.models.uniseg3d.presets:scannet",
-    "uniseg3d.rooms": "saymask.models.uniseg3d.presets:rooms",
-}
+PRESETS: dict[str, str] = {}
 """Preset name -> `module:function` that returns the Preset."""
+
+
+def register(system: str, model: str, presets: str, *names: str) -> None:
+    """Make a system and its presets known; nothing is imported before one of them is asked for.
+
+    `model` is `module:Class`, `presets` the module with the presets' functions: that of `less.scanrefer-2024-10` is
+    called `scanrefer_2024_10`. Raises InputError for a preset name without a dot.
+    """
+    for name in names:
+        family, dot, variant = name.partition(".")
+        if not (family and dot and variant):
+            raise InputError(f"preset of {system}: expected a name such as {system}.scanrefer, got {name!r}")
+        PRESETS[name] = f"{presets}:{variant.replace('-', '_')}"
+    SYSTEMS[system] = model
+
+
+# fmt: off
+register("less", "saymask.models.less:Less", "saymask.models.less.presets",
+         "less.scanrefer", "less.scanrefer-2024-10", "less.rooms")
+register("bqnet", "saymask.models.bqnet:BQNet", "saymask.models.bqnet.presets",
+         "bqnet.res", "bqnet.gres", "bqnet.rooms")
+register("bqnet-backbone", "saymask.models.bqnet:BackbonePretraining", "saymask.models.bqnet.presets",
+         "bqnet.rooms-backbone")
+register("cfnet", "saymask.models.bqnet.cfnet:CFNet", "saymask.models.bqnet.cfnet",
+         "cfnet.res", "cfnet.gres", "cfnet.rooms")
+register("lground", "saymask.models.lground:LGround", "saymask.models.lground.presets",
+         "lground.pretrain", "lground.scannet200-ce", "lground.scannet200-focal", "lground.scannet200-finetune",
+         "lground.scannet200-5pct", "lground.scannet200-instances", "lground.rooms-pretrain", "lground.rooms-ce",
+         "lground.rooms-focal", "lground.rooms-finetune", "lground.rooms-5pct", "lground.rooms")
+register("uniseg3d", "saymask.models.uniseg3d:UniSeg3D", "saymask.models.uniseg3d.presets",
+         "uniseg3d.scannet", "uniseg3d.rooms")
+# fmt: on
 
 
 def preset(name: str) -> Preset:

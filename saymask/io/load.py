@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,18 @@ from saymask.scan import MAX_POINTS, MIN_POINTS, Scan, Source
 
 TEXT = ("xyz", "pts", "csv", "txt", "asc", "xyzrgb")
 MESH = ("obj", "glb", "gltf", "stl", "off")
-SUFFIXES = ("ply", "pcd", "las", "laz", "e57", *MESH, *TEXT, "npz", "npy")
+READERS: dict[str, str] = {
+    "ply": "saymask.io.ply:read_ply",
+    "pcd": "saymask.io.pcd:read_pcd",
+    "las": "saymask.io.las:read_las",
+    "laz": "saymask.io.las:read_las",
+    "e57": "saymask.io.e57:read_e57",
+    **dict.fromkeys(MESH, "saymask.io.mesh:read_mesh"),
+    **dict.fromkeys(TEXT, "saymask.io.xyz:read_text"),
+    "npz": "saymask.io.npz:read_npz",
+    "npy": "saymask.io.npz:read_npz",
+}
+"""Suffix -> `module:function` that takes the path and returns the file's `Cloud`; imported when it is needed."""
 FAR = 1000.0
 """Metres from the origin beyond which coordinates are moved, because float32 would lose millimetres there."""
 
@@ -47,9 +59,9 @@ def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
     if path.is_dir():
         return _load_folder(path)
     suffix = path.suffix.lower().lstrip(".")
-    if suffix not in SUFFIXES:
+    if suffix not in READERS:
         raise InputError(
-            f"{path.name}: expected a scan with one of the suffixes {', '.join('.' + s for s in SUFFIXES)}, "
+            f"{path.name}: expected a scan with one of the suffixes {', '.join('.' + s for s in READERS)}, "
             f"got {path.suffix or 'none'}; convert or rename the file"
         )
     if not path.is_file():
@@ -70,23 +82,11 @@ def _load_folder(path: Path) -> Scan:
 
 
 def _reader(suffix: str, unit: str | None) -> Callable[[Path], Cloud]:
-    """Return the reader of a suffix; modules are imported when they are needed."""
-    if suffix == "ply":
-        from saymask.io.ply import read_ply as reader
-    elif suffix == "pcd":
-        from saymask.io.pcd import read_pcd as reader
-    elif suffix in ("las", "laz"):
-        from saymask.io.las import read_las as reader
-    elif suffix == "e57":
-        from saymask.io.e57 import read_e57 as reader
-    elif suffix in ("npz", "npy"):
-        from saymask.io.npz import read_npz as reader
-    elif suffix in MESH:
-        from saymask.io.mesh import read_mesh
-
-        return partial(read_mesh, scale=None if unit is None else UNITS[unit])  # samples lie 2 cm apart in metres
-    else:
-        from saymask.io.xyz import read_text as reader
+    """Return the reader of a suffix; meshes also need to know the file's unit, where the user said it."""
+    module, _, name = READERS[suffix].partition(":")
+    reader = getattr(import_module(module), name)
+    if suffix in MESH:
+        return partial(reader, scale=None if unit is None else UNITS[unit])  # samples lie 2 cm apart in metres
     return reader
 
 

@@ -174,7 +174,7 @@ class _Binary:
         if [p.name for p in element.properties if p.count] != [name]:
             return None
         fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
-        offset = self.at
+        offset, length = self.at, 0
         for i, p in enumerate(element.properties):
             if not p.count:
                 fields.append((f"f{i}", self.order + p.type))

@@ -62,24 +62,28 @@ class _Pool(torch.autograd.Function):
         return pooled, weights
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        queries, memory, weights = ctx.saved_tensors
-        d_pooled, d_looks = grads
-        if d_pooled is None:
-            d_pooled = torch.zeros_like(queries)
-        flat, d_pooled, queries = (_one(x, ctx.shared) for x in (weights.flatten(1, 2), d_pooled, queries))
-        d_weights = (d_pooled @ memory.transpose(1, 2)).view(weights.shape)
-        if d_looks is not None:
-            d_weights += d_looks
-        d_scores = _softmax_backward(d_weights, weights, -1)
-        d_bias = d_scores.sum_to_size(ctx.bias_shape) if ctx.needs_input_grad[2] else None
-        d_flat = _one(d_scores.flatten(1, 2), ctx.shared)
-        d_queries = (d_flat @ memory).view(len(weights), -1, memory.shape[-1])
-        d_memory = None
-        if ctx.needs_input_grad[1]:
-            d_memory = torch.baddbmm(flat.transpose(1, 2) @ d_pooled, d_flat.transpose(1, 2), queries)
-        return d_queries, d_memory, d_bias, None
+        return _pool_gradients(ctx, *grads)
+
+
+@once_differentiable
+def _pool_gradients(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    queries, memory, weights = ctx.saved_tensors
+    d_pooled, d_looks = grads
+    if d_pooled is None:
+        d_pooled = torch.zeros_like(queries)
+    flat, d_pooled, queries = (_one(x, ctx.shared) for x in (weights.flatten(1, 2), d_pooled, queries))
+    d_weights = (d_pooled @ memory.transpose(1, 2)).view(weights.shape)
+    if d_looks is not None:
+        d_weights += d_looks
+    d_scores = _softmax_backward(d_weights, weights, -1)
+    d_bias = d_scores.sum_to_size(ctx.bias_shape) if ctx.needs_input_grad[2] else None
+    d_flat = _one(d_scores.flatten(1, 2), ctx.shared)
+    d_queries = (d_flat @ memory).view(len(weights), -1, memory.shape[-1])
+    d_memory = None
+    if ctx.needs_input_grad[1]:
+        d_memory = torch.baddbmm(flat.transpose(1, 2) @ d_pooled, d_flat.transpose(1, 2), queries)
+    return d_queries, d_memory, d_bias, None
 
 
 class _Spread(torch.autograd.Function):
@@ -99,19 +103,23 @@ class _Spread(torch.autograd.Function):
         return torch.baddbmm(x, flat, values) if residual else flat @ values
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, keys, values, weights = ctx.saved_tensors
-        grad = grads[0]
-        d_weights = (values @ grad.transpose(1, 2)).view(weights.shape)
-        d_values = weights.flatten(1, 2) @ grad
-        d_scores = _softmax_backward(d_weights, weights, 2).flatten(1, 2)
-        flat = _one(d_scores, ctx.shared)
-        d_keys = (flat @ x).view(keys.shape)
-        d_offsets = d_scores.sum(-1)
-        through = grad.sum(0, keepdim=True) if ctx.shared else grad
-        if ctx.residual:
-            d_x = torch.baddbmm(through, flat.transpose(1, 2), _one(keys, ctx.shared))
-        else:
-            d_x = flat.transpose(1, 2) @ _one(keys, ctx.shared)
-        return d_x, d_keys, d_offsets, d_values, None, None
+        return _spread_gradients(ctx, *grads)
+
+
+@once_differentiable
+def _spread_gradients(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    x, keys, values, weights = ctx.saved_tensors
+    grad = grads[0]
+    d_weights = (values @ grad.transpose(1, 2)).view(weights.shape)
+    d_values = weights.flatten(1, 2) @ grad
+    d_scores = _softmax_backward(d_weights, weights, 2).flatten(1, 2)
+    flat = _one(d_scores, ctx.shared)
+    d_keys = (flat @ x).view(keys.shape)
+    d_offsets = d_scores.sum(-1)
+    through = grad.sum(0, keepdim=True) if ctx.shared else grad
+    if ctx.residual:
+        d_x = torch.baddbmm(through, flat.transpose(1, 2), _one(keys, ctx.shared))
+    else:
+        d_x = flat.transpose(1, 2) @ _one(keys, ctx.shared)
+    return d_x, d_keys, d_offsets, d_values, None, None

@@ -21,17 +21,21 @@ class _SparseConv(torch.autograd.Function):
         return backend_for(x, backend).conv(x, weight, kernel_map)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
-        module = backend_for(x, ctx.backend)
-        grad = grad.contiguous()
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_x = module.conv(grad, weight.transpose(1, 2), ctx.kernel_map.transposed)
-        if ctx.needs_input_grad[1]:
-            grad_weight = module.weight_gradient(x, grad, ctx.kernel_map)
-        return grad_x, grad_weight, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        return _conv_gradients(ctx, *grads)
+
+
+@torch.autograd.function.once_differentiable
+def _conv_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    x, weight = ctx.saved_tensors
+    module = backend_for(x, ctx.backend)
+    grad = grad.contiguous()
+    grad_x = grad_weight = None
+    if ctx.needs_input_grad[0]:
+        grad_x = module.conv(grad, weight.transpose(1, 2), ctx.kernel_map.transposed)
+    if ctx.needs_input_grad[1]:
+        grad_weight = module.weight_gradient(x, grad, ctx.kernel_map)
+    return grad_x, grad_weight, None, None
 
 
 def sparse_conv(
