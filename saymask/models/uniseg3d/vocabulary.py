@@ -1,4 +1,4 @@
-"""Names beyond the 20 classes: what training tells apart (`config.vocabulary_weight`), and what words find by it.
+"""Names beyond the 20 classes: told apart in training (`config.vocabulary_weight`), and used to find words.
 
 Ours. The published model knows 20 names and leaves all others to the CLIP features of posed frames
 (docs/systems/uniseg3d.md §6.7).
@@ -25,7 +25,7 @@ come to lie where similar names are."""
 BETTER = 0.1
 """Share of the best fit in a scan by which another part may stay behind."""
 LABEL_SET = "scannet200"
-"""What a user calls these names."""
+"""Name of these classes for the user."""
 
 
 @lru_cache
