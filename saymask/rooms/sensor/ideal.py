@@ -1,4 +1,4 @@
-"""Looking at a room: the ideal sensor samples every surface at about 2 cm and drops what no camera could see.
+"""The ideal sensor: it samples every surface at about 2 cm and drops what no camera could see.
 
 Seen means: in a cube map of depth around one of several points at head height, the vertex is not behind anything. The
 result is shaded (lamp light, daylight, dark corners), and vertices and colours get a little noise.
@@ -21,7 +21,7 @@ NOISE = 0.002  # metres along the normal, standard deviation
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """What a sensor saw, in the raw frame of the scan (axis alignment not applied)."""
+    """Points that a sensor saw, in the raw frame of the scan (axis alignment not applied)."""
 
     vertices: np.ndarray  # float32 [n, 3] metres
     colors: np.ndarray  # uint8 [n, 4] red green blue alpha
