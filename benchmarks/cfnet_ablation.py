@@ -1,4 +1,4 @@
-"""What each of CFNet's modules brings: BQNet, +CFR, +PSC, +DQF and all three, same start and same budget.
+"""Ablation of CFNet's modules: BQNet, +CFR, +PSC, +DQF and all three, same start and same budget.
 
     python -m benchmarks.cfnet_ablation --data rooms/data --out runs/ablation [--init CHECKPOINT] [--plain] [--epochs N]
         [--max-steps N] [--seeds 1] [--jobs 2] [--limit N] [--json FILE]

@@ -31,13 +31,13 @@ COMPARED = (
     ("pretrain+focal+mixing", "pretrain+focal"),
     ("focal", "ce"),
 )
-"""What each gain is measured against: the twin from scratch, the same total budget from scratch, the step before."""
+"""Pairs of a run and the one it is compared with: from scratch, from scratch on the same budget, one step less."""
 DRAWN = ("ce", "pretrain+focal")
 """The runs of the picture."""
 
 
 def run(jobs: Sequence[Job], at_once: int) -> dict[str, Outcome]:
-    """Do what is not done, at most so many jobs at a time; return how each of them ended."""
+    """Run the jobs that are not done, at most `at_once` together; return how each of them ended."""
     from saymask.util.cores import environment_for
 
     todo = [job for job in jobs if known_result(job) is None]

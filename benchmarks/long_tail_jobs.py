@@ -38,7 +38,7 @@ RUNS: dict[str, Run] = {
     "ce": Run(CE),
     "focal": Run(FOCAL),
     "ce-long": Run(CE, budget="both"),
-    # Stage 2 as published: the whole network goes on from stage 1. All that differs from the twin is the start.
+    # Stage 2 as published: the whole network goes on from stage 1. Only the start differs from the run from scratch.
     "pretrain+ce": Run(CE, pretrained=True),
     "pretrain+focal": Run(FOCAL, pretrained=True),
     "pretrain+focal+sampling": Run(FOCAL, SAMPLING, pretrained=True),

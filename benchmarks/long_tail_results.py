@@ -22,7 +22,7 @@ INTERVAL = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Result:
-    """What one run got right."""
+    """Counts of what one run got right."""
 
     run: str
     share: float

@@ -1,4 +1,4 @@
-"""How often the sentence parser finds what the Rooms programs mean: main target, attributes, anchors, relations.
+"""Agreement of the sentence parser with the Rooms programs: main target, attributes, anchors, relations.
 
     python -m benchmarks.parser_agreement --data DATA [--split val] [--backend rules|spacy|both] [--json]
 

@@ -1,4 +1,4 @@
-"""What a Rooms program says, and what a scene graph says, in the same terms, so that they can be compared.
+"""Readings of Rooms programs and of scene graphs in the same terms, so that they can be compared.
 
 Terms: the main noun, its attributes, anchors (other things), their attributes, and relations (owner, kind, anchor).
 Nouns are compared by the ways in which Rooms says a class; relation words by their kind ("beside", "left", "carries").
@@ -42,7 +42,7 @@ _SAME = {"under": "below", "farthest": "farthest"}
 
 @dataclass
 class Facts:
-    """What is said."""
+    """Facts that a program or a scene graph states."""
 
     main: list[str] = field(default_factory=list)
     attributes: list[Any] = field(default_factory=list)

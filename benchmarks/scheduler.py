@@ -12,7 +12,7 @@ from saymask.errors import InputError
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
-"""How long a process that was asked to end may take before it is killed."""
+"""Seconds that a process may take to end when asked to, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended."""
+    """Outcome of a task."""
 
     state: Literal["done", "failed", "skipped"]
     """A task is skipped when one that it waits for did not succeed."""

@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says what was expected, what came, and what to do."""
+    """Input that cannot be used; the message says what was expected, what came, and what to do."""
 
 
 class CheckpointError(InputError):
@@ -10,4 +10,4 @@ class CheckpointError(InputError):
 
 
 class ProtocolError(InputError):
-    """A model cannot be measured by a protocol: it has other classes, or does not say what the protocol asks for."""
+    """A protocol that cannot measure a model: the model has other classes, or lacks an output that is needed."""

@@ -23,7 +23,7 @@ class Masks:
     names: tuple[str, ...]  # M: the sentence or the class name
     labels: np.ndarray | None = None  # int [M] class ids; words and classes that the user named count from 1
     message: str = ""
-    """What to tell the user, e.g. `no object fits: …`."""
+    """Message for the user, e.g. `no object fits: …`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -101,12 +101,12 @@ class Masks:
 
     @property
     def disjoint(self) -> bool:
-        """Whether no point of the scan lies in two masks."""
+        """True if no point of the scan lies in two masks."""
         doubled = np.count_nonzero(self.support, axis=0) > 1
         return not (doubled.any() and doubled[self.index[self.index >= 0]].any())
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a program needs to know: one entry per mask with score, points of the file, and box in metres."""
+        """Return the masks as JSON values: one entry per mask with score, points of the file, and box in metres."""
         masks, source = [], self.scan.source
         # how many points of the file each point of the scan stands for
         weight = None if source is None else np.bincount(source.index[source.index >= 0], minlength=len(self.scan))

@@ -1,4 +1,4 @@
-"""What was captured: a point cloud or mesh in metres with z up, and where every original point went."""
+"""Scans: a point cloud or mesh in metres with z up, and the way back to the points of its file."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +49,7 @@ class Scan:
     name: str = ""
     source: Source | None = None
     messages: tuple[str, ...] = ()
-    """What was said while loading: units, axes, dropped points."""
+    """Messages from loading: units, axes, dropped points."""
     image_features: np.ndarray | None = None  # float32 [S, C]: 2D features, one row per superpoint id
 
     def __post_init__(self) -> None:

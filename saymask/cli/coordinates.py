@@ -1,4 +1,4 @@
-"""Places on the command line: `1.2,0.45,0.7`, also with a minus in front, which no option parser likes."""
+"""Coordinates on the command line, `1.2,0.45,0.7`: one with a leading minus is kept from reading as a flag."""
 
 import re
 from collections.abc import Sequence

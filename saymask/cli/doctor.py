@@ -1,4 +1,4 @@
-"""What this machine has and what saymask will use of it."""
+"""Report on this machine: versions, devices, extras, text weights, cache and embedded checkpoint."""
 
 import platform
 import shutil

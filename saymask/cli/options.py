@@ -25,9 +25,9 @@ class PromptOptions:
     model: str | None = None
     """Name or path of a checkpoint; without it the embedded one that answers this best (`saymask models`)."""
     out: Path | None = None
-    """Where to save the scan with mask columns: .ply, .npz, .las, .laz or .json."""
+    """File for the scan with mask columns: .ply, .npz, .las, .laz or .json."""
     picture: Path | None = None
-    """Where to save a picture (PNG)."""
+    """File for a picture (PNG)."""
     json_: Annotated[Switch, tyro.conf.arg(name="json")] = False
     """Print one JSON object on standard output; everything else goes to standard error."""
     unit: Literal["m", "cm", "mm", "in", "ft"] | None = None

@@ -27,7 +27,7 @@ _DEFAULTS = PromptOptions()
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one command asks of a scene, and how it tells the answer."""
+    """Question of one command to a scene, and the wording of its answer."""
 
     verb: str
     """One of `saymask.models.base.VERBS`."""
@@ -253,7 +253,7 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
 
 
 def _row(masks: "Masks", i: int, *, named: bool) -> Row:
-    """Return what is said about mask i; a sentence's masks need no name, a class or a word does."""
+    """Return the table row of mask i; a sentence's masks need no name, those of a class or a word do."""
     low, high = masks.box(i)
     row: Row = {"name": masks.names[i]} if named else {}
     if named and masks.labels is not None:

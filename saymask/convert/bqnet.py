@@ -19,7 +19,7 @@ from saymask.text import find_weights
 from saymask.text.encoder import encoder_from_folder
 
 PRESETS = ("bqnet.res", "bqnet.gres")
-"""What an official BQNet checkpoint can have been trained for."""
+"""Presets that an official BQNet checkpoint can belong to."""
 _TEXT = "text_encoder."
 
 

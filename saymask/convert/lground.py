@@ -1,4 +1,4 @@
-"""Official checkpoints of LGround: which network and stage the tensors are of, and the text anchors they lack."""
+"""Official checkpoints of LGround: network and stage are told by the tensors, missing text anchors are added."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ PRESETS = (
     "lground.scannet200-5pct",
     "lground.scannet200-instances",
 )
-"""What an official checkpoint can have been trained for; of those whose heads fit, the first is taken."""
+"""Presets that an official checkpoint can belong to; of those whose heads fit, the first is taken."""
 LABELS: dict[int, Literal["semantic200", "semantic20"]] = {200: "semantic200", 20: "semantic20"}
 """Outputs of a classifier → labels of its classes."""
 TEXT_WIDTH = 512
@@ -37,7 +37,7 @@ _LIGHTNING = "pytorch-lightning_version"
 
 @dataclass(frozen=True)
 class _Found:
-    """What the tensors of a checkpoint say about its network."""
+    """Network that the tensors of a checkpoint describe."""
 
     plan: Res16Plan
     classes: int
@@ -169,7 +169,7 @@ def _anchors(path: str | Path | None, text_encoder: str | None, names: tuple[str
 def _remarks(
     found: _Found, config: LGroundConfig, anchors: Anchors | None, *, lightning: bool, out: Path
 ) -> Iterator[str]:
-    """Yield what no tensor says and the user must know."""
+    """Yield remarks on facts that no tensor tells and the user must know."""
     if found.ambiguous and found.plan.last_relu:
         yield (
             "34C and 34CR have the same tensors: taken as 34C, whose features end in a ReLU (with 34CR in the file's "

@@ -1,1 +1,1 @@
-"""Datasets: ScanNet-layout folders, prepared scenes, annotations, label tables, augmentation."""
+"""Data: annotations, preparation of raw folders, prepared scenes, and training samples."""

@@ -33,7 +33,7 @@ class Annotation:
 
     scene_id: str
     object_ids: tuple[int, ...]
-    """ScanNet objectIds; empty when the sentence means nothing that is there."""
+    """ScanNet objectIds; empty when the sentence means nothing in the scan."""
     ann_id: int
     """Unique within the scene (numbered again in the order of the file)."""
     sentence: str
@@ -53,7 +53,7 @@ class Annotation:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What identifies the annotation within one file."""
+        """Key of the annotation, unique within one file."""
         return self.scene_id, self.ann_id
 
 

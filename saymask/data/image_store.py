@@ -18,7 +18,7 @@ _LARGEST_HALF = 65_504.0
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """How the 2D features of a scene were made."""
+    """Record of how the 2D features of a scene were made."""
 
     name: str
     """Name under which the features are kept, such as `clip-vit-l14-336`."""
@@ -26,7 +26,7 @@ class ImageInfo:
     scene_fingerprint: str
     """Fingerprint of the prepared scene; another one means other superpoints."""
     fingerprint: str
-    """Of everything that the features depend on, to know whether they are up to date."""
+    """Fingerprint of everything that the features depend on; features with another one are made anew."""
     superpoints: int
     channels: int
     seen: int
@@ -34,7 +34,7 @@ class ImageInfo:
     frames: int
     """Frames that were used."""
     skipped: dict[str, int]
-    """Why frames were left out → how many."""
+    """Reason → number of frames that were left out for it."""
     stretched: bool
     """Whether the official projection was used (docs/systems/bqnet.md §7.1, row 7)."""
     final_norm: bool
@@ -75,14 +75,14 @@ def load_with_info(data: str | Path, scene_id: str, name: str) -> tuple[np.ndarr
     path = feature_path(data, name, scene_id)
     if not path.is_file():
         raise InputError(
-            f"scene {scene_id}: there are no 2D features {name!r} in {data}; make them with {command(name)}"
+            f"scene {scene_id}: there are no 2D features {name!r} in {data}; make them with {prepare_command(name)}"
         )
     info, features = _open(path, tensors=True)
     assert features is not None
     return features.astype(np.float32), info
 
 
-def command(name: str) -> str:
+def prepare_command(name: str) -> str:
     """Return the command that makes features `name`, for messages."""
     return f"`saymask prepare RAW --out DATA --image-features {name}`"
 

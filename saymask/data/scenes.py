@@ -1,4 +1,4 @@
-"""Prepared data: one safetensors file per scan, the annotations and a manifest (what `saymask prepare` writes)."""
+"""Prepared data, as `saymask prepare` writes it: a safetensors file per scan, the annotations and a manifest."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.image_store import command, load_with_info
+from saymask.data.image_store import load_with_info, prepare_command
 from saymask.errors import InputError
 from saymask.scan import Scan
 from saymask.util.files import atomic_path, read_json
@@ -149,12 +149,13 @@ def _image_features(path: Path, header: dict[str, Any], name: str, stretched: bo
         wanted, there = ("--stretched", "without it") if stretched else ("without --stretched", "with it")
         raise InputError(
             f"scene {path.stem}: this model takes 2D features {name!r} made {wanted}, these were made {there}; make "
-            f"them again with {command(name)}" + (" --stretched" if stretched else "")
+            f"them again with {prepare_command(name)}" + (" --stretched" if stretched else "")
         )
     if info.scene_fingerprint != header["fingerprint"] or len(features) != header["superpoints"]:
         raise InputError(
             f"scene {path.stem}: its 2D features {name!r} were made before the scene was prepared as it is now "
-            f"({len(features):,} and {header['superpoints']:,} superpoints); make them again with {command(name)}"
+            f"({len(features):,} and {header['superpoints']:,} superpoints); "
+            f"make them again with {prepare_command(name)}"
         )
     return features
 

@@ -15,12 +15,12 @@ from saymask.evaluation.sentences import not_prepared, sentence_task, to_stderr
 from saymask.models.base import Model
 
 PLAIN = "plain"
-"""As a protocol of `all`: of each task the plain one that fits the model."""
+"""Protocol of `all`: for each task the plain protocol that fits the model."""
 ALL = "all"
 VERBS = {"refer": "refer", **{task.name: task.verb for task in SCAN_TASKS.values()}}
-"""What a model must answer to be measured on a task."""
+"""Verb that a model must answer to be measured on a task, by the name of the task."""
 SOURCE = "scanrefer"
-"""Whose sentences are asked."""
+"""Source of the sentences."""
 
 
 def all_tasks(
@@ -115,7 +115,7 @@ def evaluate_all(model: Model | str | Path | None, request: Request) -> dict[str
 def refusals(
     wanted: Sequence[Wanted], measured: Sequence[Measured], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Return {"task protocol": why the model was not measured}, without a choice of protocols of which one did fit."""
+    """Return {"task protocol": why it was refused}; left out where an alternative protocol fitted the model."""
     why = {key: text for one in measured for key, text in one.refused.items()}
     return {
         " ".join(w.key): why[w.key]

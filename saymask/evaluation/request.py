@@ -1,4 +1,4 @@
-"""What is asked of an evaluation, apart from the model: handed on as one object."""
+"""Request: the options of an evaluation apart from the model, handed on as one object."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a model can be measured on with an encoded scan: one row of the table `SCAN_TASKS` per task.
+"""Tasks on an encoded scan that a model can be measured on: one row of the table `SCAN_TASKS` each.
 
 Whoever measures (`saymask.evaluation.scans`) knows no task by name: a row says which verb the model needs, which
 protocols there are, what is counted, and how the numbers are shown. Plain protocols compare at points with the labels
@@ -37,7 +37,7 @@ class ScanTask:
 
     name: str
     verb: str
-    """What the model must answer."""
+    """Verb that the model must answer."""
     protocols: tuple[str, ...]
     """The most usual one first."""
     labels: Callable[[str], tuple[str, ...]]
@@ -52,9 +52,9 @@ class ScanTask:
     columns: Mapping[str, str]
     """Number of a group -> its title in a table; numbers that a protocol does not have are not shown."""
     counts: str
-    """What `n` counts, for the caption of a table."""
+    """Things that `n` counts, for the caption of a table."""
     broken: str = "masks are left out"
-    """What becomes of an answer that is no number."""
+    """Treatment of answers that are no finite numbers, for a message."""
     own_classes: bool = False
     """The answers are of the model's own classes, which not every protocol has."""
     exports: bool = False

@@ -1,4 +1,4 @@
-"""Evaluation of what a model says about whole scans: any task of `scan_tasks.SCAN_TASKS`, each scan encoded once.
+"""Evaluation on whole scans: any task of `scan_tasks.SCAN_TASKS`, each scan encoded once.
 
 What is asked of a scan is a list of `Wanted`, a task with a protocol each; the evaluation of one task and of all of
 them, and the validation during training, go through `measure_scan`.
@@ -46,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the measurement of one scene came to; plain data that another process can send."""
+    """Result of measuring one scene; plain data that another process can send."""
 
     scene_id: str
     states: dict[Key, Mapping[Any, Any]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Measured:
     not_finite: dict[Key, int] = field(default_factory=dict)
     """Points, masks or sentences with an answer that is no finite number."""
     unlabelled: tuple[Key, ...] = ()
-    """What the scene has no labels for."""
+    """Tasks and protocols for which the scene has no labels."""
     refused: dict[Key, str] = field(default_factory=dict)
     """Protocols that the model cannot be measured by, and why."""
 

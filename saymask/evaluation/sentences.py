@@ -1,4 +1,4 @@
-"""Measure what a model says about sentences, with a named protocol: the task `refer`."""
+"""Task `refer`: measure a model's answers to sentences with a named protocol."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence

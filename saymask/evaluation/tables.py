@@ -10,7 +10,7 @@ from saymask.evaluation.sentences import COLUMNS, sentence_task
 from saymask.metrics import get_protocol
 
 _CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
-"""Where a result may hold a number for each class, and what that is."""
+"""Keys of a result that hold a number per class → title of that number."""
 
 
 def print_table(result: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from saymask.errors import InputError
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a pair of cameras sees: pinhole intrinsics at integer pixel coordinates, and where the colour camera is."""
+    """Calibration of a depth and a colour camera: pinhole intrinsics at integer pixel coordinates, relative pose."""
 
     depth: np.ndarray  # float64 [3, 3] or [4, 4]: fx, fy, cx, cy of the depth camera
     color: np.ndarray | None = None  # the same of the colour camera; None = it sees exactly the depth camera's field
@@ -18,7 +18,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Crop:
-    """What part of an image a model sees: the image is resized, then a square in its middle is cut out.
+    """Part of an image that a model sees: the image is resized, then a square in its middle is cut out.
 
     `width`, `height` of the image, of the resized one, and the square's `left`, `top`, `side` in it, pixels.
     """

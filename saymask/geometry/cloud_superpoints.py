@@ -1,4 +1,4 @@
-"""Superpoints of a bare cloud, which has no mesh to follow."""
+"""Superpoints of a bare cloud, without a mesh."""
 
 import numpy as np
 from numba import njit

@@ -79,7 +79,7 @@ def ball_query_first(queries: np.ndarray, targets: np.ndarray, k: int, radius: f
 
 
 class _Grid:
-    """Points sorted by cells a little wider than a radius, so that the 27 cells around a place hold all within it."""
+    """Points sorted by cells a little wider than a radius, so that 27 cells around a position hold all within it."""
 
     def __init__(self, xyz: np.ndarray, batch: np.ndarray, radius: float) -> None:
         if not radius > 0:
@@ -97,7 +97,7 @@ class _Grid:
         self.ordered = key[self.order]
 
     def key(self, xyz: np.ndarray, batch: np.ndarray) -> np.ndarray:
-        """Return int64 [M], the cell of each place; what lies farther outside counts as just outside."""
+        """Return int64 [M], the cell of each position; positions beyond the grid count as just outside it."""
         cells = np.clip(np.floor((xyz - self.low) / self.width), -1, self.extent - 4).astype(np.int64) + 2
         return ((batch * self.extent[0] + cells[:, 0]) * self.extent[1] + cells[:, 1]) * self.extent[2] + cells[:, 2]
 

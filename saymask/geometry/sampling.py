@@ -1,4 +1,4 @@
-"""Choosing points that cover a cloud."""
+"""Farthest point sampling: points that cover a cloud."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""What points say about the superpoints that they lie in: a superpoint is what more than half of its points are."""
+"""Votes of points over superpoints: a superpoint gets the label that more than half of its points have."""
 
 import numpy as np
 

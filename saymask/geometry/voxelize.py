@@ -1,4 +1,4 @@
-"""Points to voxels and back."""
+"""Voxelization: points to voxels and back."""
 
 from dataclasses import dataclass
 

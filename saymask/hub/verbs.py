@@ -1,4 +1,4 @@
-"""Which preset answers which verb, asked of the code; `python -m saymask.hub.verbs` prints the table of the guide."""
+"""Table of the verbs that each preset answers, read off the code; `python -m saymask.hub.verbs` prints it."""
 
 from saymask.answers import VERBS
 from saymask.hub import registry

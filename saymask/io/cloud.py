@@ -1,4 +1,4 @@
-"""What every reader returns, and how colours, normals and labels are recognised among a file's columns."""
+"""Result of every reader, and the recognition of colours, normals and labels among the columns of a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""From a path to a `Scan`: choose the reader, then units, up axis, dropped points, duplicates, thinning."""
+"""Load a file as a `Scan`: choose the reader, then units, up axis, dropped points, duplicates, thinning."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which unit a file's coordinates are in."""
+"""Detection of the unit of a file's coordinates."""
 
 from pathlib import Path
 

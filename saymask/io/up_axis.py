@@ -1,4 +1,4 @@
-"""Which way is up: found from the planes of the cloud, so that every scan ends with z up and a level floor."""
+"""Detection of the up axis from the planes of a cloud, so that every scan ends with z up and a level floor."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -70,7 +70,7 @@ def _read_classes(name: str) -> tuple[LabelClass, ...]:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """What the label table says about a raw category."""
+    """Row of the label table: the classes of a raw category."""
 
     id: int
     """ScanNet id, the value of the 200-class benchmark."""

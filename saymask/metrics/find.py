@@ -1,4 +1,4 @@
-"""What words find: for each name of something that is in a scan, the points that a model answers with.
+"""Open-vocabulary finding: for each name of something in a scan, the points that a model answers with.
 
 A scan and a name that occurs in it are a pair. The union of all that was found for the name is compared with all points
 of that class, and the mean runs over all pairs. Chance is what the same answers reach when the names are exchanged: the

@@ -1,4 +1,4 @@
-"""Records that processes gather, each counted once: what every metric stands on."""
+"""Records gathered from all processes, each counted once: the base of every metric."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar

@@ -26,7 +26,7 @@ _F1_EPSILON = 1e-4
 
 @dataclass(frozen=True)
 class InstanceRecord:
-    """What the masks of a scene came to; the C classes are those evaluated as instances, the T thresholds all ten."""
+    """Outcome of the masks of a scene; the C classes are those evaluated as instances, the T thresholds all ten."""
 
     cells: np.ndarray  # int32 [K]: class * T + threshold of each mask that counts
     scores: np.ndarray  # float64 [K]
@@ -37,15 +37,15 @@ class InstanceRecord:
 
 @dataclass(frozen=True)
 class Curves:
-    """What precision over recall comes to: float64 [C, T] by class and threshold, NaN without a true instance."""
+    """Summary of precision over recall: float64 [C, T] by class and threshold, NaN without a true instance."""
 
     ap: np.ndarray
     precision: np.ndarray
-    """Where F1 is highest (of equals, at the lowest score)."""
+    """Precision where F1 is highest (of equals, at the lowest score)."""
     recall: np.ndarray
-    """Where F1 is highest."""
-    most_recall: np.ndarray
-    """That of all masks together."""
+    """Recall where F1 is highest."""
+    max_recall: np.ndarray
+    """Recall of all masks together."""
 
 
 class InstanceMetric(SceneMetric[InstanceRecord]):

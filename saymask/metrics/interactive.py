@@ -1,4 +1,4 @@
-"""One mask per click on an object.
+"""Interactive segmentation: one mask per click on an object.
 
 Every click is an entry of its own, over all scenes (docs/systems/uniseg3d.md §6.6). Two protocols say what a mask is
 compared with, and how sure of it the model is taken to be:
@@ -23,7 +23,7 @@ from saymask.errors import InputError
 from saymask.metrics.gather import Records
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
-"""What AP is the mean over: 0.50 to 0.95, unlike that of instances; an IoU must exceed them.
+"""Thresholds that AP is the mean over, 0.95 included, unlike that of instances; an IoU must exceed them.
 
 Source: docs/systems/uniseg3d.md §Q21.
 """
@@ -31,7 +31,7 @@ Source: docs/systems/uniseg3d.md §Q21.
 
 @dataclass(frozen=True)
 class Rule:
-    """What a protocol wants of whoever calls, and how it divides."""
+    """Rule of a protocol: true mask and confidence, which the caller provides, and the epsilon of the IoU."""
 
     name: str
     voted: bool

@@ -1,4 +1,4 @@
-"""Instances whose class is found by its name: the 198 instance classes of ScanNet200.
+"""Open-vocabulary instances, whose class is found by its name: the 198 instance classes of ScanNet200.
 
 Average precision is that of `saymask.metrics.instance`. Two things are different: masks may all be equally sure, as in
 the published numbers, and the classes are grouped in two ways: by how often they occur (head, common and tail, of
@@ -134,14 +134,14 @@ class OpenVocabularyMetric(InstanceMetric):
         for group in GROUPS:
             rows = group_members()[group]
             result[group] = {"n": int(np.count_nonzero(~np.isnan(curves.ap[rows, 0])))}
-            for name, values in (("ap", curves.ap[rows]), ("recall", curves.most_recall[rows])):
+            for name, values in (("ap", curves.ap[rows]), ("recall", curves.max_recall[rows])):
                 result[group] |= {
                     name: mean_defined(np.ascontiguousarray(values[:, STRICT].T)),
                     f"{name}50": mean_defined(values[:, AP50]),
                     f"{name}25": mean_defined(values[:, AP25]),
                 }
         classes = {"ap": curves.ap[:, STRICT].mean(1), "ap50": curves.ap[:, AP50], "ap25": curves.ap[:, AP25]}
-        classes["recall"] = curves.most_recall[:, STRICT].mean(1)
+        classes["recall"] = curves.max_recall[:, STRICT].mean(1)
         return result | {name: by_name(things, values) for name, values in classes.items()}
 
 

@@ -1,4 +1,4 @@
-"""How many points predicted masks share with true instances: one pass over the points that a mask holds."""
+"""Overlaps of predicted masks with true instances, in points: one pass over the points that a mask holds."""
 
 from dataclasses import dataclass
 

@@ -23,7 +23,7 @@ _TINY = 1e-15
 
 @dataclass(frozen=True)
 class PanopticProtocol:
-    """Which classes there are, and over which of them a mean runs."""
+    """Benchmark of the classes, and the classes that a mean runs over."""
 
     name: str
     benchmark: str
@@ -43,7 +43,7 @@ PROTOCOLS: dict[str, PanopticProtocol] = {
 
 @dataclass(frozen=True)
 class PanopticRecord:
-    """What a scene came to; everything is [C], by class index."""
+    """Outcome of a scene; every array is [C], by class index."""
 
     tp: np.ndarray  # int32: pairs of segments
     fp: np.ndarray  # int32: predicted segments without a match

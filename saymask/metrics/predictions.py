@@ -1,4 +1,4 @@
-"""Predicted masks as files, so that they can be scored without the model that made them, whoever made them.
+"""Predicted masks as files, to be scored without the model that made them.
 
 Two forms:
 
@@ -43,7 +43,7 @@ _NAME = re.compile(r"(?P<scene>.+)_(?P<ids>\[[\d, -]*\]|\d+)_(?P<ann>\d+)")
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted for one annotation of a scan of `length` points."""
+    """Prediction for one annotation of a scan of `length` points."""
 
     scene_id: str
     ann_id: int

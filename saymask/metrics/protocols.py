@@ -35,7 +35,7 @@ class Protocol:
     source: Literal["scanrefer", "multi3drefer"] = "scanrefer"
     """The sentences that it is defined on; they are grouped by unique/multiple or by `EVAL_TYPES`."""
     count: Literal["one", "any"] = "one"
-    """How many objects a sentence means: exactly one, or any number including none."""
+    """Number of objects that a sentence means: exactly one, or any number including none."""
     ties: bool = False
     """A point of p = 0.5 belongs to the mask."""
     minimum: int = 0

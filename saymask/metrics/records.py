@@ -1,4 +1,4 @@
-"""What the metrics of sentences have in common: one record per annotation, groups."""
+"""Base of the metrics of sentences: one record per annotation, and groups."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Scoring stored predictions: everything of an evaluation that needs no model."""
+"""Scoring of stored predictions: everything of an evaluation that needs no model."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -80,7 +80,7 @@ def score(
 
 
 class SentenceTruth:
-    """What a protocol compares the sentences about a scan with."""
+    """Truth that a protocol compares the sentences about a scan with."""
 
     def __init__(self, scan: Scan, rule: Protocol) -> None:
         """Raises InputError for a scan without the labels that the protocol needs: instance, and classes if `voted`."""

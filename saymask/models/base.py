@@ -1,4 +1,4 @@
-"""What every system has in common: the contract that `Scene`, training and evaluation rely on."""
+"""Contract of all systems, which `Scene`, training and evaluation rely on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a preset is trained; everything that is not architecture or preprocessing."""
+    """Training settings of a preset: everything that is not architecture or preprocessing."""
 
     epochs: int = 40
     source: str = "scanrefer"
@@ -62,7 +62,7 @@ class TrainConfig:
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
     task: str = "refer"
-    """What is validated (`saymask.evaluation.run.TASKS`), or `none`."""
+    """Task of the validation (`saymask.evaluation.run.TASKS`), or `none`."""
     protocol: str = "less"
     """Evaluation protocol of the validation metric; with task `all` `plain` or `uniseg3d`."""
     max_val: int = 0

@@ -1,4 +1,4 @@
-"""What the importers of official checkpoints share: names by pattern, one strict loop over tensors, and its report."""
+"""Common steps of importing official checkpoints: names by pattern, one strict loop over tensors, a report."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the tensors of an official checkpoint, by their keys there."""
+    """Report on the tensors of an official checkpoint, by their keys there."""
 
     used: tuple[str, ...]
     unused: tuple[str, ...]

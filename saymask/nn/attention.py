@@ -1,4 +1,4 @@
-"""Attention whose projections go to whichever side is small: few queries, few keys, or neither."""
+"""Attention that projects the smaller side: few queries, few keys, or neither."""
 
 import math
 
@@ -42,7 +42,7 @@ class Attention(nn.Module):
 
         A bias of three dimensions is the same for all heads; -inf forbids a key, a row that is -inf everywhere gives
         NaN. `form` is `plain`, `few-queries`, `few-keys`, `auto` (the cheapest of these) or `torch` (PyTorch's own
-        function, the twin of the others); all give the same result up to rounding.
+        function, the reference of the others); all give the same result up to rounding.
         """
         if form == "auto":
             form = self._cheapest(query, memory)

@@ -12,7 +12,7 @@ def full_precision(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def forbidding(blocked: Tensor) -> Tensor:
+def additive_mask(blocked: Tensor) -> Tensor:
     """Return -inf where bool `blocked` is True and 0 elsewhere, in the type of autocast's products (both are exact)."""
     device = blocked.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def narrowed(x: Tensor) -> Tensor:
+def autocast_precision(x: Tensor) -> Tensor:
     """Return `x` in the type of autocast's products: once, instead of for each product."""
     device = x.device.type
     return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
@@ -22,7 +22,7 @@ def pool(queries: Tensor, memory: Tensor, bias: Tensor | None, heads: int) -> tu
 
     queries: [B, H·Q, D]; memory: [B, S, D], or [1, S, D] for all; bias: broadcastable to [B, H, Q, S].
     """
-    queries, memory = narrowed(queries), narrowed(memory)
+    queries, memory = autocast_precision(queries), autocast_precision(memory)
     return _Pool.apply(queries, memory, None if bias is None else bias.to(queries.dtype), heads)  # type: ignore
 
 
@@ -32,7 +32,12 @@ def spread(x: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, heads: int,
     x: [B, S, D], or [1, S, D] for all; keys, values: [B, H·K, D]; offsets: [B, H·K], added to x · keysᵀ before the
     softmax over each head's K.
     """
-    x, keys, offsets, values = narrowed(x), narrowed(keys), narrowed(offsets), narrowed(values)
+    x, keys, offsets, values = (
+        autocast_precision(x),
+        autocast_precision(keys),
+        autocast_precision(offsets),
+        autocast_precision(values),
+    )
     return _Spread.apply(x, keys, offsets, values, heads, residual)  # type: ignore
 
 

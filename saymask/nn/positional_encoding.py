@@ -1,4 +1,4 @@
-"""Where superpoints are, as something that can be added to their features."""
+"""Positional encoding of superpoints, added to their features."""
 
 import math
 

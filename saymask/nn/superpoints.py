@@ -18,7 +18,7 @@ from saymask.sparse import SitePyramid, build_sites, pool_mean
 
 @dataclass(frozen=True, eq=False)
 class Pooling:
-    """How site features become superpoint features: each pair is `weight` points of a site inside a superpoint."""
+    """Pooling of site features to superpoints: each pair is `weight` points of a site inside a superpoint."""
 
     site: np.ndarray  # int64 [P]
     row: np.ndarray  # int64 [P], sorted
@@ -83,7 +83,7 @@ class SuperpointBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
         """Return the batch with its tensors on `device`."""
-        return replace(self, **moved(self, device, non_blocking))
+        return replace(self, **to_device(self, device, non_blocking))
 
     def pad(self, values: Tensor) -> Tensor:
         """Return [B, S, ...] from the values [ΣS, ...] of all superpoints; padding is 0."""
@@ -92,8 +92,8 @@ class SuperpointBatch:
         return padded.unflatten(0, (b, s))
 
 
-def moved(record: Any, device: torch.device | str, non_blocking: bool = True) -> dict[str, Any]:
-    """Return what a dataclass record holds that knows a device (tensors, records with `to`), moved to `device`."""
+def to_device(record: Any, device: torch.device | str, non_blocking: bool = True) -> dict[str, Any]:
+    """Return the tensors of a dataclass record, and its records with a method `to`, moved to `device`."""
     values = {}
     for name, value in vars(record).items():
         if isinstance(value, Tensor):

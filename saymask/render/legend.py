@@ -1,4 +1,4 @@
-"""What a picture says in words: the bar at the top, and a panel with the classes of a result that has many."""
+"""Text of a picture: the bar at the top, and a panel with the classes of a result that has many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class Panel:
         return ImageFont.load_default(self.row * 0.62)
 
     def fact(self, entry: Entry) -> str:
-        """Return what is said of a class: how many objects, or its share of the points."""
+        """Return the text beside a class: how many objects, or its share of the points."""
         if any(e.masks > 1 for e in self.entries):
             return f"x{entry.masks}" if entry.masks > 1 else ""
         share = entry.points / self.points

@@ -68,17 +68,17 @@ def draw(
     title = title or (masks.names[0] if masks is not None and len(masks) and len(set(masks.names)) == 1 else "")
     owner = np.full(len(scan), -1, np.int32) if masks is None else masks.best
     marks = Marks.of(masks, owner)
-    stage = _stage(scan, owner, marks)
+    visible = _visible(scan, owner, marks)
     bar = max(44, size[1] // 16) if title or (masks is not None) else 0
     many = masks is not None and _many(masks)
     panel = Panel.of(scan, masks, size, bar) if masks is not None and many else None
     canvas = (size[0] - (panel.width if panel else 0), size[1] - bar)
-    camera = _camera(stage, canvas, view, marks)
-    picture = _shade(stage, camera, canvas, marks)
+    camera = _camera(visible, canvas, view, marks)
+    picture = _shade(visible, camera, canvas, marks)
     image = Image.new("RGB", size, (255, 255, 255))
     image.paste(Image.fromarray(picture), (0, bar))
     if (owner >= 0).any() and not marks.everything:
-        _inset(image, stage, camera, canvas, bar, marks)
+        _inset(image, visible, camera, canvas, bar, marks)
     if panel is not None:
         panel.draw(image, bar)
     if bar:
@@ -88,7 +88,7 @@ def draw(
 
 @dataclass(frozen=True)
 class Marks:
-    """How masks are marked."""
+    """Style in which masks are marked."""
 
     colors: np.ndarray  # float32 [M, 3]
     everything: bool
@@ -110,31 +110,31 @@ def _many(masks: Masks) -> bool:
     return masks.labels is not None and len(np.unique(masks.labels)) > MOST_IN_BAR
 
 
-def _stage(scan: Scan, owner: np.ndarray, marks: Marks) -> VisiblePoints:
+def _visible(scan: Scan, owner: np.ndarray, marks: Marks) -> VisiblePoints:
     """Return what is drawn of a scan."""
     if not marks.everything:
         return VisiblePoints.of(scan, owner)
-    # The stage keeps masked points wherever they are; numbered below -1 they are cut like all others.
-    stage = VisiblePoints.of(scan, -2 - owner)
-    return replace(stage, owner=-2 - stage.owner)
+    # `VisiblePoints` keeps masked points wherever they are; numbered below -1 they are cut like all others.
+    visible = VisiblePoints.of(scan, -2 - owner)
+    return replace(visible, owner=-2 - visible.owner)
 
 
-def _camera(stage: VisiblePoints, canvas: tuple[int, int], view: str, marks: Marks) -> Camera:
+def _camera(visible: VisiblePoints, canvas: tuple[int, int], view: str, marks: Marks) -> Camera:
     """Return the camera of a view; `auto` tries eight sides on a small picture and takes the one that shows most."""
-    if view == "camera" or (view == "auto" and stage.eye is not None):
-        if stage.eye is None:
+    if view == "camera" or (view == "auto" and visible.eye is not None):
+        if visible.eye is None:
             raise InputError(
                 "view 'camera': expected a scan taken from one place, got one without a known sensor position"
             )
-        return _from_sensor(stage, canvas)
+        return _from_sensor(visible, canvas)
     if view == "top":
-        return _frame(stage, canvas, -90.0, 89.0)
+        return _frame(visible, canvas, -90.0, 89.0)
     if view in VIEWS:
-        return _frame(stage, canvas, VIEWS[view], 48.0)
+        return _frame(visible, canvas, VIEWS[view], 48.0)
     small = (canvas[0] // 6, canvas[1] // 6)
-    chosen = np.flatnonzero((stage.owner >= 0) & (not marks.everything))
-    some = np.unique(np.concatenate([np.arange(0, len(stage.points), max(1, len(stage.points) // 60_000)), chosen]))
-    thin = stage.part(some)
+    chosen = np.flatnonzero((visible.owner >= 0) & (not marks.everything))
+    some = np.unique(np.concatenate([np.arange(0, len(visible.points), max(1, len(visible.points) // 60_000)), chosen]))
+    thin = visible.part(some)
     best, most = VIEWS["front"], -1.0
     for azimuth in np.arange(-67.5, 292.5, 45.0):
         camera = _frame(thin, small, float(azimuth), 48.0)
@@ -145,29 +145,29 @@ def _camera(stage: VisiblePoints, canvas: tuple[int, int], view: str, marks: Mar
             value = 0.2 * value + 100 * float((thin.owner[index[seen]] >= 0).sum()) / seen.size
         if value > most:
             best, most = float(azimuth), value
-    return _frame(stage, canvas, best, 48.0)
+    return _frame(visible, canvas, best, 48.0)
 
 
-def _frame(stage: VisiblePoints, canvas: tuple[int, int], azimuth: float, elevation: float) -> Camera:
+def _frame(visible: VisiblePoints, canvas: tuple[int, int], azimuth: float, elevation: float) -> Camera:
     """Return the camera on a side of the scan, at the distance where everything fits into the canvas."""
     a, e = np.deg2rad(azimuth), np.deg2rad(elevation)
     back = np.array([np.cos(a) * np.cos(e), np.sin(a) * np.cos(e), np.sin(e)])
-    some = stage.points[:: max(1, len(stage.points) // 20_000)].astype(np.float64)
+    some = visible.points[:: max(1, len(visible.points) // 20_000)].astype(np.float64)
     return look_at(some, back, canvas, fill=0.96)
 
 
-def _from_sensor(stage: VisiblePoints, canvas: tuple[int, int]) -> Camera:
+def _from_sensor(visible: VisiblePoints, canvas: tuple[int, int]) -> Camera:
     """Return the camera a little above the sensor, looking at the middle of what it saw."""
-    assert stage.eye is not None
-    some = stage.points[:: max(1, len(stage.points) // 20_000)].astype(np.float64)
-    back = stage.eye - np.median(some, axis=0)
+    assert visible.eye is not None
+    some = visible.points[:: max(1, len(visible.points) // 20_000)].astype(np.float64)
+    back = visible.eye - np.median(some, axis=0)
     back /= np.linalg.norm(back)
     back[2] = max(back[2], 0.0) + 0.15
     return look_at(some, back / np.linalg.norm(back), canvas, fill=0.98)
 
 
 def _paint(
-    stage: VisiblePoints,
+    visible: VisiblePoints,
     camera: Camera,
     canvas: tuple[int, int],
     scale: float,
@@ -175,12 +175,12 @@ def _paint(
     only: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splat the points (without near walls, or `only` some rows); return each pixel's point int32 [h, w] and depth."""
-    rows = np.flatnonzero(~_near_wall(stage, camera, marks)) if only is None else only
+    rows = np.flatnonzero(~_near_wall(visible, camera, marks)) if only is None else only
     index, depth = splat(
         camera,
-        stage.points[rows],
-        stage.normals[rows],
-        stage.radius[rows],
+        visible.points[rows],
+        visible.normals[rows],
+        visible.radius[rows],
         int(canvas[0] * scale),
         int(canvas[1] * scale),
         scale,
@@ -188,48 +188,48 @@ def _paint(
     return np.where(index >= 0, rows.astype(np.int32)[index], np.int32(-1)), depth
 
 
-def _near_wall(stage: VisiblePoints, camera: Camera, marks: Marks) -> np.ndarray:
+def _near_wall(visible: VisiblePoints, camera: Camera, marks: Marks) -> np.ndarray:
     """Return which points belong to walls between the camera and the room, bool [n]; masked points never do
     unless everything is masked.
 
     What hung on such a wall goes with it: small parts that nothing holds any more.
     """
-    if stage.plan is None or np.linalg.norm(camera.back[:2]) < 0.2:
-        return np.zeros(len(stage.points), bool)
-    near = stage.plan.near(camera.back[:2])
-    near[~near] = loose(stage.points[~near])
-    return near if marks.everything else near & (stage.owner < 0)
+    if visible.plan is None or np.linalg.norm(camera.back[:2]) < 0.2:
+        return np.zeros(len(visible.points), bool)
+    near = visible.plan.near(camera.back[:2])
+    near[~near] = loose(visible.points[~near])
+    return near if marks.everything else near & (visible.owner < 0)
 
 
-def _shade(stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
+def _shade(visible: VisiblePoints, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
     """Return the picture uint8 [h, w, 3]: drawn at twice the size, lit, outlined, and brought down."""
-    index, depth = _paint(stage, camera, canvas, 2.0, marks)
-    close_holes(index, depth, _reach(stage, camera))
-    base = stage.colors.astype(np.float32)
+    index, depth = _paint(visible, camera, canvas, 2.0, marks)
+    close_holes(index, depth, _reach(visible, camera))
+    base = visible.colors.astype(np.float32)
     grey = base @ np.array([0.299, 0.587, 0.114], np.float32)
     base = 28 + (0.65 * base + 0.35 * grey[:, None]) * (227 / 255)  # calm, and dark rooms stay readable
-    rows = np.flatnonzero(stage.owner >= 0)
+    rows = np.flatnonzero(visible.owner >= 0)
     # a little of the object's own brightness is kept, so that its form can still be read
     own = np.clip(0.8 + 0.4 * grey[rows] / 255.0, 0.8, 1.1)
-    base[rows] = marks.colors[stage.owner[rows]] * own[:, None]
+    base[rows] = marks.colors[visible.owner[rows]] * own[:, None]
     sun = camera.back + 0.3 * camera.up - 0.3 * camera.right
     sun = (sun / np.linalg.norm(sun)).astype(np.float32)
-    strong = np.zeros(len(base), bool) if marks.everything else stage.owner >= 0
-    picture = shade(index, depth, base, stage.normals, strong, camera.back.astype(np.float32), sun)
+    strong = np.zeros(len(base), bool) if marks.everything else visible.owner >= 0
+    picture = shade(index, depth, base, visible.normals, strong, camera.back.astype(np.float32), sun)
     picture[index < 0] = BACKGROUND
     if marks.everything:
-        _borders(picture, np.where(index >= 0, stage.owner[index], -2))
+        _borders(picture, np.where(index >= 0, visible.owner[index], -2))
     elif len(rows):
-        _outline(stage, camera, canvas, picture, index, marks)
+        _outline(visible, camera, canvas, picture, index, marks)
     h, w = picture.shape[0] // 2, picture.shape[1] // 2
     small = (picture[0::2, 0::2] + picture[1::2, 0::2] + picture[0::2, 1::2] + picture[1::2, 1::2]) * 0.25
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w]
 
 
-def _reach(stage: VisiblePoints, camera: Camera) -> int:
+def _reach(visible: VisiblePoints, camera: Camera) -> int:
     """Return how many pixels a hole between neighbouring points may be wide."""
-    far = float(np.median((camera.eye - stage.points[:: max(1, len(stage.points) // 1000)]) @ camera.back))
-    return int(np.clip(2.0 * 1.6 * np.quantile(stage.radius, 0.9) * camera.focal / max(far, 0.1), 5, 24))
+    far = float(np.median((camera.eye - visible.points[:: max(1, len(visible.points) // 1000)]) @ camera.back))
+    return int(np.clip(2.0 * 1.6 * np.quantile(visible.radius, 0.9) * camera.focal / max(far, 0.1), 5, 24))
 
 
 def _borders(picture: np.ndarray, owner: np.ndarray) -> None:
@@ -244,12 +244,17 @@ def _borders(picture: np.ndarray, owner: np.ndarray) -> None:
 
 
 def _outline(
-    stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], picture: np.ndarray, index: np.ndarray, marks: Marks
+    visible: VisiblePoints,
+    camera: Camera,
+    canvas: tuple[int, int],
+    picture: np.ndarray,
+    index: np.ndarray,
+    marks: Marks,
 ) -> None:
     """Draw a line round every mask and let its hidden parts shine through, in place."""
-    owner = np.where(index >= 0, stage.owner[index], -1)
-    behind, depth = _paint(stage, camera, canvas, 2.0, marks, np.flatnonzero(stage.owner >= 0))
-    close_holes(behind, depth, _reach(stage, camera))
+    owner = np.where(index >= 0, visible.owner[index], -1)
+    behind, depth = _paint(visible, camera, canvas, 2.0, marks, np.flatnonzero(visible.owner >= 0))
+    close_holes(behind, depth, _reach(visible, camera))
     where = np.argwhere((behind >= 0) | (owner >= 0))
     if not len(where):
         return
@@ -258,7 +263,7 @@ def _outline(
     area = (slice(top, bottom), slice(left, right))
     owner, behind, view = owner[area], behind[area], picture[area]
     hidden = (behind >= 0) & (owner < 0)
-    ghost = stage.owner[behind]
+    ghost = visible.owner[behind]
     view[hidden] = 0.7 * view[hidden] + 0.3 * marks.colors[ghost[hidden]]
     whole = np.where(owner >= 0, owner, np.where(hidden, ghost, -1))
     for i, box in enumerate(ndimage.find_objects(whole + 1)):
@@ -279,10 +284,10 @@ def _outline(
 
 
 def _inset(
-    image: Image.Image, stage: VisiblePoints, camera: Camera, canvas: tuple[int, int], bar: int, marks: Marks
+    image: Image.Image, visible: VisiblePoints, camera: Camera, canvas: tuple[int, int], bar: int, marks: Marks
 ) -> None:
     """Show small masks again, enlarged, in the emptiest corner."""
-    chosen = stage.points[stage.owner >= 0].astype(np.float64)
+    chosen = visible.points[visible.owner >= 0].astype(np.float64)
     x, y = camera.project(chosen, canvas)
     low = np.array([np.quantile(x, 0.01), np.quantile(y, 0.01)])
     high = np.array([np.quantile(x, 0.99), np.quantile(y, 0.99)])
@@ -294,9 +299,9 @@ def _inset(
     corners = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)], np.float64)
     close = look_at(middle + corners * radius / 3**0.5, camera.back, box, fill=0.98)
     # what stands between the closer camera and the object would fill the small picture
-    ahead = (stage.points - middle) @ close.back.astype(np.float32)
-    rows = np.flatnonzero((ahead < 1.5 * radius) | (stage.owner >= 0))
-    small = Image.fromarray(_shade(stage.part(rows), close, box, marks))
+    ahead = (visible.points - middle) @ close.back.astype(np.float32)
+    rows = np.flatnonzero((ahead < 1.5 * radius) | (visible.owner >= 0))
+    small = Image.fromarray(_shade(visible.part(rows), close, box, marks))
     pixels = np.asarray(image)[bar:]
     gap = 14
     places = [
@@ -313,7 +318,7 @@ def _inset(
         return float((np.abs(area.astype(np.float32) - BACKGROUND).sum(-1) > 12).mean()) + 10 * covers
 
     at = min(places, key=busy)
-    color = tuple(int(v) for v in marks.colors[int(stage.owner.max())])
+    color = tuple(int(v) for v in marks.colors[int(visible.owner.max())])
     pen = ImageDraw.Draw(image)
     pad = 12
     frame = (low[0] - pad, low[1] - pad + bar, high[0] + pad, high[1] + pad + bar)

@@ -1,4 +1,4 @@
-"""What a picture shows of a scan: points without ceiling and near walls, their normals, and how large to draw them."""
+"""Points of a scan that a picture shows, without ceiling and near walls; their normals and sizes."""
 
 from dataclasses import dataclass
 

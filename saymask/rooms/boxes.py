@@ -18,7 +18,7 @@ class Upright:
     z1: float
     yaw: float
 
-    def reach(self) -> tuple[float, float]:
+    def half_extents(self) -> tuple[float, float]:
         """Return the half extents of the axis-aligned rectangle around it."""
         c, s = abs(cos(self.yaw)), abs(sin(self.yaw))
         return c * self.hx + s * self.hy, s * self.hx + c * self.hy
@@ -37,8 +37,8 @@ def overlap(a: Upright, b: Upright, slack: float = 0.004) -> bool:
     if a.z0 >= b.z1 - slack or b.z0 >= a.z1 - slack:
         return False
     dx, dy = b.x - a.x, b.y - a.y
-    ax, ay = a.reach()
-    bx, by = b.reach()
+    ax, ay = a.half_extents()
+    bx, by = b.half_extents()
     if abs(dx) >= ax + bx - slack or abs(dy) >= ay + by - slack:
         return False
     for first, second in ((a, b), (b, a)):

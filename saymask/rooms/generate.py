@@ -1,4 +1,4 @@
-"""Generating whole splits of rooms: in parallel, resumable, and the same on every machine.
+"""Generation of whole splits of rooms: in parallel, resumable, and the same on every machine.
 
 A room is made, scanned, described and written by one worker; its folder appears complete or not at all. When all
 rooms are there, the files of the whole benchmark are put together from the records of the rooms.

@@ -1,4 +1,4 @@
-"""Placing furniture in a room: against walls, beside, around, on top of, above; never through anything."""
+"""Placement of furniture in a room: against walls, beside, around, on top of, above; never through anything."""
 
 from dataclasses import dataclass, field
 from math import atan2, cos, hypot, pi, sin
@@ -114,7 +114,7 @@ class Layout:
     # --- tests
     def inside(self, box: Upright, slack: float = 0.003) -> bool:
         """Return whether a box's footprint lies in the room."""
-        rx, ry = box.reach()
+        rx, ry = box.half_extents()
         if (
             box.x - rx < -slack
             or box.y - ry < -slack

@@ -1,4 +1,4 @@
-"""Making a room: its description together with the parametric surfaces that a sensor looks at."""
+"""Generation of a room: its description together with the parametric surfaces that a sensor looks at."""
 
 from dataclasses import dataclass
 from math import pi
@@ -149,7 +149,7 @@ def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
 
 
 def _covers(layout: Layout, first: int):
-    """Where flat things lie on the shell: (objectId of the covered piece, the box in which it is left out, yaw)."""
+    """Areas of the shell under flat things: (objectId of the covered piece, the box in which it is left out, yaw)."""
     for item in layout.placed:
         if item.model.shape == "round":
             continue

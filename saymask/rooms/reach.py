@@ -1,4 +1,4 @@
-"""Can one walk through the room? A grid of the floor, blocked by what stands on it."""
+"""Reachability: whether one can walk through the room, on a grid of the floor blocked by what stands on it."""
 
 from math import cos, sin
 from typing import Any

@@ -1,1 +1,1 @@
-"""Scenes: encoded scans that answer prompts, and what turns answers into masks."""
+"""Scenes: encoded scans that answer prompts, and the conversion of answers to masks."""

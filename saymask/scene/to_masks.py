@@ -1,4 +1,4 @@
-"""From what a model predicts over its support to `Masks` over a scan: pure functions, one per kind of answer."""
+"""Conversion of a model's answers over its support to `Masks` over a scan: a pure function per kind of answer."""
 
 import math
 from collections.abc import Sequence

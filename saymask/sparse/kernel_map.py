@@ -22,7 +22,7 @@ class KernelMap:
     n_in: int
     n_out: int
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """What backends derive from the map and want to keep."""
+    """Cache of what backends derive from the map."""
 
     @property
     def volume(self) -> int:

@@ -1,4 +1,4 @@
-"""Captions as annotators wrote them to the text that the parser and the text encoder read.
+"""Cleaning of captions: from what annotators wrote to the text that parser and text encoder read.
 
 Source: docs/systems/bqnet.md §2.4.
 """
@@ -10,9 +10,9 @@ from saymask.errors import InputError
 Source = Literal["scanrefer", "multi3drefer"]
 SOURCES: tuple[Source, ...] = ("scanrefer", "multi3drefer")
 PREFIX = "This is an object . "
-"""What a sentence gets in front when it names no main target, so that there is one."""
+"""Prefix of a sentence that names no main target, so that there is one."""
 SUFFIX = " . not mentioned"
-"""What every model text ends in: the tokens that queries without a target are aligned with."""
+"""Suffix of every model text: the tokens that queries without a target are aligned with."""
 
 _SPLIT = ("2-tiered", "4-drawers", "5-drawer", "8-hole", "7-shaped", "2-door", "3-compartment")
 _SPLIT_LATER = ("3-tier", "3-seater", "4-seat")

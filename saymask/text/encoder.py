@@ -21,7 +21,7 @@ MOST_WORDS = 512
 
 @dataclass(frozen=True, eq=False)
 class TextFeatures:
-    """What an encoder makes of B texts; L is the number of tokens of the longest."""
+    """Features of B texts; L is the number of tokens of the longest."""
 
     tokens: Tensor
     """float [B, L, D]; rows of padding are 0."""

@@ -1,4 +1,4 @@
-"""How well things fit words, on a scale that is the same for all words (ours)."""
+"""Relevance: how well things fit words, on a scale that is the same for all words (ours)."""
 
 from torch import Tensor
 

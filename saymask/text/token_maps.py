@@ -12,7 +12,7 @@ from torch import Tensor
 Span = tuple[int, int]
 """Characters [start, end) of the model text."""
 RETRIES = 2
-"""How many characters further in a span's end is looked for when it lies on white space between tokens."""
+"""Characters that the end of a span may move inwards when it lies on white space between tokens."""
 
 
 @dataclass(frozen=True, eq=False)

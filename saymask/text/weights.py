@@ -1,4 +1,4 @@
-"""Where the weights of the text encoders come from: a local folder, the installed weights package, or the hub."""
+"""Weights of the text encoders: from a local folder, the installed weights package, or the hub."""
 
 import hashlib
 import importlib.util

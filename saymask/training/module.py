@@ -31,7 +31,7 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 
 @dataclass
 class Progress:
-    """Where a run is; stored with the weights and the optimiser."""
+    """Position of a run in its training; stored with the weights and the optimiser."""
 
     step: int = 0
     """Optimiser steps done."""

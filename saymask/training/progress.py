@@ -1,4 +1,4 @@
-"""How a training shows itself: a progress bar on standard error and a CSV file that survives a resume."""
+"""Progress of a training: a bar on standard error and a CSV file that survives a resume."""
 
 import csv
 import logging

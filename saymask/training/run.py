@@ -130,16 +130,16 @@ def run(job: Job) -> None:
     )  # fmt: skip
     learner = Learner(model, config, order)
     best_by = headline(config)
-    keeper = RunCallback(
+    callback = RunCallback(
         job.out, order, validate=validation(job.data, config, line.say, rank=rank, world=world), headline=best_by,
         card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
         save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
     )  # fmt: skip
-    if config.init and not keeper.state_file.is_file():
+    if config.init and not callback.state_file.is_file():
         line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
-    if keeper.resume(learner):
+    if callback.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
             return
@@ -160,7 +160,7 @@ def run(job: Job) -> None:
         accelerator=job.accelerator, devices=job.devices, num_nodes=max(1, world // job.devices), strategy=strategy,
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
-        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[keeper],
+        use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[callback],
         logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a model is measured on while it is trained, and the number that says which of its weights are the best."""
+"""Validation during training: the tasks that are measured, and the number that picks the best weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ TITLES = {
     "f1_50": "F1@0.5",
     "mean": "mean of the tasks",
 }
-"""What the headline numbers are called."""
+"""Titles of the headline numbers."""
 
 
 def check_task(preset: Preset) -> None:

@@ -1,4 +1,4 @@
-"""A bounded memory of the latest answers, which several threads may share."""
+"""LRU cache bounded in entries and bytes, which several threads may share."""
 
 import threading
 from collections import OrderedDict
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Value]):
-    """What was last asked for, up to a number of entries and of bytes; the entry unused for longest goes first.
+    """LRU cache of at most so many entries and bytes; the entry unused for longest goes first.
 
     Values are shared with everybody who asks: whoever keeps one here must hand out copies of what may be changed.
     """

@@ -141,7 +141,7 @@ def test_best_f1_is_the_best_of_all_cuts(seed):
         metric.update(scene.masks[chosen], scene.labels[chosen], scores, scene.truth, "s")
         curves = metric.curves()
         p, r = curves.precision[:, AP50], curves.recall[:, AP50]
-        return 2 * p * r / (p + r + 1e-4), curves.most_recall[:, AP50]
+        return 2 * p * r / (p + r + 1e-4), curves.max_recall[:, AP50]
 
     best, most_recall = point(scene.scores >= 0, scene.scores)
     cuts = [point(scene.scores >= s, np.ones(np.count_nonzero(scene.scores >= s))) for s in np.unique(scene.scores)]

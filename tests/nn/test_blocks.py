@@ -1,6 +1,6 @@
 import torch
 
-from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp, unit
+from saymask.nn.blocks import FeedForward, additive_mask, full_precision, mlp, unit
 
 
 def test_precision_is_never_lowered():
@@ -13,9 +13,9 @@ def test_precision_is_never_lowered():
 
 def test_what_is_forbidden():
     blocked = torch.tensor([True, False])
-    assert forbidding(blocked).tolist() == [float("-inf"), 0.0]
+    assert additive_mask(blocked).tolist() == [float("-inf"), 0.0]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert forbidding(blocked).dtype == torch.bfloat16
+        assert additive_mask(blocked).dtype == torch.bfloat16
 
 
 def test_stacks():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saymask.nn.folded_attention import narrowed, pool, spread
+from saymask.nn.folded_attention import autocast_precision, pool, spread
 
 HEADS, FEW, LONG, WIDTH = 2, 3, 7, 4
 
@@ -80,11 +80,11 @@ def test_spread(scans, residual):
     torch.autograd.gradcheck(lambda *x: spread(*x, HEADS, residual=residual), inputs)
 
 
-def test_narrowed_follows_autocast():
+def test_autocast_precision_follows_autocast():
     x = torch.randn(3)
-    assert narrowed(x) is x
+    assert autocast_precision(x) is x
     with torch.autocast("cpu", torch.bfloat16):
-        assert narrowed(x).dtype == torch.bfloat16
+        assert autocast_precision(x).dtype == torch.bfloat16
         queries, memory = torch.randn(2, HEADS * FEW, WIDTH), torch.randn(2, LONG, WIDTH, requires_grad=True)
         out, weights = pool(queries, memory, None, HEADS)
     assert out.dtype == weights.dtype == torch.bfloat16

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.nn.superpoints import SuperpointUNet, collate_scans, moved, site_pooling, superpoint_scan
+from saymask.nn.superpoints import SuperpointUNet, collate_scans, site_pooling, superpoint_scan, to_device
 from saymask.sparse import pool_mean
 
 
@@ -97,7 +97,7 @@ def test_moving_a_batch_takes_every_tensor_along():
     assert tensors == {name for name, value in vars(there).items() if isinstance(value, torch.Tensor)}
     assert all(getattr(there, name).device.type == "meta" for name in tensors)
     assert there.index is batch.index
-    assert set(moved(batch, "cpu")) == tensors
+    assert set(to_device(batch, "cpu")) == tensors
 
 
 @settings(max_examples=5, deadline=None)

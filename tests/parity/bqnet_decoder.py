@@ -18,7 +18,7 @@ from saymask.models.bqnet.heads import blocked_by
 from saymask.models.bqnet.official import BACKBONE, UNUSED, decoder_names, load_official
 from saymask.models.bqnet.outputs import Outputs
 from saymask.models.bqnet.query_selection import choose
-from saymask.nn.blocks import forbidding, unit
+from saymask.nn.blocks import additive_mask, unit
 from saymask.nn.superpoints import SuperpointUNet
 from tests.parity import Check, case, fill_state, fill_tensor
 from tests.parity.backbones import official_shapes
@@ -52,14 +52,14 @@ def modules(data: dict[str, Any], path: Path) -> Iterator[Check]:
         return Check(name, got, data[name], **NEAR)
 
     cross, query, source = layers[2].query_scan, given["ca_query"], given["ca_source"]
-    bias = forbidding(given["ca_attn_mask"] | given["ca_batch_mask"][:, None])
+    bias = additive_mask(given["ca_attn_mask"] | given["ca_batch_mask"][:, None])
     yield near("ca_out", cross(query, source, bias)[0])
     out, weights = cross(query, source, bias, looks=True)
     yield Check("ca_out (with weights)", out, data["ca_out"], **NEAR)
     yield near("ca_weights_mean", weights.mean(1))
     for form in ("plain", "few-queries", "few-keys", "torch"):
         yield Check(f"ca_out ({form})", query + cross.attn(query, source, bias, form=form), data["ca_out"], **NEAR)
-    bias = forbidding(given["ca_batch_mask"])[:, None]
+    bias = additive_mask(given["ca_batch_mask"])[:, None]
     yield near("ca_out_nomask", cross(query, source, bias)[0])
 
     x, positions = given["sa_x"], given["sa_pos"]
@@ -67,7 +67,7 @@ def modules(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield near("sa_dist_weight", nearness)
     yield near("sa_out_weighted", layers[2].query_space(x, None, nearness))
     yield near("sa_out_plain", layers[2].query_space(x))
-    yield near("sa_out_keymask", layers[2].query_space(x, forbidding(given["sa_key_mask"])[:, None]))
+    yield near("sa_out_keymask", layers[2].query_space(x, additive_mask(given["sa_key_mask"])[:, None]))
     yield near("sa_out_glu", decoder.seed_context(x))
     for name in data:
         if match := re.fullmatch(r"sa_topk(\d+)_mask", name):

@@ -153,7 +153,7 @@ def open_vocabulary(golden: dict[str, Any], path: Path) -> Iterator[Check]:
                 f"{key}{ending}", result["overall"][f"{name}{suffix}"], expected["all"][f"{key}{ending}"], EXACT
             )
     things = metric.protocol.things
-    for name, values in (("ap", curves.ap), ("rc", curves.most_recall)):
+    for name, values in (("ap", curves.ap), ("rc", curves.max_recall)):
         for key, column in ((name, values[:, STRICT].mean(1)), ("50%", values[:, AP50]), ("25%", values[:, AP25])):
             found = by_name(things, column)
             key = key if key == name else f"{name}{key}"

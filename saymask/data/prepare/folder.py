@@ -30,7 +30,7 @@ from saymask.util.files import check_writable, read_json, write_text
 
 @dataclass
 class Report(ScanReport):
-    """What `prepare` did."""
+    """Report of `prepare`."""
 
     annotations: dict[str, int] = field(default_factory=dict)
     """`scanrefer_train` etc. → annotations written."""
@@ -38,7 +38,7 @@ class Report(ScanReport):
     """`scanrefer_train` etc. → {"unknown scene": n, "unknown object": n} of those left out."""
     messages: list[str] = field(default_factory=list)
     images: ImageReport | None = None
-    """What was done for 2D features, where they were asked for."""
+    """Report on the 2D features, where they were asked for."""
     seconds: float = 0.0
 
     @property

@@ -57,7 +57,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """What 2D features are made of."""
+    """Options of the 2D features."""
 
     name: str = "clip-vit-l14-336"
     """Name of the image model; features are kept under it."""
@@ -70,7 +70,7 @@ class ImageOptions:
     final_norm: bool = True
     """Patches after the image tower's last norm; else before it."""
     every: int = EVERY
-    """Frames whose number this divides are used."""
+    """Use the frames whose number is a multiple of this."""
     device: str = "auto"
 
     def check(self) -> None:
@@ -88,7 +88,7 @@ class ImageOptions:
 
 @dataclass
 class ImageReport:
-    """What was done for the 2D features."""
+    """Report on the 2D features."""
 
     done: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -263,7 +263,7 @@ class Pooled:
     frames: int
     """Frames that were used."""
     skipped: dict[str, int]
-    """Why frames were left out → how many."""
+    """Reason → number of frames that were left out for it."""
 
     def messages(self) -> list[str]:
         """Return what a user should know about them."""

@@ -1,4 +1,4 @@
-"""What a raw folder in ScanNet's layout holds: scans, label table, splits, sentences, rooms."""
+"""Raw folders in ScanNet's layout: a search for scans, label table, splits, sentences and rooms."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

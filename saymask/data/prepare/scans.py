@@ -1,4 +1,4 @@
-"""The scans of `saymask prepare`: which are up to date, and the others one by one, in this process or in several."""
+"""Preparation of scans: those that are up to date are kept, the others made in one process or in several."""
 
 import errno
 import hashlib
@@ -26,7 +26,7 @@ Superpoints = Literal["mesh", "segs"]
 
 @dataclass
 class ScanReport:
-    """What was done with the scans."""
+    """Report on the scans."""
 
     done: list[str] = field(default_factory=list)
     """Scenes written now."""

@@ -1,4 +1,4 @@
-"""Which samples a training step sees: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
+"""Order of the training samples: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class PreparedScans(Dataset):
-    """What the datasets over the scans of a split share: the scans read last, and the random numbers of an item."""
+    """Base of the datasets over the scans of a split: a cache of scans, and a random generator per item."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class ScanDataset(PreparedScans):
         image_features: str = "",
         stretched: bool = False,
     ) -> None:
-        """`scenes` restricts the split (see `chosen_scenes`); `max_items` keeps as many scans, evenly spread (0 = all).
+        """`scenes` restricts the split (see `chosen_scenes`); `max_items` keeps as many scans, evenly spaced (0 = all).
 
         The other arguments are those of `PreparedScans`. Raises InputError when there is no such split, or `scenes`
         means none of it.
@@ -102,7 +102,7 @@ class ScanDataset(PreparedScans):
             data, split, prepare=prepare, training=training, seed=seed, cache_scenes=cache_scenes,
             image_features=image_features, stretched=stretched,
         )  # fmt: skip
-        self.names: list[str] = spread(chosen_scenes(data, split, scenes), max_items)
+        self.names: list[str] = evenly_spaced(chosen_scenes(data, split, scenes), max_items)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,8 +116,8 @@ def item_generator(seed: int, epoch: int, index: int) -> np.random.RandomState:
     return np.random.RandomState(np.random.SeedSequence([seed, epoch, index]).generate_state(8))
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """Return `count` of the items in their order, evenly spread; all of them for 0 or where there are fewer."""
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """Return `count` of the items in their order, evenly spaced; all of them for 0 or where there are fewer."""
     if not 0 < count < len(items):
         return list(items)
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import SOURCES, Annotation, load_annotations
-from saymask.data.samples.scans import PreparedScans, spread
+from saymask.data.samples.scans import PreparedScans, evenly_spaced
 from saymask.data.scenes import target_mask
 from saymask.errors import InputError
 
@@ -36,13 +36,13 @@ class ReferDataset(PreparedScans):
         image_features: str = "",
         stretched: bool = False,
     ) -> None:
-        """`max_items` keeps that many annotations, evenly spread (0 = all); the rest are those of `PreparedScans`."""
+        """`max_items` keeps that many annotations, evenly spaced (0 = all); the rest are those of `PreparedScans`."""
         super().__init__(
             data, split, prepare=prepare, training=training, seed=seed, cache_scenes=cache_scenes,
             image_features=image_features, stretched=stretched,
         )  # fmt: skip
         self.source = source
-        self.annotations: list[Annotation] = spread(load_split(data, split, source=source), max_items)
+        self.annotations: list[Annotation] = evenly_spaced(load_split(data, split, source=source), max_items)
 
     def __len__(self) -> int:
         return len(self.annotations)

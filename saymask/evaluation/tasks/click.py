@@ -22,7 +22,7 @@ from saymask.models.uniseg3d.transform import labels_of, superpoint_truth
 from saymask.scan import Scan
 
 CLICK_LABELS = ("instance", "semantic20")
-"""What a scan must have to be measured."""
+"""Labels that a scan needs to be measured."""
 NOT_SURE = -1.0
 """Confidence of an answer that is no number: below every probability."""
 

@@ -1,4 +1,4 @@
-"""What a model finds for names, by the names of all classes in a scan and as average precision of named masks.
+"""Task `find`: the points found for each name in a scan, or average precision of named masks.
 
 | protocol | asked | counted |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""The building blocks of BQNet's decoder that no other has: attention with residuals, distance weights.
+"""Building blocks of BQNet's decoder alone: attention with residuals, distance weights.
 
 Source: docs/systems/bqnet.md §3.3, §3.4, §3.5, §3.6 (released code).
 """

@@ -24,7 +24,7 @@ from saymask.models.bqnet.labels import (
 )
 from saymask.models.bqnet.outputs import NO_INSTANCE, Spans, Truth
 from saymask.models.bqnet.transform import centred, unit_colors, view
-from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, moved, superpoint_scan
+from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
 from saymask.text import TextFeatures, check_sentence
 from saymask.text.clean import model_text
@@ -186,7 +186,7 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
         """Return the batch with its tensors on `device`."""
-        return replace(self, **moved(self, device, non_blocking))
+        return replace(self, **to_device(self, device, non_blocking))
 
 
 def collate(samples: Sequence[Sample], text: TextFeatures | None = None) -> Batch:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.models.bqnet.config import BQNetConfig
-from saymask.nn.blocks import forbidding, full_precision
+from saymask.nn.blocks import additive_mask, full_precision
 
 WIDEST, NARROWEST = 3.0, 0.6
 """Standard deviation of the spatial constraint in the first and the last layer at the start, metres."""
@@ -129,4 +129,4 @@ class Focus(nn.Module):
         """Return DQF's bias float [U, Q, Q] for query positions [U, Q, 3]; None where every query sees all."""
         if self.neighbours is None or self.neighbours >= positions.shape[1]:
             return None
-        return forbidding(~nearest_queries(positions, self.neighbours))
+        return additive_mask(~nearest_queries(positions, self.neighbours))

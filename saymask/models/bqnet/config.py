@@ -48,7 +48,7 @@ class BQNetConfig:
     most_points: int = 2_500_000
     """Larger scans are sampled in training."""
     parser: Literal["auto", "rules", "spacy"] = "auto"
-    """What finds targets, attributes and relations in a training sentence."""
+    """Parser that finds targets, attributes and relations in a training sentence."""
     feature_refinement: bool = False
     """CFNet's cross-layer feature refinement (CFR)."""
     spatial_constraint: bool = False

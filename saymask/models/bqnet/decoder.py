@@ -15,8 +15,8 @@ from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.heads import Heads, blocked_by
 from saymask.models.bqnet.outputs import LayerOutputs, Outputs
 from saymask.models.bqnet.query_selection import QuerySelection, choose, per_sentence
-from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
-from saymask.nn.folded_attention import narrowed
+from saymask.nn.blocks import FeedForward, additive_mask, full_precision, mlp
+from saymask.nn.folded_attention import autocast_precision
 from saymask.nn.positional_encoding import PositionalEncoding
 
 
@@ -45,7 +45,7 @@ class ScanInput(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a layer takes and gives."""
+    """Input and output of a layer."""
 
     queries: Tensor  # float [U, Q, D]
     text: Tensor  # float [U, L, D]
@@ -57,7 +57,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Who looks at whom: added to attention scores, -inf where not."""
+    """Biases of the attentions, named after who is looked at: added to the scores, -inf where attention is barred."""
 
     text: Tensor  # float [U, 1, L] at the text
     scan: Tensor | None  # float [U or 1, 1, S], the text at the superpoints; None = at all
@@ -166,11 +166,11 @@ class Decoder(nn.Module):
         if len(features) > 1:  # one scan is left as it is: [1, S, D] stands for all sentences
             mask_features, scan, positions = mask_features[scene], scan[scene], positions[scene]
             pad = None if pad is None else pad[scene]
-        text_bias = forbidding(~text_mask)[:, None]
-        scan_bias = None if pad is None else forbidding(pad)[:, None]
+        text_bias = additive_mask(~text_mask)[:, None]
+        scan_bias = None if pad is None else additive_mask(pad)[:, None]
 
         stages: list[LayerOutputs] = []
-        state = State(queries, text, narrowed(scan))
+        state = State(queries, text, autocast_precision(scan))
         for index in range(len(self.layers) + 1):
             layer = self.layers[index] if index < len(self.layers) else None
             normed = self.heads.norm(state.queries)
@@ -179,7 +179,7 @@ class Decoder(nn.Module):
                 stages.append(self.heads.stage(state.queries, normed, masks, state.text))
             if layer is None:
                 break
-            focus_bias, query_bias = forbidding(blocked_by(masks, pad)), None
+            focus_bias, query_bias = additive_mask(blocked_by(masks, pad)), None
             if self.focus is not None:
                 state, focus_bias, query_bias = self._focused(index, state, masks, focus_bias, where, positions)
             state = layer(

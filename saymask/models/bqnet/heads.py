@@ -1,4 +1,4 @@
-"""What is read off the queries: masks, predicted IoU, target or not, and vectors to align with the text.
+"""Heads of the queries: masks, predicted IoU, target or not, and vectors to align with the text.
 
 Source: docs/systems/bqnet.md §3.4.
 """

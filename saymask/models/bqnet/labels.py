@@ -19,7 +19,7 @@ the refrigerator is lost among the others because the label table spells it `ref
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How many points of each instance lie in each superpoint; only pairs that occur."""
+    """Points of each instance in each superpoint, counted; only pairs that occur."""
 
     row: np.ndarray  # int64 [P]: superpoint, ascending
     instance: np.ndarray  # int64 [P]: instance id, -1 = un-annotated

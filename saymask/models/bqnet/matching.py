@@ -1,4 +1,4 @@
-"""Which queries and seeds answer for which object: by the nearest position and by the instance label.
+"""Matching of queries and seeds to objects: by the nearest position and by the instance label.
 
 Source: docs/systems/bqnet.md §4.1.
 """

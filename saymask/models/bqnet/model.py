@@ -49,7 +49,7 @@ class Encoded:
 
     @cached_property
     def graph(self) -> csr_array:
-        """Which superpoints touch, [ΣS, ΣS] over the superpoints of all scans."""
+        """Adjacency of superpoints, [ΣS, ΣS] over the superpoints of all scans."""
         scans = self.batch.scans
         return touching(self.pyramid, scans.pool_site.cpu().numpy(), scans.pool_row.cpu().numpy(), len(scans.rows))
 

@@ -1,4 +1,4 @@
-"""What the decoder of BQNet gives and what its losses compare with: plain records, so that neither knows the other."""
+"""Outputs of BQNet's decoder and the truth of its losses: plain records, so that neither knows the other."""
 
 from dataclasses import dataclass
 

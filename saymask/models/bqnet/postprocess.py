@@ -1,4 +1,4 @@
-"""From the masks of the chosen queries to separate objects."""
+"""Separation of the masks of the chosen queries into objects."""
 
 import numpy as np
 from scipy.sparse import csr_array

@@ -22,8 +22,8 @@ from saymask.nn.superpoints import (
     SuperpointScan,
     SuperpointUNet,
     collate_scans,
-    moved,
     superpoint_scan,
+    to_device,
 )
 from saymask.scan import Scan
 
@@ -33,7 +33,7 @@ NONE = -1
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """What the backbone learns before it meets a sentence."""
+    """Settings of the pre-training of the backbone."""
 
     model: BQNetConfig = field(default_factory=BQNetConfig)
     """The model whose backbone and augmentation are used."""
@@ -63,7 +63,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch on `device`."""
-        return type(self)(**moved(self, device))
+        return type(self)(**to_device(self, device))
 
 
 class BackbonePretraining(Model):

@@ -1,4 +1,4 @@
-"""Text-driven choice of the queries among the seeds.
+"""Query selection: the text chooses the queries among the seeds.
 
 Source: docs/systems/bqnet.md §3.3 (`sampling_module`).
 """

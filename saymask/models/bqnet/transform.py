@@ -1,4 +1,4 @@
-"""How BQNet sees the points of a scan: centred coordinates, colours in -1..1, augmentation, voxel cells.
+"""Transform of the points of a scan: centred coordinates, colours in -1..1, augmentation, voxel cells.
 
 Source: docs/systems/bqnet.md §2.2, §2.5. The random numbers of the official augmentation are drawn from a legacy NumPy
 generator in the published order, so a seed gives the published augmentation.
@@ -48,7 +48,7 @@ def view(
     voxel_size: float = 0.02,
     most_points: int = 2_500_000,
 ) -> View:
-    """Return what the network sees of N points: with `rng` the training transform, else the test transform.
+    """Return the view of N points: with `rng` the training transform, else the test transform.
 
     `official`: jittered axes, a flip, a rotation about z, one colour shift, two elastic distortions of the voxel
     positions; `rotate`: a rotation about z by U(0, 2 pi) alone; `none`: nothing. In training, `most_points` of a

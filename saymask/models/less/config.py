@@ -29,7 +29,7 @@ class LessConfig:
     heads: int = 1
     decoder_layers: int = 1
     support: Literal["sites", "superpoints"] = "sites"
-    """What masks are predicted on. `sites`: voxels weighted by their points, which equals the published points."""
+    """Support of the masks. `sites`: voxels weighted by their points, which equals the published points."""
     sample_points: int | None = 50_000
     """Points drawn from a scan for each training sample; None takes all."""
     augment: Literal["2024-12", "2024-10"] | None = "2024-12"

@@ -38,7 +38,7 @@ SMALLEST_EXTENT = 128
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Sites, kernel maps and support of a batch: all that LESS has before it hears the sentence."""
+    """Sites, kernel maps and support of a batch: everything before the sentence."""
 
     batch: Batch
     pyramid: SitePyramid
@@ -46,7 +46,7 @@ class Encoded:
 
     @cached_property
     def graph(self) -> csr_array:
-        """Which support rows touch, [R, R] over the rows of all scans."""
+        """Adjacency of support rows, [R, R] over the rows of all scans."""
         return support_graph(self.batch, self.pyramid)
 
     def __len__(self) -> int:

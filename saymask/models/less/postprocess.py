@@ -1,4 +1,4 @@
-"""Which support rows a mask holds: a threshold on their probabilities and, for one object, the best connected part."""
+"""Mask rule: a threshold on probabilities and, for one object, the best connected component of support rows."""
 
 import numpy as np
 import torch

@@ -34,7 +34,7 @@ ATTRIBUTES = (
     "A big ",
     "A small ",
 )
-"""What is put before a name, by attribute id: none, four colours, darker, brighter, enlarged, shrunk.
+"""Prefixes of a name, by attribute id: none, four colours, darker, brighter, enlarged, shrunk.
 
 Source: docs/systems/lground.md §2.8.
 """

@@ -40,7 +40,7 @@ STRIDE = 16
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """How scans become voxels; `instance_view()` is the view of the instance networks."""
+    """Settings of the view of a scan; `instance_view()` is that of the instance networks."""
 
     voxel_size: float = 0.02
     """Metres. The follow-up's class of 2 cm voxels has 4 cm (docs/systems/lground.md §7.23)."""
@@ -63,7 +63,7 @@ class ViewConfig:
     mix: float = 0.0
     """Probability that two neighbours in a training batch become one scene."""
     shift: Literal["batch", "scene", "none"] = "batch"
-    """What gets a random offset of its own in training."""
+    """Unit that gets a random offset of its own in training."""
     shift_range: int = 100
     """Voxels; the offset of each axis is a whole number from 0 to below this."""
     most_voxels: int = 1_800_000

@@ -1,4 +1,4 @@
-"""Instances from semantics and offsets: what is close together and of one class is one object.
+"""Instances from semantics and offsets: points of one class that are close together are one object.
 
 Source: docs/systems/lground.md §6.5.
 """
@@ -22,7 +22,7 @@ _CELL_BITS = 18
 
 @dataclass(frozen=True)
 class Clustering:
-    """How points are grouped and which groups are proposed."""
+    """Settings of the grouping of points, and of which groups are proposed."""
 
     radius: float = 1.5
     """Distance (strictly) below which points of a class are connected, in the unit of the vertices."""

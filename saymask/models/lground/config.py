@@ -11,7 +11,7 @@ from saymask.nn.res16unet.plan import Res16Plan, res16_plan
 
 @dataclass(frozen=True)
 class LGroundConfig:
-    """What the network has and what is learned."""
+    """Settings of the network, of the view of a scan, and of the losses."""
 
     network: Res16Plan = field(default_factory=lambda: res16_plan("34D"))
     view: ViewConfig = field(default_factory=ViewConfig)
@@ -21,9 +21,9 @@ class LGroundConfig:
     offsets: bool = False
     """The head of the instance network (docs/systems/lground.md §3.2)."""
     text: Literal["none", "features", "anchors", "lifted"] = "none"
-    """How features meet text: not at all; as they are (34D, as wide as the text); with the anchors projected to their
-    width (34CR_Proj, docs/systems/lground.md §3.1); or, ours for narrow networks, projected themselves to the text's
-    width, so that the text space stays as the encoder made it."""
+    """Comparison of features with text: none; as they are (34D, as wide as the text); with the anchors projected to
+    their width (34CR_Proj, docs/systems/lground.md §3.1); or, ours for narrow networks, projected themselves to the
+    text's width, so that the text space stays as the encoder made it."""
     encoder: str = "clip-vit-b32"
     """Text encoder of the anchors (`saymask.text.encoder`)."""
     text_width: int = 512
@@ -62,10 +62,10 @@ class LGroundConfig:
     keep_common: float = -1.0
     """Share of voxels kept per class; 0 or less = all."""
     sampling_weights: str = ""
-    """How often each class is inserted: tail classes alike, or by the official pickle."""
+    """Draws of the classes to insert: tail classes alike, or by the official pickle."""
 
     clustering: Clustering = field(default_factory=Clustering)
-    """How instances are grouped; the unit is the voxel."""
+    """Clustering of instances; the unit is the voxel."""
     superpoints: bool = False
     """Answer per superpoint, by the mean over its points (ours; the published answer is per voxel)."""
     expected_text: bool = False

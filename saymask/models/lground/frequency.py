@@ -1,4 +1,4 @@
-"""How often each class occurs in the training scenes, and the weights that follow (docs/systems/lground.md §2.9, §4.3).
+"""Class frequencies in the training scenes, and the weights that follow (docs/systems/lground.md §2.9, §4.3).
 
 The official weight files are read when they are given. The formulas behind them are unknown; what is computed here in
 their place is ours.
@@ -29,10 +29,10 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Frequencies:
-    """How often each of C classes occurs in a set of prepared scenes."""
+    """Frequencies of C classes in a set of prepared scenes."""
 
     labels: str
-    """Which labels were counted: semantic200 or semantic20."""
+    """Labels that were counted: semantic200 or semantic20."""
     points: tuple[int, ...]
     """Labelled points (mesh vertices) per class."""
     objects: tuple[int, ...]

@@ -30,7 +30,7 @@ from saymask.models.lground.transform import (
 
 @dataclass(frozen=True)
 class Insertion:
-    """How tail instances are placed."""
+    """Settings of the placement of tail instances."""
 
     count: int = 5
     """Objects drawn per scene."""
@@ -225,7 +225,7 @@ def insert(
 
 
 class _Room:
-    """Where there is room in a scene: its height map and the boxes of its objects, in voxels."""
+    """Free room of a scene: its height map and the boxes of its objects, in voxels."""
 
     def __init__(self, scene: Voxels, options: Insertion, boxes: np.ndarray) -> None:
         from scipy.ndimage import maximum_filter

@@ -62,7 +62,7 @@ LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What the network says about B scans: everything before the prompt."""
+    """Outputs of the network for B scans: everything before the prompt."""
 
     scans: tuple[Support, ...]
 

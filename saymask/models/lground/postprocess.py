@@ -1,4 +1,4 @@
-"""From what the network says about voxels to answers: classes, objects, and what fits words.
+"""Post-processing of the outputs for voxels: classes, objects, and what fits words.
 
 Source: docs/systems/lground.md §6.
 """

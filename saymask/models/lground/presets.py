@@ -1,4 +1,4 @@
-"""The presets of language-grounded segmentation: the published stages and their twins for Rooms.
+"""The presets of language-grounded segmentation: the published stages and their counterparts for Rooms.
 
 Source: docs/systems/lground.md §5.
 """

@@ -1,4 +1,4 @@
-"""How LGround sees a cloud: distortion, random similarity, voxels of one point each, flips and colour changes.
+"""Transform of a cloud: distortion, random similarity, voxels of one point each, flips and colour changes.
 
 Source: docs/systems/lground.md §2.5, §7.6, §7.7. The official code draws whether something happens from Python's
 `random` and how much from NumPy's global generator; `Draws` holds such a pair, and the order of the draws is the
@@ -27,9 +27,9 @@ class Draws(NamedTuple):
     """The two sources of random numbers of a training sample."""
 
     python: random.Random
-    """Whether a change happens, its flip axes, the weight of the contrast."""
+    """Source of whether a change happens, its flip axes, the weight of the contrast."""
     numpy: np.random.RandomState
-    """How large a change is."""
+    """Source of how large a change is."""
 
 
 def draws(rng: np.random.RandomState) -> Draws:
@@ -45,7 +45,7 @@ def official_draws(seed: int) -> Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What a training sample goes through; a probability of 0 takes a step out and draws nothing for it."""
+    """Augmentation of a training sample; a probability of 0 takes a step out and draws nothing for it."""
 
     elastic: float = 0.95
     """Probability of the elastic distortion."""
@@ -141,7 +141,7 @@ def distort_twice(points: np.ndarray, augment: Augmentation, draw: Draws) -> np.
 
 
 class Similarity(NamedTuple):
-    """What leads from metres to voxels: a column vector becomes turn @ scale @ (x, y, z, 1)."""
+    """Map from metres to voxels: a column vector becomes turn @ scale @ (x, y, z, 1)."""
 
     scale: np.ndarray  # float64 [4, 4] `M_v`
     turn: np.ndarray  # float64 [4, 4] `M_r`

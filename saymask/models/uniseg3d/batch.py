@@ -35,7 +35,7 @@ from saymask.models.uniseg3d.transform import (
     unit_colors,
 )
 from saymask.models.uniseg3d.vocabulary import mentions, vocabulary_rows
-from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, moved, superpoint_scan
+from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
 from saymask.text import check_sentence
 
@@ -75,7 +75,7 @@ class Batch:
             scans=self.scans.to(device, non_blocking),
             queries=tuple(q.to(device, non_blocking=non_blocking) for q in self.queries),
             clicks=tuple(c.to(device, non_blocking=non_blocking) for c in self.clicks),
-            truth=None if truth is None else tuple(replace(t, **moved(t, device, non_blocking)) for t in truth),
+            truth=None if truth is None else tuple(replace(t, **to_device(t, device, non_blocking)) for t in truth),
         )
 
 

@@ -34,9 +34,9 @@ PROMPTS = (
     "There is a medium {} in the scene.",
     "There is a large {} in the scene.",
 )
-"""What is said with a class name; the features are averaged."""
+"""Prompts around a class name; their features are averaged."""
 LENGTH_TOLERANCE = 1e-3
-"""How far the lengths of the official rows may be from 1."""
+"""Tolerance of the lengths of the official rows, which should be 1."""
 
 
 def alternatives(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where people click on objects: as in training, as in the benchmark, and off the centre.
+"""Clicks on objects: as in training, as in the benchmark, and off the centre.
 
 Source: docs/systems/uniseg3d.md §2.7b.
 """

@@ -16,8 +16,8 @@ from saymask.models.uniseg3d.config import CLASSES, UniSeg3DConfig
 from saymask.models.uniseg3d.heads import Heads, blocked_by, inside
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from saymask.nn.attention import Attention
-from saymask.nn.blocks import FeedForward, forbidding, full_precision, mlp
-from saymask.nn.folded_attention import narrowed
+from saymask.nn.blocks import FeedForward, additive_mask, full_precision, mlp
+from saymask.nn.folded_attention import autocast_precision
 from saymask.nn.positional_encoding import PositionalEncoding
 
 TEXT, CLICK, OBJECT = range(3)
@@ -156,7 +156,7 @@ class Decoder(nn.Module):
             origin = torch.cat([positions[:, :2].mean(0), positions[:, 2:].amin(0)])
             place, mask_place, starts = self.places(positions - origin)
             scan, masks = scan + place, masks + mask_place
-        return Memory(features, narrowed(scan)[None], masks, starts)
+        return Memory(features, autocast_precision(scan)[None], masks, starts)
 
     def forward(
         self,
@@ -241,7 +241,7 @@ class Decoder(nn.Module):
                 blocked = blocked_by(masks)
                 if self.config.texts_see_all:
                     blocked[sum(sizes[:2]) :] = False
-                x = self.layers[index](x, memory.scan, forbidding(blocked)[None], together, read)
+                x = self.layers[index](x, memory.scan, additive_mask(blocked)[None], together, read)
         raise AssertionError("the last stage returns")
 
     def _read(self, words: Words | None, texts: int) -> tuple[Tensor, Tensor] | None:
@@ -255,7 +255,7 @@ class Decoder(nn.Module):
         if len(words) != texts:
             raise InputError(f"decoder: expected the words of {texts} texts, got those of {len(words)}")
         tokens = self.word_input(words.tokens.to(self.kinds.weight.dtype))
-        return tokens, forbidding(~words.mask)[:, None]
+        return tokens, additive_mask(~words.mask)[:, None]
 
     def _split(self, stage: LayerOutputs, normed: Tensor, sizes: list[int]) -> tuple[LayerOutputs, ...]:
         """Return the stage of superpoint queries, of clicks and of texts."""

@@ -1,4 +1,4 @@
-"""A scan that UniSeg3D has encoded, and what its superpoint queries say: four tasks read from one decoder pass."""
+"""Encoded scan, and the outputs of its superpoint queries: four tasks read from one decoder pass."""
 
 import threading
 from collections.abc import Callable, Hashable

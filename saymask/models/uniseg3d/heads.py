@@ -1,4 +1,4 @@
-"""What is read off the queries: masks, classes by their texts, semantics, predicted IoU.
+"""Heads of the queries: masks, classes by their texts, semantics, predicted IoU.
 
 Source: docs/systems/uniseg3d.md §3.3.
 """

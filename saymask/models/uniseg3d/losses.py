@@ -201,7 +201,7 @@ def iou(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def _distill_clicks(scenes: list[Scene], final: list[Pairs], config: UniSeg3DConfig) -> Tensor:
-    """Where clicks are surest, the query of the same instance learns their probability.
+    """Return the loss by which queries learn the probability of a click on the same instance, where it is surest.
 
     Source: docs/systems/uniseg3d.md §4.3.
     """

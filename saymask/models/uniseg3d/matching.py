@@ -1,4 +1,4 @@
-"""Which superpoint query answers for which object: the best one of those that lie on it.
+"""Matching of superpoint queries to objects: the best one of those that lie on the object.
 
 Source: docs/systems/uniseg3d.md §4.1.
 """

@@ -52,7 +52,7 @@ PROMPTS_AT_ONCE = 64
 SMALLEST_EXTENT = 128
 """Smallest spatial extent of the official code, in voxels (docs/systems/uniseg3d.md §3.6)."""
 BENCHMARK = "scannet20"
-"""What a user calls the model's own classes."""
+"""Name of the model's own classes for the user."""
 _TEXT_LOCK = threading.Lock()
 """The memory of `CachedText` is for one thread at a time."""
 

@@ -1,4 +1,4 @@
-"""What words name: unnamed masks of a scan, compared with texts instead of classes; the naming is ours.
+"""Naming of masks by words: unnamed masks of a scan are compared with texts instead of classes (ours).
 
 The published open-vocabulary step names the masks by CLIP features of posed frames (docs/systems/uniseg3d.md §6.7),
 which a scan alone does not have. Here the model's own class direction of each mask is compared with the texts.
@@ -19,7 +19,7 @@ from saymask.models.uniseg3d.postprocess import Found, class_agnostic, points
 SAME_OBJECT = 0.5
 """IoU of points from which two masks are taken for the same object."""
 SAME_MEANING = 0.5
-"""How far a class must rise from the mean similarity of a name to all classes towards 1 to mean the same."""
+"""Share of the way from the mean similarity of a name to all classes to 1 from which a class means the same."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from saymask.models.uniseg3d.config import THINGS
 from saymask.scan import Scan
 
 FOLDERS = {"points": "points", "instance": "instance_mask", "semantic": "semantic_mask", "superpoints": "super_points"}
-"""What a `.bin` file holds → its folder."""
+"""Content of a `.bin` file → its folder."""
 
 
 @dataclass(frozen=True, eq=False)

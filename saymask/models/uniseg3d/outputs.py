@@ -1,4 +1,4 @@
-"""What passes between UniSeg3D's decoder, its losses and its post-processing; everything is per scene."""
+"""Records between UniSeg3D's decoder, its losses and its post-processing; everything is per scene."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Outputs:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is true of one scene with S superpoints."""
+    """Truth of one scene with S superpoints."""
 
     masks: Tensor  # bool [I + J, S] instances, then novel objects
     labels: Tensor  # int64 [I] thing classes 0..17

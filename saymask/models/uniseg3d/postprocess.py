@@ -1,4 +1,4 @@
-"""From the decoder's last stage to the answers of all tasks (docs/systems/uniseg3d.md §6.1, §6.2, §6.3, §6.4, §6.5).
+"""Post-processing of all tasks from the decoder's last stage (docs/systems/uniseg3d.md §6.1, §6.2, §6.3, §6.4, §6.5).
 
 Everything stays at superpoints. Masks are constant on them, so thresholds on points need the number of points of each
 superpoint only, and a point's answer is that of its superpoint: exactly what point arrays would give.

@@ -1,4 +1,4 @@
-"""Which of a scan's objects a sentence means (ours: the published answer is one mask per sentence).
+"""Referred objects: those of a scan that a sentence means (ours: the published answer is one mask per sentence).
 
 A sentence's mask is vague where several objects might be meant: it covers a part of each. The model knows the objects
 of the scan much better than that, so the mask only says how much of each it takes in.
@@ -16,7 +16,7 @@ from saymask.models.uniseg3d.encoded import EncodedScan
 from saymask.models.uniseg3d.naming import weighted_mean
 
 LEAST = 0.2
-"""Where exactly one object is asked for: mean probability that the likeliest one needs."""
+"""Mean probability that the likeliest object needs where exactly one is asked for."""
 
 
 def referred_objects(

@@ -1,4 +1,4 @@
-"""How UniSeg3D sees a scan: augmented positions, voxel cells, point features, and truth over superpoints.
+"""Transform of a scan: augmented positions, voxel cells, point features, and truth over superpoints.
 
 The random numbers of the official augmentation are drawn from a legacy NumPy generator in the published order; between
 the similarity and the elastic distortion the published code draws the clicks (`saymask.models.uniseg3d.clicks`).
@@ -142,7 +142,7 @@ def point_features(positions: np.ndarray, colors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SuperpointTruth:
-    """What the labels of N points say about S superpoints (docs/systems/uniseg3d.md §2.6)."""
+    """Truth over S superpoints by the labels of N points (docs/systems/uniseg3d.md §2.6)."""
 
     masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then other objects likewise, pseudo masks
     labels: np.ndarray  # int64 [I]: thing class 0..17

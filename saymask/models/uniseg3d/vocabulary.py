@@ -1,4 +1,4 @@
-"""Names beyond the 20 classes: what training tells apart (`config.vocabulary_weight`), and what words find by it.
+"""Names beyond the 20 classes: told apart in training (`config.vocabulary_weight`), and used to find words.
 
 Ours. The published model knows 20 names and leaves all others to the CLIP features of posed frames
 (docs/systems/uniseg3d.md §6.7).
@@ -28,7 +28,7 @@ LEAST_RISE = 0.4
 """A word whose closest name is less than this above the mean of all names ("banana" among furniture) is not found at
 full relevance even in what shows that name. Chosen with `KNOWN_WORD` on training rooms and foreign worlds."""
 LABEL_SET = "scannet200"
-"""What a user calls these names."""
+"""Name of these classes for the user."""
 
 
 @lru_cache

@@ -25,7 +25,7 @@ LEVELS = 5
 
 @dataclass(frozen=True, eq=False)
 class Res16Output:
-    """What the network says about the V finest sites, in key order."""
+    """Outputs of the network for the V finest sites, in key order."""
 
     features: Tensor | None
     """float [V, P]; None where they were not asked for."""

@@ -192,5 +192,5 @@ def _conv(
     packed = module.packed(bf16=x.dtype == torch.bfloat16)
     act_scale, act_shift = act_affine or (None, None)
     extra_scale, extra_shift = extra_affine or (None, None)
-    ending = cpu.Epilogue(raw, residual, act, act_scale, act_shift, extra, extra_scale, extra_shift)
-    cpu.run(x, packed, module.weight.shape[2], kernel_map, ending)
+    epilogue = cpu.Epilogue(raw, residual, act, act_scale, act_shift, extra, extra_scale, extra_shift)
+    cpu.run(x, packed, module.weight.shape[2], kernel_map, epilogue)

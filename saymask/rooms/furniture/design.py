@@ -111,7 +111,7 @@ def _load() -> None:
 
 @dataclass
 class Kit:
-    """What a design draws with: random measures, colours and parts. x is the width, y the depth, z the height."""
+    """Toolbox of a design: random measures, colours and parts. x is the width, y the depth, z the height."""
 
     rng: np.random.RandomState
     forced: str | None = None

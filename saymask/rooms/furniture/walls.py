@@ -1,4 +1,4 @@
-"""What belongs to walls: doors, windows, pictures, boards, mirrors. Their backs touch the wall at +y."""
+"""Wall fittings: doors, windows, pictures, boards, mirrors. Their backs touch the wall at +y."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How the rooms of a home are furnished."""
+"""Rooms of a home and their furniture."""
 
 from math import pi
 from typing import Any

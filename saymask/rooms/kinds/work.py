@@ -1,4 +1,4 @@
-"""How offices, meeting rooms, hallways and storage rooms are furnished."""
+"""Offices, meeting rooms, hallways and storage rooms, and their furniture."""
 
 from math import pi
 

@@ -1,4 +1,4 @@
-"""Composing programs: which facts are put together so that they tell one thing, several things, or nothing.
+"""Composition of programs: facts that together tell one thing, several things, or nothing.
 
 Facts are drawn by weight and narrow the class of the target until only the target is left; facts that are true but
 not needed are added, as people do.

@@ -1,4 +1,4 @@
-"""What is true of a thing in a room: the modifiers from which its descriptions are built.
+"""Facts about a thing in a room: the modifiers from which its descriptions are built.
 
 A fact is a program op without its `of`, that the target satisfies clearly. Pointwise facts carry the truth for every
 thing of the room; choices (closest, largest, second from the left) depend on the set they choose from.

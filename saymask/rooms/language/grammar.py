@@ -1,4 +1,4 @@
-"""From a program to an English sentence: a grammar whose choices are drawn at random.
+"""Grammar from programs to English sentences; its choices are drawn at random.
 
 Every modifier of a program can be said in front of the noun ("red"), behind it ("next to the desk") or as a clause of
 its own ("it is next to the desk"); anchors are noun phrases of the same grammar, so descriptions nest. The style is

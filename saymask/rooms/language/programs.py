@@ -1,4 +1,4 @@
-"""Programs: what a room sentence means, as a small JSON tree, and the executor that finds the things it is true of.
+"""Programs: the meaning of a room sentence as a small JSON tree, and the executor that finds its objects.
 
 A program is a dict with an "op"; `of` holds the set it narrows, so the innermost op is always a class:
 

@@ -77,7 +77,7 @@ def _under(g: Geometry, b: int) -> np.ndarray:
 
 
 def _overlies(g: Geometry, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Do the footprints lie over each other, give or take 15 cm: clearly, clearly not; bool [K] each."""
+    """Return where footprints lie over each other, give or take 15 cm: clearly, clearly not; bool [K] each."""
     share = np.maximum(g.cover_wide[:, b], g.cover_wide[b])
     return share >= 0.5, (share == 0) & (g.gap[:, b] >= 0.3)
 
@@ -120,7 +120,7 @@ def _along(g: Geometry, b: int, u: Vector) -> tuple[np.ndarray, ...]:
 
 
 def _toward(g: Geometry, b: int, u: Vector, reach: float) -> np.ndarray:
-    """Is a thing on the side of b that unit vector u points to, within `reach` metres and not far off to one side?"""
+    """Whether things are on the side of b that unit vector u points to, within `reach` m and not far off sideways."""
     s, t, ext, cross = _along(g, b, u)
     edge = s - ext - ext[b]
     off = np.abs(t) - cross[b]
@@ -163,7 +163,7 @@ VIEWED = tuple(_VIEWED)
 
 
 def table(g: Geometry, name: str, anchor: int, view: Vector | None = None) -> np.ndarray:
-    """Return int8 [K]: does relation `name` hold between every thing and the thing at row `anchor`?
+    """Return int8 [K]: whether relation `name` holds between each thing and the thing at row `anchor`.
 
     `view` is the viewer's looking direction for "left" and "right", and the direction of the anchor's own front for
     "front" and "behind"; the others take none.
@@ -178,12 +178,12 @@ def table(g: Geometry, name: str, anchor: int, view: Vector | None = None) -> np
 
 
 def carries(g: Geometry, anchor: int) -> np.ndarray:
-    """Return int8 [K]: does each thing carry the thing at row `anchor` (the inverse of "on")?"""
+    """Return int8 [K]: whether each thing carries the thing at row `anchor` (the inverse of "on")."""
     return np.array([table(g, "on", k)[anchor] if k != anchor else NO for k in range(len(g))], dtype=np.int8)
 
 
 def between(g: Geometry, b: int, c: int) -> np.ndarray:
-    """Return int8 [K]: is each thing between the things at rows b and c?"""
+    """Return int8 [K]: whether each thing is between the things at rows b and c."""
     p, q = g.center[b, :2], g.center[c, :2]
     length = max(math.hypot(*(q - p)), 1e-6)
     along = (q - p) / length
@@ -206,7 +206,7 @@ def between(g: Geometry, b: int, c: int) -> np.ndarray:
 
 
 def place(g: Geometry, where: str) -> np.ndarray:
-    """Return int8 [K]: is each thing in this place of the room, one of PLACES?
+    """Return int8 [K]: whether each thing is in this place of the room, one of PLACES.
 
     "wall": stands against a wall; "hung": hangs on one; "middle": the middle of a rectangular room.
     """

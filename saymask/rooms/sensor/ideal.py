@@ -1,4 +1,4 @@
-"""Looking at a room: the ideal sensor samples every surface at about 2 cm and drops what no camera could see.
+"""The ideal sensor: it samples every surface at about 2 cm and drops what no camera could see.
 
 `handheld` keeps of that what a person walking through the room would have scanned (`saymask.rooms.sensor.handheld`).
 
@@ -23,7 +23,7 @@ NOISE = 0.002  # metres along the normal, standard deviation
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """What a sensor saw, in the raw frame of the scan (axis alignment not applied)."""
+    """Points that a sensor saw, in the raw frame of the scan (axis alignment not applied)."""
 
     vertices: np.ndarray  # float32 [n, 3] metres
     colors: np.ndarray  # uint8 [n, 4] red green blue alpha

@@ -1,4 +1,4 @@
-"""Which points a camera sees: a cube map of depths filled by splatting points, then each point is compared with it."""
+"""Visibility from a camera: a cube map of depths is filled by splatting points, then each point is compared."""
 
 import math
 

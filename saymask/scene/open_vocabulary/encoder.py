@@ -23,7 +23,7 @@ _PROJECTION = "visual_projection.weight"
 
 
 class PairEncoder(Protocol):
-    """What tells how well images and words fit: features of both, whose cosine says it."""
+    """Encoder of images and words into one space, in which the cosine says how well they fit."""
 
     def images(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Return float32 [K, D] of images uint8 [h, w, 3] of any sizes."""

@@ -23,7 +23,7 @@ _CHUNK = 16_384
 
 @dataclass(frozen=True, eq=False)
 class PointFeatures:
-    """What the frames say about N points: a point's feature is the sum of those of all image regions that cover it.
+    """Features of N points from frames: a point's is the sum of those of all image regions that cover it.
 
     Kept as the regions and which points they cover, since hundreds of channels for each point would not fit.
     """
@@ -34,7 +34,7 @@ class PointFeatures:
     frames: int
     """Frames that were used."""
     skipped: dict[str, int]
-    """Why frames were left out → how many."""
+    """Reason → number of frames that were left out for it."""
 
     def __len__(self) -> int:
         return len(self.lengths)

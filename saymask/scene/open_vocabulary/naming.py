@@ -15,7 +15,7 @@ SCALE = 300.0
 MOST = 600
 """Pairs of mask and name that are kept."""
 SAME_MEANING = 0.5
-"""How far a name must rise from the mean similarity of names towards 1 to mean the same as another."""
+"""Share of the way from the mean similarity of names to 1 from which two names mean the same."""
 _CHUNK = 16_384
 
 

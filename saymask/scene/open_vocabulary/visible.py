@@ -1,4 +1,4 @@
-"""Which points of a scan a frame shows, and where: projected, and compared with the depth that was measured."""
+"""Points of a scan that a frame shows: projected into it, and compared with the depth that was measured."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The readable backend: plain torch operations, any device, any floating dtype. Other backends must agree with it."""
+"""The reference backend: plain torch operations, any device, any floating dtype. Other backends must agree."""
 
 from collections.abc import Sequence
 

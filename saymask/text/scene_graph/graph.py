@@ -28,7 +28,7 @@ class Node:
     lemma: str
     """The same with every word in its basic form (official: `lemma_head`)."""
     kind: Kind
-    """What the noun lists say it is (official: `node_type`)."""
+    """Kind by the noun lists (official: `node_type`)."""
     target_words: tuple[int, ...]
     """Words of the name (official: `target_mask`)."""
     modifiers: tuple[int, ...] = ()

@@ -16,7 +16,7 @@ EDGES = ".,;:!?\"'`()[]*"
 
 
 class Tag:
-    """What a word can be: bits of an int (a plain one, because an IntFlag's `&` takes most of the parser's time)."""
+    """Tags of a word: bits of an int (a plain one, because an IntFlag's `&` takes most of the parser's time)."""
 
     UNKNOWN = 0
 

@@ -1,4 +1,4 @@
-"""What a sentence mentions, and the state of the clause that is being read.
+"""Mentions of a sentence, and the state of the clause that is being read.
 
 The state is what a listener keeps in mind: the subject of the clause, the phrase that a relative clause hangs on,
 relation words that still wait for their object, and relations in front of the subject ("when facing the desk, it is

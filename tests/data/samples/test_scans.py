@@ -16,10 +16,10 @@ from saymask.data.samples.scans import (
     annotated_scenes,
     check_share,
     chosen_scenes,
+    evenly_spaced,
     item_generator,
     read_scene_list,
     split_scenes,
-    spread,
 )
 from saymask.data.samples.sentences import ReferDataset
 from saymask.errors import InputError
@@ -147,7 +147,7 @@ def test_cache_keeps_the_last_scans(data):
 
 @given(st.integers(0, 50), st.integers(0, 60))
 def test_spread_keeps_order_and_ends(length, count):
-    chosen = spread(range(length), count)
+    chosen = evenly_spaced(range(length), count)
     assert chosen == sorted(set(chosen))
     assert len(chosen) == (min(count, length) if count else length)
     if len(chosen) > 1:

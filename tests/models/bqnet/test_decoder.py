@@ -14,7 +14,7 @@ from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.heads import blocked_by
 from saymask.models.bqnet.query_selection import QuerySelection, choose
 from saymask.nn.attention import Attention
-from saymask.nn.blocks import forbidding
+from saymask.nn.blocks import additive_mask
 
 SMALL = BQNetConfig(
     widths=(5,), text_width=7, width=16, heads=2, layers=3, ffn_width=24, projection=6, seeds=9, queries=5
@@ -281,10 +281,10 @@ def test_blocked_superpoints():
     assert got == [[True, False, False, True], [False, False, False, True], [False, False, False, True]]
     assert blocked_by(masks, None)[0].tolist() == [[True, False, False, False], [True, True, True, False], [False] * 4]
     assert not blocked_by(-masks.abs() - 1, None).any()
-    bias = forbidding(torch.tensor([True, False]))
+    bias = additive_mask(torch.tensor([True, False]))
     assert bias.tolist() == [float("-inf"), 0.0]
     with torch.autocast("cpu", torch.bfloat16):
-        assert forbidding(torch.tensor([True])).dtype == torch.bfloat16
+        assert additive_mask(torch.tensor([True])).dtype == torch.bfloat16
 
 
 @settings(max_examples=20, deadline=None)

@@ -19,7 +19,7 @@ from saymask.models.lground.losses.contrastive import check_labels
 SPLITS = ("head", "common", "tail")
 Kind = Literal["ce", "focal"]
 Divisor = Literal["kept", "valid", "all"]
-"""What a sum over kept voxels is divided by: the kept voxels, all labelled ones, or every voxel of the batch."""
+"""Divisor of a sum over kept voxels: the kept voxels, all labelled ones, or every voxel of the batch."""
 
 
 @dataclass(frozen=True, eq=False)

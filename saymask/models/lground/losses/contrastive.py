@@ -1,8 +1,8 @@
 """Stage 1 of LGround: voxel features are pulled to frozen text anchors of their class (arXiv 2204.07761, section 3.1).
 
 The published loss is `contrastive`; `anchor_cross_entropy`, `anchor_mse` and `voxel_contrast` are the other choices of
-the official code (docs/systems/lground.md §4.1, §4.2). All give one value per voxel; `classify.reduce_losses` makes the
-scalar of it. Ignored voxels have label -1. Everything is computed in float32, float64 where the features are.
+the official code (docs/systems/lground.md §4.1, §4.2). All give one value per voxel; `classification.reduce_losses`
+makes the scalar of it. Ignored voxels have label -1. Everything is computed in float32, float64 where the features are.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from torch import Tensor
 from saymask.errors import InputError
 
 Distance = Literal["cos", "l2"]
-"""How far a feature is from an anchor: 1 - cosine, or sqrt(‖f - b‖² + 1e-7) of vectors as they are.
+"""Distance of a feature from an anchor: 1 - cosine, or sqrt(‖f - b‖² + 1e-7) of vectors as they are.
 
 The official code's third choice, `l1`, sums signed differences and is no distance; it is left out.
 """

@@ -100,14 +100,14 @@ def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits
 
 
 @njit(nogil=True, cache=True)
-def finish_rows(acc, bits, first, count, channels, ends):
+def finish_rows(acc, bits, first, count, channels, epilogue):
     """Write a block's sums: raw = sum (+ residual); act and extra = relu(raw · scale + shift), float32 or bfloat16.
 
-    `ends` is made by `cpu.Epilogue.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc,
+    `epilogue` is made by `cpu.Epilogue.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc,
     whose last row is used for rounding.
     """
     (residual, raw, raw16, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
-     extra_shift, _) = ends  # fmt: skip
+     extra_shift, _) = epilogue  # fmt: skip
     spare = acc.shape[0] - 1
     full = channels // LANES
     for r in range(count):
@@ -133,8 +133,8 @@ def finish_rows(acc, bits, first, count, channels, ends):
 
 def _make_forward(call, bf16):
     @njit(nogil=True, cache=True)
-    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, ends):
-        n_out = ends[-1]
+    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, epilogue):
+        n_out = epilogue[-1]
         width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
         acc = np.empty((rows + 2, width), np.float32)
         bits = acc.view(np.uint32)
@@ -167,7 +167,7 @@ def _make_forward(call, bf16):
                             lists[0, i] = in_rows[whole + i] if inside else in_rows[whole]
                             lists[1, i] = out_rows[whole + i] if inside else base + rows
                         call(n, x_at, x_stride, spare_in, panel, steps, column, acc_stride, spare_out)
-            finish_rows(acc, bits, base, count, channels, ends)
+            finish_rows(acc, bits, base, count, channels, epilogue)
 
     return forward
 

@@ -27,7 +27,7 @@ def block_rows(n_out: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Epilogue:
-    """What a convolution writes: raw sums plus `residual`; and up to two activated copies relu(raw · scale + shift).
+    """Epilogue of a convolution: raw sums plus `residual`, and up to two activated copies relu(raw · scale + shift).
 
     Targets are float32 or bfloat16 [n_out, C] and may be column slices of wider tensors.
     """
@@ -83,19 +83,19 @@ def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
     return packed.numpy()
 
 
-def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, ending: Epilogue) -> None:
-    """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write what `ending` names."""
+def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, epilogue: Epilogue) -> None:
+    """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write the targets of `epilogue`."""
     rows = block_rows(kernel_map.n_out)
     starts = block_starts(kernel_map, rows)
     tiles = cpu_kernels.column_tiles(cout)
-    ends = ending.arrays(kernel_map.n_out)
+    arrays = epilogue.arrays(kernel_map.n_out)
     in_rows, out_rows = kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy()
     bf16 = x.dtype == torch.bfloat16
     source = _bits(x) if bf16 else x.detach().numpy()
     function = cpu_kernels.forward_bf16 if bf16 else cpu_kernels.forward_f32
 
     def work(first: int, last: int) -> None:
-        function(source, packed, cout, tiles, in_rows, out_rows, starts, first, last, rows, ends)
+        function(source, packed, cout, tiles, in_rows, out_rows, starts, first, last, rows, arrays)
 
     split_work(starts.shape[1] - 1, work)
 
