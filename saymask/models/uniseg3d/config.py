@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-THINGS = 18
-"""Instance classes of ScanNet20: class k is semantic class k + 2 (docs/systems/uniseg3d.md §2.4)."""
-STUFF = 2
-"""Wall and floor."""
+from saymask.data.superpoint_truth import STUFF, THINGS
+
 CLASSES = THINGS + STUFF
 
 
