@@ -73,7 +73,7 @@ def report(jobs: Sequence[Job], out: Path, data: str) -> tuple[str, dict[str, An
         summary,
         unpack_counts,
     )
-    from saymask.models.lground.frequency import count_classes
+    from saymask.data.class_frequencies import count_classes
 
     results = []
     for job in jobs:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from saymask.data.class_frequencies import Frequencies
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass, scannet200
-from saymask.models.lground.frequency import Frequencies
 
 SPLITS = ("head", "common", "tail")
 """ScanNet200's own groups."""

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from saymask.data.class_frequencies import CLASSES
 from saymask.errors import CheckpointError, InputError
 from saymask.hub.checkpoints import save_checkpoint
 from saymask.hub.registry import preset as preset_named
 from saymask.models.lground import LGround, LGroundConfig
 from saymask.models.lground.anchors import OFFICIAL, Anchors, load_anchors, make_anchors
-from saymask.models.lground.frequency import CLASSES
 from saymask.models.lground.official import PROJECTION, load_official, network_of, plain_state, plan_name
 from saymask.nn.res16unet.plan import Res16Plan
 from saymask.text import load_text_encoder

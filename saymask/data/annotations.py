@@ -27,6 +27,36 @@ Source: docs/systems/bqnet.md §2.1.
 _BACKSLASH = re.compile(r"\\(?:[^\W\d_](?![^\W\d_]))?")
 
 
+class Sentence(str):
+    """A sentence of a benchmark as a model is asked it: text that knows where it comes from, but not what it means.
+
+    A plain text in its place is what a user typed.
+    """
+
+    written: str
+    """As people wrote it; the text itself is what the benchmark gives to models."""
+    source: str
+    """The kind of file that it comes from, one of `SOURCES`; "" = a user typed it."""
+
+    def __new__(cls, text: str, *, written: str, source: str) -> "Sentence":
+        """Return `text` with where it comes from."""
+        made = super().__new__(cls, text)
+        made.written, made.source = written, source
+        return made
+
+    @classmethod
+    def of(cls, text: str) -> "Sentence":
+        """Return a sentence of a benchmark as it is, any other text as what a user typed."""
+        return text if isinstance(text, Sentence) else cls(text, written=text, source="")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (str(self), self.written, self.source)
+
+
+def _remade(text: str, written: str, source: str) -> Sentence:
+    return Sentence(text, written=written, source=source)
+
+
 @dataclass(frozen=True)
 class Annotation:
     """A sentence and the objects of one scan that it means."""
@@ -55,6 +85,16 @@ class Annotation:
     def key(self) -> tuple[str, int]:
         """Key of the annotation, unique within one file."""
         return self.scene_id, self.ann_id
+
+    @property
+    def source(self) -> str:
+        """The kind of file that it comes from: only Multi3DRefer has an `eval_type`."""
+        return "multi3drefer" if self.eval_type else "scanrefer"
+
+    @property
+    def asked(self) -> Sentence:
+        """The sentence as a model is asked it, in training and evaluation alike."""
+        return Sentence(self.sentence, written=self.description or self.sentence, source=self.source)
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:

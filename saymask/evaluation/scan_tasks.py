@@ -24,7 +24,7 @@ from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.panoptic import PanopticMetric
 from saymask.metrics.semantic import SemanticMetric
 from saymask.metrics.submission import write_instances, write_semantic
-from saymask.models.base import Model
+from saymask.models.contract import AnswersInstances, AnswersPanoptic, AnswersSemantic
 from saymask.scan import Scan
 
 PUBLISHED = "uniseg3d"
@@ -89,13 +89,13 @@ def has_labels(scan: Scan, labels: tuple[str, ...]) -> bool:
 
 
 def measure_semantic(
-    model: Model, encoded: Any, scan: Scan, metric: SemanticMetric, *, folder: Path | None = None
+    model: AnswersSemantic, encoded: Any, scan: Scan, metric: SemanticMetric, *, folder: Path | None = None
 ) -> int:
     """Count the class of every point; return at how many points the probability is no finite number.
 
     With `folder` the classes are written as the benchmark's file; a scan without labels is only written.
     """
-    answer: Classes = model.semantic(encoded)  # type: ignore[attr-defined]
+    answer = model.semantic(encoded)
     check_answer(answer, scan, metric.protocol)
     ids, broken = point_classes(answer)
     if has_labels(scan, (metric.protocol.label,)):
@@ -106,13 +106,13 @@ def measure_semantic(
 
 
 def measure_instances(
-    model: Model, encoded: Any, scan: Scan, metric: InstanceMetric, *, folder: Path | None = None
+    model: AnswersInstances, encoded: Any, scan: Scan, metric: InstanceMetric, *, folder: Path | None = None
 ) -> int:
     """Count the scored masks; return how many scores are no finite number: such masks are left out.
 
     With `folder` the masks are written as the benchmark's files; a scan without labels is only written.
     """
-    answer: Objects = model.instances(encoded)  # type: ignore[attr-defined]
+    answer = model.instances(encoded)
     check_answer(answer, scan, metric.protocol)
     fine = np.isfinite(answer.scores)
     masks, scores = answer.masks[fine], answer.scores[fine]
@@ -125,12 +125,12 @@ def measure_instances(
     return int((~fine).sum())
 
 
-def measure_panoptic(model: Model, encoded: Any, scan: Scan, metric: PanopticMetric) -> int:
+def measure_panoptic(model: AnswersPanoptic, encoded: Any, scan: Scan, metric: PanopticMetric) -> int:
     """Count the class and the object of every point; return how many masks had a score that is no finite number.
 
     Such masks are left out. Where masks overlap, which they should not, a point goes to the best one.
     """
-    answer: Objects = model.panoptic(encoded)  # type: ignore[attr-defined]
+    answer = model.panoptic(encoded)
     check_answer(answer, scan, metric.protocol)
     fine = np.isfinite(answer.scores)
     masks = answer.masks[fine]

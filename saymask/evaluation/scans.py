@@ -79,7 +79,7 @@ def measure_tasks(
     all give empty metrics: such a process has no share.
     """
     metrics = {w.key: w.task.empty(w.protocol) for w in wanted}
-    check_verbs(str(getattr(model, "card", {}).get("name", model.system)), model.verbs, wanted)
+    check_verbs(model.title, model.verbs, wanted)
     measured = []
     for scene in scenes:
         result = measure_scan(model, items, scene, wanted)
@@ -209,7 +209,7 @@ def tasks_of(request: Request) -> dict[str, ScanTask]:
     """Return the tasks on scans by name, as they are asked for."""
     if not request.click_distances:
         return SCAN_TASKS
-    from saymask.models.uniseg3d.clicks import DISTANCES
+    from saymask.metrics.clicks import DISTANCES
 
     click = SCAN_TASKS["interactive"]
     return {**SCAN_TASKS, click.name: replace(click, metric=partial(InteractiveMetric, distances=DISTANCES))}
@@ -290,7 +290,7 @@ def majority_class(metric: SemanticMetric, index: int) -> dict[str, Any]:
 
 def _baselines(data: Path, metric: Any) -> dict[str, Any]:
     """Return what needs no model: the most frequent class of the training scans at every point; else nothing."""
-    from saymask.models.lground.frequency import count_classes
+    from saymask.data.class_frequencies import count_classes
 
     if not isinstance(metric, SemanticMetric) or not metric.records:
         return {}

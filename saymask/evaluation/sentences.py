@@ -24,6 +24,7 @@ from saymask.metrics.predictions import Predicted, check_export, is_predictions,
 from saymask.metrics.referring import unite
 from saymask.metrics.scoring import SentenceTruth, score_file
 from saymask.models.base import Model
+from saymask.models.contract import AnswersRefer
 from saymask.scan import Scan
 
 COLUMNS = {
@@ -155,7 +156,7 @@ def measure(
 
 
 def measure_sentences(
-    model: Model,
+    model: AnswersRefer,
     encoded: Any,
     scan: Scan,
     metric: Metric[Any],
@@ -173,8 +174,7 @@ def measure_sentences(
     asked = [a for a in annotations if kept is not None or truth.counts(a)]
     if not asked:
         return 0
-    sentences = [annotation.sentence for annotation in asked]
-    predictions: list[Prediction] = model.refer(encoded, sentences, count=rule.count)  # type: ignore[attr-defined]
+    predictions = model.refer(encoded, [annotation.asked for annotation in asked], count=rule.count)
     broken = 0
     for annotation, prediction in zip(asked, predictions, strict=True):
         logits = point_logits(prediction)
@@ -193,7 +193,7 @@ def measure_sentences(
 def sentence_task(annotations: Mapping[str, Sequence[Annotation]]) -> ScanTask:
     """Return the task `refer` as one of those on scans: all sentences of a scan (by its name), which may be none."""
 
-    def measure(model: Model, encoded: Any, scan: Scan, metric: Metric[Any]) -> int:
+    def measure(model: AnswersRefer, encoded: Any, scan: Scan, metric: Metric[Any]) -> int:
         return measure_sentences(model, encoded, scan, metric, annotations=annotations.get(scan.name, ()))
 
     return ScanTask(

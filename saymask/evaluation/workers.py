@@ -22,7 +22,7 @@ class Loaded:
     """A model to measure: in this process, or by other processes that each `load` it (with a device)."""
 
     def __init__(self, model: Model, device: str, processes: int, load: Callable[..., Model] | None = None) -> None:
-        self.name, self.verbs = str(getattr(model, "card", {}).get("name", model.system)), model.verbs
+        self.name, self.verbs = model.title, model.verbs
         self.model = model if load is None else None
         self.device, self.processes, self.load = device, processes, load
 
@@ -61,7 +61,7 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
     if isinstance(model, Model):
-        if processes > 1 and "preset" not in getattr(model, "card", {}):
+        if processes > 1 and "preset" not in model.card:
             raise InputError(
                 f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
                 f"{processes}; make it with saymask.hub.registry.build or load_model"

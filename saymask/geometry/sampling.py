@@ -1,4 +1,6 @@
-"""Farthest point sampling: points that cover a cloud."""
+"""Farthest point sampling: points that cover a cloud; and the points of each object to choose from."""
+
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -87,3 +89,11 @@ def _official_fps(points, n):
         last = lane_point[0]
         out[i] = last
     return out
+
+
+def members_of(instance: np.ndarray) -> list[np.ndarray]:
+    """Return the points int64 [n ≥ 1], ascending, of each instance 0..I-1; instance: int [N] dense ids, -1 = none."""
+    order = np.argsort(instance, kind="stable")
+    count = int(instance.max(initial=-1)) + 1
+    bounds = np.searchsorted(instance[order], np.arange(count + 1))
+    return [order[a:b] for a, b in pairwise(bounds)]

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saymask.answers import VERBS
+from saymask.answers import Objects
 from saymask.data.annotations import Annotation
+from saymask.errors import InputError, ProtocolError
+from saymask.models.contract import answered_by
 from saymask.nn.adaptation import adapted, check_share, turned_views
 from saymask.scan import Scan
 
@@ -80,34 +82,21 @@ class Preset:
 
 
 class Model(nn.Module, ABC):
-    """A segmentation system; subclasses add one method per verb that they answer.
-
-    Each gets what `encode_batch` returned for one scan, and answers over that scan's support; several threads may call
-    them at the same time. What is asked has been checked by `Scene`, which keeps answers and makes `Masks` of them.
-
-    - `refer(encoded, sentences, *, count="any") -> list[Prediction]`: one per sentence, with a row per object that it
-      means; `count="one"` asks for exactly one row.
-    - `find(encoded, names, *, threshold=None) -> Objects`: what words name; None = the model's own threshold. Each name
-      is answered as if it were asked alone.
-    - `click(encoded, points) -> Prediction`: points int64 [K] are rows of `Scan.points`, K ≥ 1, none twice; row k of
-      the logits [K, S] and scores [K] is the answer to click k alone. Clicks do not see each other, so one decoder pass
-      takes all of them, and negative clicks, which ask the same, are combined with positive ones outside the model
-      (`saymask.scene.to_masks.combine_clicks` compares logits of different clicks). A point without a support row
-      (index -1) gets any row; it is refused afterwards.
-    - `semantic(encoded, classes=None) -> Classes`: a class per support row.
-    - `instances(encoded) -> Objects`: every object.
-    - `panoptic(encoded) -> Objects`: disjoint masks: one per object, and one per class that is not counted in objects
-      (walls, floor) for all its rows together.
-    """
+    """A segmentation system; subclasses add one method per verb that they answer (`saymask.models.contract`)."""
 
     system: ClassVar[str]
     config: Any
     card: dict[str, Any]
+    """What is known of the weights: preset, data, metrics; empty for a model that nobody has named."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__()
+        self.config, self.card = config, {}
 
     @classmethod
     def answers(cls, config: Any) -> tuple[str, ...]:
         """Return the verbs that a model of this configuration answers: by default those the class has a method for."""
-        return tuple(v for v in VERBS if hasattr(cls, v))
+        return answered_by(cls)
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -115,14 +104,57 @@ class Model(nn.Module, ABC):
         return self.answers(self.config)
 
     @property
+    def title(self) -> str:
+        """The name of the checkpoint or preset, else of the system."""
+        return str(self.card.get("name", self.system))
+
+    # ---- what a system may say about itself; the defaults are those of a model without the thing
+
+    @property
+    def uses_superpoints(self) -> bool:
+        """Whether it predicts on superpoints, which a scan must then have before `prepare`."""
+        return False
+
+    @property
     def image_features(self) -> str:
         """Name of the prepared 2D features that this model takes; empty = none."""
-        return str(getattr(self.config, "image_features", ""))
+        return ""
 
     @property
     def stretched_images(self) -> bool:
         """Whether its 2D features were projected by the official rule."""
-        return bool(getattr(self.config, "stretched_images", False))
+        return False
+
+    @property
+    def find_threshold(self) -> float | None:
+        """Relevance from which `find` takes something for what a word names; None = not known."""
+        return None
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Names that training never heard, which `find` is also measured on apart."""
+        return ()
+
+    @property
+    def has_proposals(self) -> bool:
+        """Whether there are masks of a scan before anybody names them, of which `find` chooses."""
+        return False
+
+    def proposals(self, encoded: Any) -> Objects:
+        """Return the unnamed masks of a scan, which may overlap; InputError for a model that has none."""
+        raise InputError(f"{self.title}: expected a model with unnamed masks (has_proposals), got {self.system}")
+
+    def click_classes(self, encoded: Any, points: np.ndarray) -> np.ndarray:
+        """Return the probability of each thing class for each of the clicks `points` int64 [K], float32 [K, 18].
+
+        UniSeg3D's protocol takes them for the confidence; ProtocolError for a model whose clicks have no classes.
+        """
+        raise ProtocolError(
+            f"protocol uniseg3d: expected a model that gives clicks classes (click_classes), whose probabilities it "
+            f"takes for the confidence, got {self.system}; use protocol scannet for interactive"
+        )
+
+    # ---- what every system must do
 
     @property
     def device(self) -> torch.device:
@@ -165,9 +197,7 @@ class Model(nn.Module, ABC):
         adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
         """
         self.get_ready()
-        from saymask.scene.scene import (
-            Scene,  # the one import against the stream: what a user calls first lives on the model
-        )
+        from saymask.scene.scene import Scene  # against the stream: what a user calls first lives on the model
 
         return Scene(self, scan, adapt=adapt)
 
@@ -182,7 +212,7 @@ class Model(nn.Module, ABC):
         if not share:
             return self
         scan = replace(scan, labels={})
-        if getattr(self, "uses_superpoints", False) and scan.superpoints is None:
+        if self.uses_superpoints and scan.superpoints is None:
             from saymask.geometry.superpoints import superpoints_of  # with its compiled kernels
 
             scan = replace(scan, superpoints=superpoints_of(scan))

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 import torch
 
-from saymask.answers import Classes, Objects, Prediction
+from saymask.answers import Objects, Prediction
 from saymask.errors import InputError
 from saymask.masks import Masks
 from saymask.models.base import Model
+from saymask.models.contract import AnswersClick, AnswersRefer
 from saymask.scan import Scan
 from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
+from saymask.scene.verbs import require
 from saymask.text.encoder import MOST_WORDS, check_sentence
 from saymask.util.cache import Recent
 
@@ -49,7 +51,7 @@ class Scene:
         self._nearest = NearestPoint(scan)
         with torch.inference_mode():
             prepared = scan
-            if getattr(model, "uses_superpoints", False) and scan.superpoints is None:
+            if model.uses_superpoints and scan.superpoints is None:
                 with self._timed("superpoints"):
                     from saymask.geometry.superpoints import superpoints_of
 
@@ -70,20 +72,20 @@ class Scene:
     def refer(self, sentences: str | Sequence[str]) -> Masks | list[Masks]:
         """Return the masks that a sentence means (a list of Masks for a list of sentences).
 
-        No mask at all is an answer: `Masks.message` then says so. Raises InputError for an empty or endless sentence
-        and for a model that does not answer sentences.
+        No mask at all is an answer: `Masks.message` then says so. Sentences are read as running text, as people write.
+        Raises InputError for an empty or endless sentence and for a model that does not answer sentences.
         """
-        require(self.model, "refer")
+        able = require(self.model, "refer")
         single = isinstance(sentences, str)
         asked = [check_sentence(s) for s in ([sentences] if isinstance(sentences, str) else sentences)]
         if not asked:
             return []
         with torch.inference_mode(), self._timed("refer"):
-            results = self._masks("refer", asked, self._refer)
+            results = self._masks("refer", asked, lambda new: self._refer(able, new))
         return results[0] if single else results
 
-    def _refer(self, sentences: list[str]) -> list[Masks]:
-        predictions: list[Prediction] = self.model.refer(self._encoded, sentences)  # type: ignore[attr-defined]
+    def _refer(self, able: AnswersRefer, sentences: list[str]) -> list[Masks]:
+        predictions = able.refer(self._encoded, sentences)
         return [to_masks(p, self.scan, sentence) for p, sentence in zip(predictions, sentences, strict=True)]
 
     def semantic(self, classes: str | Sequence[str] | None = None) -> Masks:
@@ -93,7 +95,7 @@ class Scene:
         the nearest in meaning (ids 1, 2, … in their order; models that know text only). Raises InputError for
         classes that the model cannot tell and for a model that does not answer this.
         """
-        require(self.model, "semantic")
+        able = require(self.model, "semantic")
         asked = classes.strip() if isinstance(classes, str) else classes
         if asked == "":
             raise InputError("classes: expected a label set such as 'scannet200' or a list of names, got an empty text")
@@ -101,8 +103,7 @@ class Scene:
             asked = check_names(asked, "classes")
 
         def answer(_: object) -> list[Masks]:
-            found: Classes = self.model.semantic(self._encoded, classes=asked)  # type: ignore[attr-defined]
-            return [class_masks(found, self.scan)]
+            return [class_masks(able.semantic(self._encoded, classes=asked), self.scan)]
 
         with torch.inference_mode(), self._timed("semantic"):
             return self._masks("semantic", [tuple(asked) if isinstance(asked, list) else asked], answer)[0]
@@ -112,18 +113,18 @@ class Scene:
 
         Raises InputError for a model that does not answer this.
         """
-        require(self.model, "instances")
+        able = require(self.model, "instances")
         with torch.inference_mode(), self._timed("instances"):
-            return self._masks("instances", [None], lambda _: [self._objects(self.model.instances)])[0]  # type: ignore[attr-defined]
+            return self._masks("instances", [None], lambda _: [self._objects(able.instances)])[0]
 
     def panoptic(self) -> Masks:
         """Return disjoint masks, best score first: one per object, and one for all of each class that has no objects.
 
         `names` and `labels` are class and class id. Raises InputError for a model that does not answer this.
         """
-        require(self.model, "panoptic")
+        able = require(self.model, "panoptic")
         with torch.inference_mode(), self._timed("panoptic"):
-            return self._masks("panoptic", [None], lambda _: [self._objects(self.model.panoptic)])[0]  # type: ignore[attr-defined]
+            return self._masks("panoptic", [None], lambda _: [self._objects(able.panoptic)])[0]
 
     def _objects(self, verb: Callable[[Any], Objects]) -> Masks:
         return object_masks(verb(self._encoded), self.scan)
@@ -135,10 +136,10 @@ class Scene:
         """
         from saymask.scene.open_vocabulary.views import unnamed
 
-        if not hasattr(self.model, "proposals"):
+        if not self.model.has_proposals:
             return unnamed(self.instances())
         with torch.inference_mode(), self._timed("proposals"):
-            return self._masks("proposals", [None], lambda _: [unnamed(self._objects(self.model.proposals))])[0]  # type: ignore[attr-defined]
+            return self._masks("proposals", [None], lambda _: [unnamed(self._objects(self.model.proposals))])[0]
 
     def find(
         self, names: str | Sequence[str], *, threshold: float | None = None, frames: "Views | None" = None
@@ -150,16 +151,15 @@ class Scene:
         images show, and any model that has some will do; the first question then takes long. Raises InputError for no,
         empty or doubled names, a threshold outside 0..1, and a model that does not answer this.
         """
-        if frames is None:
-            require(self.model, "find")
+        able = require(self.model, "find") if frames is None else None
         asked, threshold = check_names(names), check_threshold(threshold)
 
         def answer(_: object) -> list[Masks]:
             if frames is not None:
                 return [frames.find(self, asked, threshold)]
-            found: Objects = self.model.find(self._encoded, asked, threshold=threshold)  # type: ignore[attr-defined]
-            least = getattr(self.model.config, "find_threshold", None) if threshold is None else threshold
-            return [found_masks(found, self.scan, least)]
+            assert able is not None
+            found = able.find(self._encoded, asked, threshold=threshold)
+            return [found_masks(found, self.scan, self.model.find_threshold if threshold is None else threshold)]
 
         with torch.inference_mode(), self._timed("find"):
             # Kept for all words together: `labels` and `message` speak of all of them.
@@ -183,20 +183,20 @@ class Scene:
         object without a positive click, a positive and a negative click on the same patch, and a model that does not
         answer this. Clicks do not see each other in the model; `to_masks.combine_clicks` says how they combine.
         """
-        require(self.model, "click")
+        able = require(self.model, "click")
         prompt = check_clicks(points, positive, objects)
         with torch.inference_mode(), self._timed("click"):
             rows = self._nearest(prompt.places)
-            single = self._remembered("click", rows.tolist(), self._click)
+            single = self._remembered("click", rows.tolist(), lambda new: self._click(able, new))
             together = Prediction(
                 torch.cat([p.logits for p in single]), torch.cat([p.scores for p in single]), single[0].index
             )
             combined = combine_clicks(together, rows, prompt.positive, prompt.objects)
             return click_masks(combined, self.scan, np.unique(prompt.objects).tolist())
 
-    def _click(self, points: list[int]) -> list[Prediction]:
+    def _click(self, able: AnswersClick, points: list[int]) -> list[Prediction]:
         """Return what each point alone gives, float32 on the CPU."""
-        answer: Prediction = self.model.click(self._encoded, np.array(points, np.int64))  # type: ignore[attr-defined]
+        answer = able.click(self._encoded, np.array(points, np.int64))
         logits, scores = answer.logits.detach().float().cpu(), answer.scores.detach().float().cpu()
         index = self._known(np.asarray(answer.index, np.int64))
         # Clones: a row must not keep all the others alive.
@@ -268,21 +268,6 @@ class Scene:
         self.seconds[stage] = time.perf_counter() - start
 
 
-def require(model: Model, verb: str) -> None:
-    """Raise InputError, which says what this model answers and which presets answer `verb`, if it does not."""
-    if verb not in model.verbs:
-        raise _cannot(model, verb)
-
-
-def _cannot(model: Model, verb: str) -> InputError:
-    from saymask.hub.verbs import presets_for
-
-    able = presets_for(verb)
-    own = model.card.get("name", model.system) if hasattr(model, "card") else model.system
-    use = f"for {verb} use {', '.join(able)}" if able else f"no model of this version answers {verb}"
-    return InputError(f"{own} answers {', '.join(model.verbs)}, not {verb}; {use}")
-
-
 def check_names(names: str | Sequence[str], what: str = "names") -> list[str]:
     """Return names without surplus space; one string is one name.
 
@@ -321,4 +306,4 @@ def check_threshold(threshold: float | None) -> float | None:
     return float(threshold)
 
 
-__all__ = ["Scene", "check_names", "check_sentence", "check_threshold", "to_masks"]
+__all__ = ["Scene", "check_names", "check_sentence", "check_threshold", "require", "to_masks"]

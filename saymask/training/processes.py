@@ -44,14 +44,16 @@ def spawn(run: Callable[[Any], None], job: Any, devices: int) -> None:
     `run` is a function of a module, since the processes import it.
     """
     import torch.multiprocessing as mp
-    from torch.multiprocessing.spawn import ProcessRaisedException
+    from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     problems = mp.get_context("spawn").SimpleQueue()
     with environment_for(devices):
-        children = mp.spawn(_process, (run, job, devices, port, problems), devices, join=False)  # type: ignore[attr-defined]
+        children = start_processes(
+            _process, (run, job, devices, port, problems), devices, join=False, start_method="spawn"
+        )
     assert children is not None
     try:
         while not children.join():

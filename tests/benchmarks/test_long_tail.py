@@ -33,12 +33,12 @@ from benchmarks.long_tail_results import (
     thirds,
     unpack_counts,
 )
+from saymask.data.class_frequencies import Frequencies
 from saymask.data.prepare.folder import prepare
 from saymask.errors import InputError
 from saymask.hub import registry
 from saymask.labels.tables import scannet200
 from saymask.metrics.semantic import SemanticMetric
-from saymask.models.lground.frequency import Frequencies
 from saymask.models.lground.insert import Insertion
 from saymask.util.settings import override, to_json
 from tests.data.fake_scannet import make_fake_scannet

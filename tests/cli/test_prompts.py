@@ -40,8 +40,11 @@ class Painter(Model):
     def __init__(self, config: PainterConfig) -> None:
         super().__init__()
         self.config = config
-        self.card = {}
         self.paints = nn.Parameter(torch.tensor(list(PAINTS.values()), dtype=torch.float32))
+
+    @property
+    def find_threshold(self) -> float:
+        return self.config.find_threshold
 
     def prepare(self, scan, annotations=(), *, rng=None) -> Tensor:
         return torch.from_numpy(scan.colors.astype(np.float32))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from saymask.answers import Prediction
 from saymask.errors import InputError
 from saymask.evaluation.tasks.click import CLICK_LABELS, clicks_on, measure_clicks, targets
+from saymask.metrics.clicks import agile_clicks, relative_clicks
 from saymask.metrics.interactive import InteractiveMetric
-from saymask.models.uniseg3d.clicks import agile_clicks, relative_clicks
+from saymask.models.base import Model
 from saymask.scan import Scan
 from tests.models.uniseg3d.test_model import scan_of, tiny
 
@@ -32,8 +33,9 @@ class Scribe:
 
     def __post_init__(self):
         self.asked = []
-        if self.classes is not None:
-            self.click_classes = lambda encoded, points: self.classes[points]
+
+    def click_classes(self, encoded, points):
+        return Model.click_classes(self, encoded, points) if self.classes is None else self.classes[points]
 
     def click(self, encoded, points):
         assert torch.is_inference_mode_enabled()

@@ -1,7 +1,6 @@
 """Names asked of models that play a part, and of the real systems at a tiny size."""
 
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -34,7 +33,8 @@ class Namer:
     masks: np.ndarray  # bool [K, S]
     fits: np.ndarray  # float32 [K, 200]
     index: np.ndarray
-    config: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(agnostic_threshold=0.6))
+    has_proposals: bool = True
+    held_out: tuple[str, ...] = ()
     system = "namer"
 
     def __post_init__(self):
@@ -67,8 +67,7 @@ def random_model(seed, index, masks=12, **config):
     rows = int(index.max()) + 1
     # Coarse numbers, so that there are equal ones.
     fits = np.round(rng.rand(masks, 200), 2).astype(np.float32)
-    model = Namer(rng.rand(masks, rows) < 0.3, fits, index)
-    return replace(model, config=SimpleNamespace(**config)) if config else model
+    return Namer(rng.rand(masks, rows) < 0.3, fits, index, **config)
 
 
 @settings(max_examples=25, deadline=None)
@@ -141,7 +140,7 @@ def test_named_objects_have_full_average_precision():
     fits = np.zeros((8, 200), np.float32)
     fits[np.arange(8), kinds] = 0.9
     metric = find_metric("uniseg3d")
-    model = Namer(np.eye(8, dtype=bool), fits, index, SimpleNamespace())  # asked at its own threshold
+    model = Namer(np.eye(8, dtype=bool), fits, index, has_proposals=False)  # asked at its own threshold
     measure_find(model, None, scan, metric)
     assert {t for _, t in model.asked} == {None}
     result = metric.compute()

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from benchmarks.evaluation import Scene, make_scene, plain_ap
+from saymask.data.superpoint_truth import superpoint_truth
 from saymask.errors import InputError
 from saymask.metrics import instance
 from saymask.metrics.benchmark import benchmarks, get_benchmark
 from saymask.metrics.instance import THRESHOLDS, InstanceMetric
-from saymask.models.uniseg3d.transform import superpoint_truth
 
 THINGS = {name: [c.id for c in b.things] for name, b in benchmarks().items()}
 CLASSES = [4, 5, 39, 1, 999]

@@ -64,6 +64,10 @@ class Knowing(Model):
     def answers(cls, config: KnowingConfig) -> tuple[str, ...]:
         return tuple(v for v in super().answers(config) if v not in config.hides)
 
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        return self.config.held_out
+
     def prepare(self, scan: Scan, annotations=(), *, rng=None) -> Scan:
         assert rng is not None or scan.labels == {}
         return scan

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from saymask.hub import checkpoints
-from saymask.models.uniseg3d.vocabulary import vocabulary_names, word_relevance
+from saymask.models.uniseg3d.extensions import vocabulary_names, word_relevance
 from saymask.text.relevance import is_word
 
 NONSENSE = ("asdfqwer", "blorptik", "zzyzx", "qwrtplm", "gribbulous", "xkcdvb", "ttrkk", "the", "of")

@@ -156,6 +156,10 @@ class Seer(Toy):
     names = tuple(COLORS)
     ids = (5, 2, 33, 40)
 
+    @property
+    def find_threshold(self) -> float:
+        return self.config.find_threshold
+
     def encode_batch(self, batch: Batch) -> Seen:  # type: ignore[override]
         points, colors = batch.features[0][:, :3], batch.features[0][:, 3:]
         _, index = torch.unique((points / 0.2).floor(), dim=0, return_inverse=True)

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from saymask.data.superpoint_truth import superpoint_truth
 from saymask.geometry.votes import one_hot, vote
 from saymask.labels.tables import packaged_label_table
 from saymask.metrics.benchmark import MOST_INSTANCES, get_benchmark
+from saymask.metrics.clicks import agile_clicks
 from saymask.models.uniseg3d.batch import sentence_each
-from saymask.models.uniseg3d.clicks import agile_clicks, training_clicks
+from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import CLASSES, STUFF
 from saymask.models.uniseg3d.official_data import FOLDERS, OfficialScene, load_official_scene, read_infos
 from saymask.models.uniseg3d.transform import (
     SuperpointTruth,
     elastic_coords,
-    superpoint_truth,
 )
 from tests.parity import Check, case
 

@@ -4,21 +4,19 @@ Protocols and numbers: `saymask.metrics.interactive`. Source: docs/systems/unise
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from saymask.answers import Prediction
-from saymask.errors import InputError, ProtocolError
+from saymask.data.superpoint_truth import STUFF, labels_of, superpoint_truth
+from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import owners
+from saymask.metrics.clicks import agile_clicks, relative_clicks
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
-from saymask.models.base import Model
-from saymask.models.uniseg3d.clicks import agile_clicks, relative_clicks
-from saymask.models.uniseg3d.config import STUFF
-from saymask.models.uniseg3d.transform import labels_of, superpoint_truth
+from saymask.models.contract import AnswersClick
 from saymask.scan import Scan
 
 CLICK_LABELS = ("instance", "semantic20")
@@ -36,34 +34,38 @@ class Targets:
     classes: np.ndarray  # int64 [I]: thing class 0..17, -1 another object
 
 
+class Clickable(AnswersClick, Protocol):
+    """A model that answers clicks, and says of what class it takes the thing to be, or that it cannot."""
+
+    def click_classes(self, encoded: Any, points: np.ndarray) -> np.ndarray:
+        """Return float32 [K, 18]; see `Model.click_classes`."""
+        ...
+
+
 @torch.inference_mode()
-def measure_clicks(model: Model, encoded: Any, scan: Scan, metric: InteractiveMetric) -> int:
+def measure_clicks(model: Clickable, encoded: Any, scan: Scan, metric: InteractiveMetric) -> int:
     """Click on every object of a scan and count the masks in `metric`; return how many answers are not finite.
 
     `encoded` is what `model.encode_batch` made of this scan. The objects are clicked on once, deep inside, or at each
     of `metric.distances`; all clicks are one call of `model.click`, which answers each as if it were alone. An answer
     that is not finite counts as a mask without points, of the least confidence.
 
-    Raises InputError for a scan without labels (`CLICK_LABELS`), and for a protocol that needs class probabilities and
-    a model without `click_classes`.
+    Raises InputError for a scan without labels (`CLICK_LABELS`), ProtocolError for a protocol that needs the classes of
+    clicks and a model that does not tell them.
     """
-    if metric.protocol.oracle and not hasattr(model, "click_classes"):
-        raise ProtocolError(
-            f"protocol {metric.protocol.name}: expected a model that gives clicks classes (click_classes), whose "
-            f"probabilities it takes for the confidence, got {model.system}; use protocol scannet for interactive"
-        )
     found = targets(scan, voted=metric.protocol.voted)
     places, owners, distances = clicks_on(scan.points, found, metric.distances)
+    asked, rows = np.unique(places, return_inverse=True)
+    # Also without a click: a model that does not fit the protocol is refused on every scan.
+    probabilities = model.click_classes(encoded, asked) if metric.protocol.oracle else None
     if not len(places):
         metric.update(np.zeros(0), np.zeros(0), scan.name)
         return 0
-    asked, rows = np.unique(places, return_inverse=True)
-    answer: Prediction = model.click(encoded, asked)  # type: ignore[attr-defined]
-    if metric.protocol.oracle:
-        probabilities: np.ndarray = model.click_classes(encoded, asked)  # type: ignore[attr-defined]
-        scores = probabilities[rows, found.classes[owners]].astype(np.float64)
-    else:
+    answer = model.click(encoded, asked)
+    if probabilities is None:
         scores = answer.scores.detach().double().cpu().numpy()[rows]
+    else:
+        scores = probabilities[rows, found.classes[owners]].astype(np.float64)
     broken = answer.logits.isnan().any(1).cpu().numpy()[rows] | ~np.isfinite(scores)
     masks = (answer.logits.detach() > 0).cpu().numpy()
     try:

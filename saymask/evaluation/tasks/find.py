@@ -12,7 +12,7 @@ those that `find` chooses from: objects without doubles, wall and floor.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.metrics.find import FindMetric, names_in
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric
-from saymask.models.base import Model
+from saymask.models.contract import AnswersFind
 from saymask.scan import Scan
 
 FIND_PROTOCOLS = ("scannet200", "scannet", "uniseg3d")
@@ -45,8 +45,22 @@ def find_labels(protocol: str) -> tuple[str, ...]:
     return (metric.protocol.label, *(("instance",) if isinstance(metric, OpenVocabularyMetric) else ()))
 
 
+class Finding(AnswersFind, Protocol):
+    """A model that finds what words name, and says what it was trained with and chooses from; see `Model`."""
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Names that training never heard."""
+        ...
+
+    @property
+    def has_proposals(self) -> bool:
+        """Whether it names masks that are there before."""
+        ...
+
+
 @torch.inference_mode()
-def measure_find(model: Model, encoded: Any, scan: Scan, metric: NamesMetric) -> int:
+def measure_find(model: Finding, encoded: Any, scan: Scan, metric: NamesMetric) -> int:
     """Ask for names, count what is found in `metric`; return how many masks have a score that is not finite.
 
     `encoded` is what `model.encode_batch` made of this scan. Such masks are left out. Names are asked together, which
@@ -58,7 +72,7 @@ def measure_find(model: Model, encoded: Any, scan: Scan, metric: NamesMetric) ->
     return _average_precision(model, encoded, scan, metric)
 
 
-def _names_of_scan(model: Model, encoded: Any, scan: Scan, metric: FindMetric) -> int:
+def _names_of_scan(model: Finding, encoded: Any, scan: Scan, metric: FindMetric) -> int:
     benchmark = metric.protocol
     truth = benchmark.indices(benchmark.true_classes(scan.labels))
     asked = names_in(truth)
@@ -69,18 +83,17 @@ def _names_of_scan(model: Model, encoded: Any, scan: Scan, metric: FindMetric) -
         masks.append(found.masks)
         names.append(asked[part][found.classes])
         broken, index = broken + wrong, found.index
-    held_out = getattr(model.config, "held_out", ())
-    metric.update(np.concatenate(masks), np.concatenate(names), truth, scan.name, index=index, held_out=held_out)
+    metric.update(np.concatenate(masks), np.concatenate(names), truth, scan.name, index=index, held_out=model.held_out)
     return broken
 
 
-def _average_precision(model: Model, encoded: Any, scan: Scan, metric: OpenVocabularyMetric) -> int:
+def _average_precision(model: Finding, encoded: Any, scan: Scan, metric: OpenVocabularyMetric) -> int:
     benchmark = metric.protocol
     true = benchmark.true_instances(scan.labels)
     ids = np.array([c.id for c in benchmark.things], np.int64)
     # Masks that are there before anybody names them get every name. A model that makes its masks of what fits a word
     # would make one of everything.
-    threshold = 0.0 if hasattr(model.config, "agnostic_threshold") else None
+    threshold = 0.0 if model.has_proposals else None
     broken, index = 0, np.zeros(0, np.int64)
     best: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for part, found, wrong in _find(model, encoded, [c.name for c in benchmark.things], threshold):
@@ -96,12 +109,12 @@ def _average_precision(model: Model, encoded: Any, scan: Scan, metric: OpenVocab
 
 
 def _find(
-    model: Model, encoded: Any, names: Sequence[str], threshold: float | None
+    model: Finding, encoded: Any, names: Sequence[str], threshold: float | None
 ) -> Iterator[tuple[slice, Objects, int]]:
     """Yield (part of the names, what is found for it with finite scores, how many masks have others)."""
     for start in range(0, len(names), NAMES_AT_ONCE):
         part = slice(start, start + NAMES_AT_ONCE)
-        found: Objects = model.find(encoded, names[part], threshold=threshold)  # type: ignore[attr-defined]
+        found = model.find(encoded, names[part], threshold=threshold)
         fine = np.isfinite(found.scores)
         kept = replace(found, masks=found.masks[fine], scores=found.scores[fine], classes=found.classes[fine])
         yield part, kept, int((~fine).sum())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.data.annotations import Annotation
+from saymask.data.annotations import Annotation, Sentence
 from saymask.errors import InputError
 from saymask.geometry.sampling import farthest_point_sampling
 from saymask.geometry.superpoints import superpoints_of
@@ -31,7 +31,8 @@ from saymask.text.clean import model_text
 from saymask.text.scene_graph.parse import parse_sentence
 from saymask.text.token_maps import token_maps
 
-_PUNCTUATION = frozenset(".,;!?")
+TYPED = "multi3drefer"
+"""The source whose clean-up a user's own sentence gets: running text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +60,20 @@ class Sample:
     sentences: tuple[Expression, ...] = ()
 
 
-def expression(text: str, source: str = "auto", *, parser: str = "auto") -> Expression:
+def expression(text: str, *, parser: str = "auto") -> Expression:
     """Return a sentence as BQNet reads it, without truth.
 
-    `source` says how it is written: `scanrefer` = words already apart (`the chair .`), `multi3drefer` = as people
-    write (`the chair.`), `auto` = look. Raises InputError for an empty sentence.
+    The clean-up is that of its source: ScanRefer's words are apart already (`the chair .`), Multi3DRefer's are as
+    people write (`the chair.`), and so is taken what a user typed. Raises InputError for an empty sentence.
     """
-    text = check_sentence(text)
-    graph = parse_sentence(text, source=_written(text) if source == "auto" else source, backend=parser)
+    sentence = Sentence.of(text)
+    graph = parse_sentence(check_sentence(sentence), source=sentence.source or TYPED, backend=parser)
     return Expression(model_text(graph.utterance), graph.spans())
 
 
 def caption(sentence: str, config: BQNetConfig) -> str:
-    """Return what the text encoder reads for a user's sentence."""
+    """Return what the text encoder reads for a sentence, in training, evaluation and use alike."""
     return expression(sentence, parser=config.parser).text
-
-
-def _written(text: str) -> str:
-    """Return `scanrefer` for a text with punctuation that always stands alone, as ScanRefer's tokens do."""
-    marked = [word for word in text.split() if set(word) & _PUNCTUATION]
-    return "scanrefer" if marked and all(set(word) <= _PUNCTUATION for word in marked) else "multi3drefer"
-
-
-def source_of(annotation: Annotation) -> str:
-    """Return the kind of file that an annotation comes from: only Multi3DRefer has an `eval_type`."""
-    return "multi3drefer" if annotation.eval_type else "scanrefer"
 
 
 def make_sample(
@@ -127,7 +117,7 @@ def make_sample(
     prepared = superpoint_scan(points.cells, features, positions, superpoints)
     seeds = farthest_point_sampling(prepared.positions, config.seeds, compat=config.official_seeds)
     sample = Sample(prepared, seeds, _image_rows(scan, superpoints, config))
-    sentences = tuple(expression(a.sentence, source_of(a), parser=config.parser) for a in annotations)
+    sentences = tuple(expression(a.asked, parser=config.parser) for a in annotations)
     if not (sentences and labelled):
         return replace(sample, sentences=sentences)
     return _with_truth(replace(sample, sentences=sentences), scan, annotations, points.chosen)

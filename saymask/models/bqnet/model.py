@@ -72,20 +72,33 @@ class BQNet(Model):
     """BQNet; see `BQNetConfig`. Answers `refer`: 0, 1 or many masks per sentence."""
 
     system = "bqnet"
-    uses_superpoints = True
 
     def __init__(self, config: BQNetConfig | None = None, *, text_encoder: nn.Module | None = None) -> None:
         """Build with random weights; `text_encoder` (texts → TextFeatures) replaces the one that the config names."""
         super().__init__()
         config = BQNetConfig() if config is None else config
         self.config = config
-        self.card = {}
         self.backbone = SuperpointUNet(config.widths, config.block_reps)
         self.decoder = Decoder(config)
         self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
         self.text_encoder.requires_grad_(False)
         self._cached_text: CachedText | None = None
         self.train(self.training)
+
+    @property
+    def uses_superpoints(self) -> bool:
+        """Always: queries and masks are over superpoints."""
+        return True
+
+    @property
+    def image_features(self) -> str:
+        """Name of the 2D features of the configuration; empty = none."""
+        return self.config.image_features
+
+    @property
+    def stretched_images(self) -> bool:
+        """Whether the configuration wants them projected by the official rule."""
+        return self.config.stretched_images
 
     def train(self, mode: bool = True) -> "BQNet":
         """Switch BatchNorm; the frozen text encoder stays in eval mode unless `text_dropout` asks for its dropout."""

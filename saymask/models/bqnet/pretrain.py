@@ -78,7 +78,6 @@ class BackbonePretraining(Model):
         super().__init__()
         config = PretrainConfig() if config is None else config
         self.config = config
-        self.card = {}
         self.backbone = SuperpointUNet(config.model.widths, config.model.block_reps)
         width = config.model.widths[0]
         self.classifier = nn.Linear(width, config.classes)

@@ -9,7 +9,7 @@ from torch import Tensor
 from saymask.geometry.voxelize import unique_cells
 from saymask.models.less.transform import LessItem
 from saymask.nn.superpoints import Pooling, site_pooling
-from saymask.text import TextFeatures
+from saymask.text import TextFeatures, check_sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,11 @@ class Sample:
     positive: np.ndarray | None  # float32 [S] target points of each support row
     pooling: Pooling | None  # None: the support is the voxels
     sentence: str = ""
+
+
+def caption(sentence: str) -> str:
+    """Return what the text encoder reads for a sentence, in training, evaluation and use alike: its text as it is."""
+    return check_sentence(sentence)
 
 
 def make_sample(item: LessItem, superpoints: np.ndarray | None, sentence: str = "") -> Sample:

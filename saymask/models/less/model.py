@@ -19,7 +19,7 @@ from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.models.base import Model
-from saymask.models.less.batch import Batch, Sample, collate, make_sample
+from saymask.models.less.batch import Batch, Sample, caption, collate, make_sample
 from saymask.models.less.config import LessConfig
 from saymask.models.less.losses import area_loss, contrast_loss, segmentation_loss
 from saymask.models.less.network import QueryDecoder, WordAttention, projection, sentence_weights
@@ -72,7 +72,6 @@ class Less(Model):
         super().__init__()
         config = LessConfig() if config is None else config
         self.config = config
-        self.card = {}
         wide, drop = config.text_width, config.text_dropout
         self.unet = SparseUNet(6, config.widths, config.block_reps)
         self.word_projections = nn.ModuleList(projection(wide, width, drop) for width in config.widths)
@@ -134,7 +133,7 @@ class Less(Model):
             scale=1 / self.config.voxel_size,
         )
         superpoints = superpoints_of(scan)[item.chosen] if self.uses_superpoints else None
-        return make_sample(item, superpoints, "" if asked is None else asked.sentence)
+        return make_sample(item, superpoints, "" if asked is None else caption(asked.asked))
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Return the batch of `samples`."""
@@ -219,7 +218,7 @@ class Less(Model):
             step = max(step, SITES_AT_ONCE // max(1, len(encoded.pyramid))) if scans == 1 else scans
         predictions = []
         for start in range(0, len(sentences), step):
-            logits, _ = self(encoded, self.text(sentences[start : start + step]))
+            logits, _ = self(encoded, self.text([caption(s) for s in sentences[start : start + step]]))
             for i, row in enumerate(logits.float()):
                 predictions.append(self._prediction(encoded, i % scans, row))
         return predictions

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.data.class_frequencies import CLASSES
 from saymask.data.scenes import aligned_points
 from saymask.errors import InputError
 from saymask.geometry.neighbours import knn
-from saymask.models.lground.frequency import CLASSES
 from saymask.models.lground.insert import Insertion, TailBank, insert, object_boxes
 from saymask.models.lground.limited import annotated_points
 from saymask.models.lground.mix import mix, pairs

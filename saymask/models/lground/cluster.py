@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from saymask.data.class_frequencies import CLASSES
 from saymask.errors import InputError
 from saymask.geometry.neighbours import MOST_IN_BALL, ball_query, bfs_cluster
 from saymask.labels.tables import LabelClass
-from saymask.models.lground.frequency import CLASSES
 
 _CELL_BITS = 18
 """Bits of a cell's coordinate in a group's key; the class takes what is left."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from saymask.data.class_frequencies import CLASSES
 from saymask.data.scenes import align, read_manifest, scene_path
 from saymask.errors import InputError
-from saymask.models.lground.frequency import CLASSES
 from saymask.models.lground.limited import annotated_points
 from saymask.models.lground.transform import (
     NONE,

@@ -18,19 +18,14 @@ from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
+from saymask.data.class_frequencies import CLASSES, count_classes
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
 from saymask.models.base import Model
 from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
 from saymask.models.lground.batch import Batch, Sample, collate, make_sample
 from saymask.models.lground.config import LGroundConfig
-from saymask.models.lground.frequency import (
-    CLASSES,
-    class_weights,
-    count_classes,
-    read_class_weights,
-    read_sampling_weights,
-)
+from saymask.models.lground.frequency import class_weights, read_class_weights, read_sampling_weights
 from saymask.models.lground.insert import TailBank, build_bank
 from saymask.models.lground.losses.classification import class_splits, classification_loss, reduce_losses
 from saymask.models.lground.losses.contrastive import (
@@ -86,7 +81,6 @@ class LGround(Model):
         super().__init__()
         config = LGroundConfig() if config is None else config
         self.config: LGroundConfig = config
-        self.card = {}
         self.classes: tuple[LabelClass, ...] = CLASSES[config.view.labels]()
         count, width = len(self.classes), config.text_width
         self.network = Res16UNet(
@@ -118,6 +112,11 @@ class LGround(Model):
     def uses_superpoints(self) -> bool:
         """Whether answers are pooled over superpoints."""
         return self.config.superpoints
+
+    @property
+    def find_threshold(self) -> float | None:
+        """Relevance from which something is found; None without text."""
+        return self.config.find_threshold if self.config.text != "none" else None
 
     @property
     def frozen(self) -> bool:

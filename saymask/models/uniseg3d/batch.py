@@ -12,29 +12,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saymask.data.annotations import Annotation
+from saymask.data.annotations import Annotation, Sentence
 from saymask.data.samples.degrade import degraded
 from saymask.data.scenes import NOVEL
+from saymask.data.superpoint_truth import SuperpointTruth, labels_of, superpoint_truth
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import majority
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.extensions import mentions, vocabulary_rows
 from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.transform import (
-    SuperpointTruth,
     coord_cells,
     draw_similarity,
     elastic_coords,
-    labels_of,
     near_origin,
     novel_masks,
     point_cells,
     point_features,
-    superpoint_truth,
     unit_colors,
 )
-from saymask.models.uniseg3d.vocabulary import mentions, vocabulary_rows
 from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
 from saymask.text import check_sentence
@@ -79,12 +77,12 @@ class Batch:
         )
 
 
-def caption(annotation: Annotation) -> str:
-    """Return what the text encoder reads for an annotation: the sentence as it was written.
+def caption(sentence: str) -> str:
+    """Return what the text encoder reads for a sentence, in training, evaluation and use alike: as it was written.
 
     Source: docs/systems/uniseg3d.md §2.3.
     """
-    return check_sentence(annotation.description)
+    return check_sentence(Sentence.of(sentence).written)
 
 
 def make_sample(
@@ -121,7 +119,7 @@ def make_sample(
     if rng is None:
         prepared = _superpoints(point_cells(points, config.voxel_size), points, scan, superpoints)
         everything = np.arange(len(prepared.positions))
-        return Sample(prepared, everything, np.zeros(0, np.int64), tuple(caption(a) for a in annotations))
+        return Sample(prepared, everything, np.zeros(0, np.int64), tuple(caption(a.asked) for a in annotations))
     semantic, instance = labels_of(scan)
     positions = draw_similarity(rng, config.augment).apply(points)
     index = np.unique(superpoints, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -143,7 +141,7 @@ def make_sample(
         scan=_superpoints(cells, positions, scan, superpoints),
         queries=queries,
         clicks=index[clicks],
-        texts=tuple(caption(a) for a in chosen),
+        texts=tuple(caption(a.asked) for a in chosen),
         truth=_truth(truth, queries, clicked, [a.object_ids for a in chosen], _names(scan, truth, index, config)),
     )
 

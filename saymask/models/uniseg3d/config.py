@@ -4,11 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from saymask.data.samples.degrade import Degradation
+from saymask.data.superpoint_truth import STUFF, THINGS
 
-THINGS = 18
-"""Instance classes of ScanNet20: class k is semantic class k + 2 (docs/systems/uniseg3d.md §2.4)."""
-STUFF = 2
-"""Wall and floor."""
 CLASSES = THINGS + STUFF
 
 

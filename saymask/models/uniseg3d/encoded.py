@@ -12,14 +12,15 @@ from torch import Tensor
 from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
-from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import shown_objects
 from saymask.models.uniseg3d.outputs import LayerOutputs
-from saymask.models.uniseg3d.postprocess import Found, mask_scores
+from saymask.models.uniseg3d.postprocess import mask_scores
 
 Kept = TypeVar("Kept")
+BENCHMARK = "scannet20"
+"""What a user calls the model's own classes."""
 LARGEST_PASS = 2**26
 """Queries times superpoints of a decoder pass: up to 8,192 superpoints are queries together, as published."""
 
@@ -60,12 +61,6 @@ class EncodedScan:
             if key not in self._kept:
                 self._kept[key] = make()
             return self._kept[key]
-
-    def objects(self, config: UniSeg3DConfig) -> Found:
-        """Return the `shown_objects` of the scan, which words and sentences are compared with."""
-        said = self.superpoint_outputs()
-        with torch.autocast(self.counts.device.type, enabled=False):  # counts of points need the digits of float32
-            return self.kept(("objects", config), lambda: shown_objects(said.stage, self.counts, config))
 
     @torch.no_grad()
     def superpoint_outputs(self) -> SuperpointOutputs:

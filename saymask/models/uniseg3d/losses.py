@@ -14,9 +14,9 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.extensions import name_logits
 from saymask.models.uniseg3d.matching import Pairs, match_stage, wide
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
-from saymask.models.uniseg3d.vocabulary import name_logits
 
 OFFICIAL_DICE = 4.0
 """Number by which the published code multiplies the dice term (docs/systems/uniseg3d.md §Q6)."""

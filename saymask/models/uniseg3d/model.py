@@ -22,37 +22,30 @@ from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model
-from saymask.models.uniseg3d.batch import Batch, Sample, collate, make_sample
+from saymask.models.uniseg3d.batch import Batch, Sample, caption, collate, make_sample
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Words
-from saymask.models.uniseg3d.encoded import EncodedScan, class_objects, own_classes
-from saymask.models.uniseg3d.heads import class_logits
+from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, class_objects, own_classes
+from saymask.models.uniseg3d.extensions import (
+    Embeddings,
+    find_objects,
+    named_classes,
+    referred_answer,
+    vocabulary_names,
+)
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import wide
-from saymask.models.uniseg3d.naming import candidates, relevance, weighted_mean
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
-from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch
-from saymask.models.uniseg3d.referred import answer
-from saymask.models.uniseg3d.vocabulary import (
-    LABEL_SET,
-    closeness,
-    name_logits,
-    named_parts,
-    vocabulary_ids,
-    vocabulary_names,
-    word_relevance,
-)
+from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch, weighted_mean
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
-from saymask.text import CachedText, TextFeatures, check_sentence, load_text_encoder
+from saymask.text import CachedText, TextFeatures, load_text_encoder
 
 PROMPTS_AT_ONCE = 64
 """So many prompts are decoded together; more would only take memory."""
 SMALLEST_EXTENT = 128
 """Smallest spatial extent of the official code, in voxels (docs/systems/uniseg3d.md §3.6)."""
-BENCHMARK = "scannet20"
-"""Name of the model's own classes for the user."""
 _TEXT_LOCK = threading.Lock()
 """The memory of `CachedText` is for one thread at a time."""
 
@@ -77,7 +70,6 @@ class UniSeg3D(Model):
     """UniSeg3D; see `UniSeg3DConfig`. Answers all six verbs."""
 
     system = "uniseg3d"
-    uses_superpoints = True
     class_embeddings: Tensor
     """float32 [20, K, W], rows of length 1; NaN until they are known."""
 
@@ -86,7 +78,6 @@ class UniSeg3D(Model):
         super().__init__()
         config = UniSeg3DConfig() if config is None else config
         self.config: UniSeg3DConfig = config
-        self.card = {}
         self.backbone = SuperpointUNet(config.widths, config.block_reps)
         self.decoder = Decoder(config)
         self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
@@ -102,6 +93,28 @@ class UniSeg3D(Model):
         super().train(mode)
         self.text_encoder.train(False)
         return self
+
+    # ---- what it says about itself
+
+    @property
+    def uses_superpoints(self) -> bool:
+        """Always: queries and masks are over superpoints."""
+        return True
+
+    @property
+    def find_threshold(self) -> float | None:
+        """Relevance from which something is found."""
+        return self.config.find_threshold
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Names that training never heard."""
+        return self.config.held_out
+
+    @property
+    def has_proposals(self) -> bool:
+        """Always: the superpoint queries' masks."""
+        return True
 
     # ---- classes and texts
 
@@ -222,15 +235,15 @@ class UniSeg3D(Model):
     ) -> list[Prediction]:
         """Return one Prediction per sentence, with one mask as published, which may be empty.
 
-        With `config.any_number` the masks are those of the objects that the sentence means (`referred.py`): one where
-        `count` is "one", else one for each, and none where it means nothing. A batch of one scan takes any
+        With `config.any_number` the masks are those of the objects that the sentence means (ours, `extensions.py`):
+        one where `count` is "one", else one for each, and none where it means nothing. A batch of one scan takes any
         number of sentences, a batch of several exactly one per scan. The score is the mean probability inside the mask
         times that of showing any class. Source: docs/systems/uniseg3d.md §6.4.
         """
         scans, several = encoded.scans, len(encoded) > 1
         if several and len(sentences) != len(scans):
             raise InputError(f"expected one sentence for each of {len(scans)} scans, got {len(sentences)}")
-        said = self.text([check_sentence(s) for s in sentences])
+        said = self.text([caption(s) for s in sentences])
         step = 1 if several else PROMPTS_AT_ONCE
         predictions = []
         for start in range(0, len(said), step):
@@ -241,9 +254,9 @@ class UniSeg3D(Model):
             (logits, scores), something = self._masks(scan, stage), _something(stage)
             for number, (row, score) in enumerate(zip(logits, scores)):
                 masks, sure = row[None], score[None]
-                if self.config.any_number:
+                if self.config.any_number:  # ours
                     mask = wide(stage.masks[number])
-                    masks, sure = answer(scan, mask, row, something[number], score, count, self.config)
+                    masks, sure = referred_answer(scan, mask, row, something[number], score, count, self.config)
                 predictions.append(Prediction(masks, sure, scan.index, float(score)))
         return predictions
 
@@ -264,6 +277,8 @@ class UniSeg3D(Model):
 
         Source: docs/systems/uniseg3d.md §6.6.
         """
+        if not len(points):
+            return np.zeros((0, THINGS), np.float32)
         stage = self._clicked(encoded.only(), points)
         return wide(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
 
@@ -296,29 +311,17 @@ class UniSeg3D(Model):
 
         Source: docs/systems/uniseg3d.md §6.2.
         """
-        scan = encoded.only()
+        scan, vocabulary = encoded.only(), self.vocabulary if self.config.vocabulary_weight else None
         said = scan.superpoint_outputs()
         if classes is None or classes == BENCHMARK:
             names, ids = own_classes()
             logits = said.semantic[:, :CLASSES]
-        elif classes == LABEL_SET and self.config.vocabulary_weight:
-            held_out = self.config.held_out
-            names, ids = vocabulary_names(held_out), vocabulary_ids(held_out)
-            logits = name_logits(said.directions, self.vocabulary())
-        elif isinstance(classes, str):
-            known = f"{BENCHMARK}, {LABEL_SET}" if self.config.vocabulary_weight else BENCHMARK
-            raise InputError(f"classes: expected {known} or a list of names, got {classes!r}")
-        else:
-            names, ids = tuple(classes), tuple(range(1, len(classes) + 1))
-            logits = self._closeness(said.directions, self._named(names))
+        else:  # ours
+            names, ids, logits = named_classes(
+                said, classes, vocabulary, self._named, self.config, self.decoder.heads.scale
+            )
         best, chosen = logits.softmax(1).max(1)
         return Classes(chosen.cpu().numpy(), best.float().cpu().numpy(), scan.index, names, ids)
-
-    def _closeness(self, directions: Tensor, names: Tensor) -> Tensor:
-        """Return logits [S, T] of names float [T, K, W] for directions [S, W]."""
-        if self.config.vocabulary_weight:
-            return closeness(directions, names, self.vocabulary())
-        return class_logits(directions, names, self.decoder.heads.scale)[:, :-1]
 
     @torch.no_grad()
     def instances(self, encoded: Encoded) -> Objects:
@@ -367,39 +370,11 @@ class UniSeg3D(Model):
 
     @torch.no_grad()
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
-        """Return the masks whose relevance for a name is at least `threshold` (the config's without it), best first.
-
-        Names do not compete: a mask may be found for several. Source of the masks: docs/systems/uniseg3d.md §6.5;
-        `naming` says how they are named.
-        """
-        scan, config = encoded.only(), self.config
-        said, texts, known = scan.superpoint_outputs(), self._named(names), self.known_classes()
-        level = config.find_threshold if threshold is None else threshold
-        with torch.autocast(self.device.type, enabled=False):  # counts of points need the digits of float32
-            objects = scan.objects(config)
-            if config.vocabulary_weight:
-                vocabulary = self.vocabulary()
-                masks, share = scan.kept(
-                    ("parts", config), lambda: named_parts(objects, said, scan.counts, vocabulary, config)
-                )
-                fits = word_relevance(share, texts, vocabulary)
-            else:
-                heads = self.decoder.heads
-                found = candidates(objects, said.stage, scan.memory.masks, said.semantic, scan.counts, heads, known)
-                masks, fits = found.masks, relevance(found, texts, known, heads.scale)
-        best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
-        mask, name = (fits >= level).nonzero(as_tuple=True)
-        order = fits[mask, name].argsort(descending=True, stable=True)
-        mask, name = mask[order], name[order]
-        return Objects(
-            masks[mask].cpu().numpy(),
-            fits[mask, name].float().cpu().numpy(),
-            name.cpu().numpy(),
-            scan.index,
-            tuple(names),
-            tuple(range(1, len(names) + 1)),
-            tuple(best.tolist()),
-        )
+        """Return the masks that names mean (ours), best first; `threshold`: the config's without it."""
+        vocabulary = self.vocabulary() if self.config.vocabulary_weight else None
+        texts = Embeddings(self._named(names), self.known_classes(), vocabulary)
+        level = self.config.find_threshold if threshold is None else threshold
+        return find_objects(encoded.only(), names, texts, self.decoder.heads, self.config, level)
 
 
 def _something(stage: LayerOutputs) -> Tensor:

@@ -224,3 +224,9 @@ def _check_counts(masks: Tensor, counts: Tensor) -> None:
             f"expected the number of points of each of {masks.shape[1]} superpoints as integers, "
             f"got {counts.dtype} {tuple(counts.shape)}; count them with torch.bincount(superpoint, minlength=S)"
         )
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean of values float [..., S] with non-negative weights [..., S]; 0 where these are 0."""
+    weights = weights.to(values.dtype)
+    return (values * weights).sum(-1) / weights.sum(-1).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Transform of a scan: augmented positions, voxel cells, point features, and truth over superpoints.
+"""Transform of a scan: augmented positions, voxel cells and point features.
 
 The random numbers of the official augmentation are drawn from a legacy NumPy generator in the published order; between
 the similarity and the elastic distortion the published code draws the clicks (`saymask.models.uniseg3d.clicks`).
@@ -6,17 +6,13 @@ the similarity and the elastic distortion the published code draws the clicks (`
 Source: docs/systems/uniseg3d.md §2.5, §2.6, §2.7.
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from saymask.errors import InputError
 from saymask.geometry.elastic import elastic_distortion
-from saymask.geometry.votes import majority, one_hot, vote
-from saymask.labels.tables import packaged_label_table
-from saymask.models.uniseg3d.config import CLASSES, STUFF
-from saymask.scan import Scan
+from saymask.geometry.votes import vote
 
 Augmentation = Literal["official", "rotate", "none"]
 LARGEST_ANGLE = 3.14
@@ -32,8 +28,6 @@ ELASTIC_SHARE = 0.5
 """Probability of the elastic distortion."""
 FAR = 50.0
 """Metres from the origin beyond which a scan is moved to it, since the elastic noise fills what is between."""
-NO_CLASS = CLASSES
-"""Semantic class of a superpoint that has none of the 20."""
 
 
 def near_origin(points: np.ndarray) -> np.ndarray:
@@ -140,60 +134,6 @@ def point_features(positions: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return np.concatenate([colors, centred], axis=1).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class SuperpointTruth:
-    """Truth over S superpoints by the labels of N points (docs/systems/uniseg3d.md §2.6)."""
-
-    masks: np.ndarray  # bool [I + J, S]: instances by ascending objectId, then other objects likewise, pseudo masks
-    labels: np.ndarray  # int64 [I]: thing class 0..17
-    objects: np.ndarray  # int64 [I + K]: objectId of instances and of other objects
-    semantic: np.ndarray  # int64 [S]: class 0..19, NO_CLASS
-    instance: np.ndarray  # int64 [N]: row of `masks` of each point, -1 = none
-
-
-def superpoint_truth(
-    semantic: np.ndarray,  # int [N] class 0..19, -1 = none
-    instance: np.ndarray,  # int [N] objectId, -1 = none
-    index: np.ndarray,  # int64 [N] superpoint 0..S-1
-    size: int,  # S
-    novel: np.ndarray | None = None,  # bool [J, S]
-    *,
-    others: bool = False,
-) -> SuperpointTruth:
-    """Return the truth over superpoints; a superpoint belongs to what more than half of its points belong to.
-
-    Only things have instances, but with `others` annotated objects of no class are rows after them. An instance without
-    a superpoint keeps its row, of False. Its class is that of its first point (docs/systems/uniseg3d.md §Q20).
-
-    Source: docs/systems/uniseg3d.md §2.6.
-    """
-    objects, first, row = _dense(np.where(semantic >= STUFF, instance, -1))
-    things = len(objects)
-    if others:
-        more, _, other = _dense(np.where(semantic < 0, instance, -1))
-        objects, row = np.concatenate([objects, more]), np.where(other >= 0, other + things, row)
-    masks = one_hot(majority(row, index, size), len(objects))
-    if novel is not None:
-        masks = np.concatenate([masks, novel])
-    classes = majority(semantic, index, size)
-    return SuperpointTruth(
-        masks=masks,
-        labels=semantic[first[:things]].astype(np.int64) - STUFF,
-        objects=objects,
-        semantic=np.where(classes < 0, NO_CLASS, classes),
-        instance=row,
-    )
-
-
-def _dense(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (ids int64 [I], first point of each, row of each point or -1) of ids int [N], below 0 = none."""
-    objects, first, row = np.unique(ids.astype(np.int64), return_index=True, return_inverse=True)
-    row = row.reshape(-1).astype(np.int64)
-    if len(objects) and objects[0] < 0:  # the points without an id come first
-        return objects[1:], first[1:], row - 1
-    return objects, first, row
-
-
 def novel_masks(masks: np.ndarray, semantic: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
     """Return bool [J', size], the superpoints of those masks bool [J, N] that show something new.
 
@@ -205,15 +145,3 @@ def novel_masks(masks: np.ndarray, semantic: np.ndarray, index: np.ndarray, size
     known = 2 * (masks & (semantic >= 0)).sum(axis=1) > masks.sum(axis=1)
     voted = vote(masks[~known], index, size)
     return voted[voted.any(axis=1)]
-
-
-def labels_of(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-    """Return (class int [N] 0..19 or -1, objectId int [N] or -1) of a scan; InputError when it has no such labels."""
-    labels = scan.labels
-    if "instance" not in labels or not ({"semantic20", "nyu40"} & set(labels)):
-        raise InputError(
-            f"scan {scan.name}: expected labels semantic20 (or nyu40) and instance, got {', '.join(labels) or 'none'}; "
-            "prepare it with its label and aggregation files"
-        )
-    semantic = labels["semantic20"] if "semantic20" in labels else packaged_label_table().semantic20(labels["nyu40"])
-    return semantic, labels["instance"]

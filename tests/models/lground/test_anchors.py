@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import save_file
 
+from saymask.data.class_frequencies import Frequencies, count_classes
 from saymask.data.scenes import save_scene, scene_path
 from saymask.errors import InputError
 from saymask.io.pickles import read_pickle
@@ -25,9 +26,7 @@ from saymask.models.lground.anchors import (
     scannet200_names,
 )
 from saymask.models.lground.frequency import (
-    Frequencies,
     class_weights,
-    count_classes,
     read_class_weights,
     read_sampling_weights,
     tail_sampling_weights,
@@ -287,7 +286,7 @@ def test_classes_are_counted(data):
 def test_counts_are_kept_until_a_scene_changes(data, monkeypatch):
     first = count_classes(data)
     with monkeypatch.context() as patch:
-        patch.setattr("saymask.models.lground.frequency._count", lambda *_: pytest.fail("counted again"))
+        patch.setattr("saymask.data.class_frequencies._count", lambda *_: pytest.fail("counted again"))
         assert count_classes(data) == first
     write_scene(data, "a", [5] * 40)
     assert count_classes(data).points[5] == 40

@@ -13,9 +13,9 @@ from saymask.models.uniseg3d.batch import caption, collate, make_sample, query_r
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder
+from saymask.models.uniseg3d.extensions import vocabulary_names
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.transform import draw_similarity
-from saymask.models.uniseg3d.vocabulary import vocabulary_names
 from tests.models.fakes import WordHash, annotation, small_scan
 
 CONFIG = UniSeg3DConfig(
@@ -224,7 +224,7 @@ def test_bad_input():
     with pytest.raises(InputError, match="expected labels semantic20"):
         make_sample(small_scan(0), (), CONFIG, rng())
     with pytest.raises(InputError, match="empty text"):
-        caption(annotation("  ", 1))
+        caption(annotation("  ", 1).asked)
     with pytest.raises(InputError, match="at least one sample"):
         collate([])
 

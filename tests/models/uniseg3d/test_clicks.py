@@ -6,13 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.models.uniseg3d.clicks import (
-    DISTANCES,
-    agile_clicks,
-    members_of,
-    relative_clicks,
-    training_clicks,
-)
+from saymask.geometry.sampling import members_of
+from saymask.metrics.clicks import DISTANCES, agile_clicks, relative_clicks
+from saymask.models.uniseg3d.clicks import training_clicks
 
 SEEDS = st.integers(0, 10_000)
 

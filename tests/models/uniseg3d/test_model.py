@@ -17,13 +17,20 @@ from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
 from saymask.models.uniseg3d import model as uniseg3d_model
 from saymask.models.uniseg3d.decoder import Words
 from saymask.models.uniseg3d.encoded import ask_superpoints, best_queries
+from saymask.models.uniseg3d.extensions import (
+    Candidates,
+    distinct,
+    referred_objects,
+    relevance,
+    same_meaning,
+    shown_objects,
+    vocabulary_names,
+    weighted_mean,
+)
 from saymask.models.uniseg3d.heads import class_logits
-from saymask.models.uniseg3d.naming import Candidates, distinct, relevance, same_meaning, shown_objects, weighted_mean
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.postprocess import mask_scores
 from saymask.models.uniseg3d.presets import rooms, scannet
-from saymask.models.uniseg3d.referred import referred_objects
-from saymask.models.uniseg3d.vocabulary import vocabulary_names
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from saymask.util.settings import from_json, to_json

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.referred import object_logits, referred_objects
+from saymask.models.uniseg3d.extensions import object_logits, referred_objects
 
 OBJECTS = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]]).bool()
 COUNTS = torch.tensor([30, 10, 10, 10, 50])

@@ -7,22 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saymask.data.superpoint_truth import NO_CLASS, labels_of, superpoint_truth
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d.config import CLASSES, STUFF
 from saymask.models.uniseg3d.transform import (
     FAR,
-    NO_CLASS,
     Similarity,
     coord_cells,
     draw_similarity,
     elastic_coords,
-    labels_of,
     near_origin,
     novel_masks,
     point_cells,
     point_features,
-    superpoint_truth,
     unit_colors,
 )
 from saymask.scan import Scan

@@ -8,17 +8,17 @@ import torch.nn.functional as F
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import SuperpointOutputs
-from saymask.models.uniseg3d.naming import shown_objects
-from saymask.models.uniseg3d.outputs import LayerOutputs
-from saymask.models.uniseg3d.presets import HELD_OUT
-from saymask.models.uniseg3d.vocabulary import (
+from saymask.models.uniseg3d.extensions import (
     mentions,
     named_parts,
+    shown_objects,
     vocabulary_ids,
     vocabulary_names,
     vocabulary_rows,
     word_relevance,
 )
+from saymask.models.uniseg3d.outputs import LayerOutputs
+from saymask.models.uniseg3d.presets import HELD_OUT
 
 
 def test_held_out_names_are_left_out():

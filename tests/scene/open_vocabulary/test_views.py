@@ -65,6 +65,7 @@ class Knowing(Boxes):
     """Has unnamed masks beside its instances: the floor is one of them."""
 
     system = "knowing"
+    has_proposals = True
 
     def proposals(self, encoded):
         masks = encoded == np.arange(4)[:, None]
