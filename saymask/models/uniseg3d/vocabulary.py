@@ -20,7 +20,7 @@ from saymask.models.uniseg3d.postprocess import Found, points
 from saymask.text.relevance import rise
 
 TEMPERATURE = 0.07
-"""Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
+"""Temperature of the cosines of directions and names; much softer than among the 20 classes, so that similar things
 come to lie where similar names are."""
 BETTER = 0.1
 """Share of the best fit in a scan by which another part may stay behind."""
