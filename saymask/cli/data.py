@@ -70,7 +70,7 @@ def prepare(
             a number per point (negative = none, SAM3D's output) or masks [J, points].
         image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
         frames: Where the frames are, <id>.sens or <id>/color, depth, pose; without it the scan folders or RAW/frames.
-        every: Frames whose number this divides are used.
+        every: Use the frames whose number is a multiple of this.
         stretched: Project images as the official code does: centre crop stretched over the frame, unseen points as 0.
         image_weights: Local folder with the image model's config.json and model.safetensors.
         final_norm: Take image features after the model's last norm (newer open_clip) or before it (older).

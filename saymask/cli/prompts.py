@@ -84,7 +84,7 @@ def find(
         image_encoder: With --frames: folder with CLIP (config.json, model.safetensors, tokenizer), or its name;
             clip-vit-l14-336 without it.
         image_masks: With --frames: folder with masks that another program found in them, <frame number>.png or .npz.
-        every: Frames whose number this divides are used.
+        every: Use the frames whose number is a multiple of this.
         options: Model, outputs, and how to read the file.
     """
     options.check()

@@ -29,8 +29,8 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray, *, official: bool = Fa
 def estimate_normals(points: np.ndarray, k: int = 16, *, orient: bool = True) -> np.ndarray:
     """Return float32 [N, 3] unit normals of a cloud [N, 3] (metres): the direction in which k neighbours spread least.
 
-    With `orient` neighbours agree on the side they look to, and level surfaces, seen as one sees floors and tables,
-    look up; else the sign is arbitrary. Copies of one point get (0, 0, 1).
+    With `orient` neighbouring normals agree in sign, and those of level surfaces, such as floors and tables, point
+    up; else the sign is arbitrary. Copies of one point get (0, 0, 1).
     """
     points = np.asarray(points, dtype=np.float64)
     if len(points) == 0:

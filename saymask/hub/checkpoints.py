@@ -237,7 +237,7 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file; every way in which it can be unusable becomes a CheckpointError."""
+    """Open a safetensors file; CheckpointError where it is unusable for any reason."""
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint file {path}; check the path")
     size = path.stat().st_size

@@ -10,7 +10,7 @@ from saymask.metrics.protocols import select_points
 from saymask.metrics.records import Metric, Record, boxes_need_points, check_rows
 
 THICKNESS = 1e-6
-"""Metres that a box has at least: a picture of one plane of points would otherwise meet nothing, not even itself."""
+"""Least extent of a box, metres: the points of a plane would otherwise have no volume to overlap with."""
 
 
 def box_of(points: np.ndarray, mask: np.ndarray) -> np.ndarray | None:

@@ -18,7 +18,7 @@ class Records(Generic[K, R]):
     """
 
     headline: ClassVar[str]
-    """The number of a group that says most."""
+    """The most telling number of a group."""
 
     def __init__(self) -> None:
         self.records: dict[K, R] = {}

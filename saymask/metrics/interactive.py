@@ -8,8 +8,8 @@ compared with, and how sure of it the model is taken to be:
 | `scannet` | all | the points of the object | the score that the model gives its mask |
 | `uniseg3d` | things | the superpoints of which more than half belongs to it | probability of its true class |
 
-The second is as published and flatters: no mask of superpoints can be judged by what superpoints cannot hold, and the
-confidence knows the right answer (docs/systems/uniseg3d.md §Q3, §Q4). Whoever calls compares and gives the confidence
+The second is as published and flatters: errors that any mask of superpoints must make are not counted, and the
+confidence knows the right answer (docs/systems/uniseg3d.md §Q3, §Q4). The caller compares and gives the confidence
 (`saymask.evaluation.tasks.click` does); `Rule` says how.
 """
 
@@ -35,8 +35,8 @@ class Rule:
 
     name: str
     voted: bool
-    """The truth is what the superpoints' majorities hold of the things, spread to the points; otherwise the points of
-    all objects."""
+    """The truth is the things by majority of each superpoint, spread to the points; otherwise the points of all
+    objects."""
     oracle: bool
     """The confidence of a click is the probability of the object's true class; otherwise the mask's own score."""
     epsilon: float
@@ -58,8 +58,8 @@ class ClickRecord:
 
     iou: np.ndarray  # float64 [P]
     scores: np.ndarray  # float64 [P]
-    kinds: np.ndarray  # int8 [P]: 1 a thing, 0 another object, -1 not said
-    distances: np.ndarray  # float64 [P] in 0..1, NaN = not said
+    kinds: np.ndarray  # int8 [P]: 1 a thing, 0 another object, -1 unknown
+    distances: np.ndarray  # float64 [P] in 0..1, NaN = unknown
 
 
 class InteractiveMetric(Records[str, ClickRecord]):
@@ -123,7 +123,7 @@ class InteractiveMetric(Records[str, ClickRecord]):
     def compute(self) -> dict[str, Any]:
         """Return {"protocol", "overall"[, "things", "others"]} and "distance_0.1", … for each distance of the clicks.
 
-        `things` and `others` are there when it was said which objects are things. A group holds n (its clicks), miou,
+        `things` and `others` are there when it is known which objects are things. A group holds n (its clicks), miou,
         acc25 and acc50 (shares of the clicks whose IoU exceeds 0.25 and 0.5), ap (thresholds 0.50 to 0.95), ap50 and
         ap25. Shares 0..1. Each group is counted by itself: the confidences of other clicks play no part in its AP.
         """

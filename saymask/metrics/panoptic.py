@@ -28,7 +28,7 @@ class PanopticProtocol:
     name: str
     benchmark: str
     absent_are_zero: bool
-    """A class that is nowhere counts 0 in the means; otherwise it is left out of them."""
+    """Absent classes count 0 in the means; otherwise they are left out of them."""
 
 
 PROTOCOLS: dict[str, PanopticProtocol] = {

@@ -47,7 +47,7 @@ class Protocol:
     separate: bool = False
     """Compare the predicted objects one by one instead of their union."""
     voted: bool = False
-    """The truth is what the superpoints' majorities hold, and only sentences about things of ScanNet20 count."""
+    """The truth is by majority of each superpoint, and only sentences about things of ScanNet20 count."""
     epsilon: float = 0.0
     """Added to the union."""
 

@@ -131,6 +131,11 @@ class Model(nn.Module, ABC):
         return None
 
     @property
+    def adapt(self) -> float:
+        """Weight 0..1 of a scan's own norm statistics where none is asked for; 0 = the stored ones."""
+        return 0.0
+
+    @property
     def held_out(self) -> tuple[str, ...]:
         """Names that training never heard, which `find` is also measured on apart."""
         return ()
@@ -208,7 +213,7 @@ class Model(nn.Module, ABC):
         The model does not change. Labels of the scan are not looked at; superpoints are computed where it has none.
         Raises InputError for a share outside 0..1 and for models without norms that see a scan before a prompt.
         """
-        share = check_share(getattr(getattr(self, "config", None), "adapt", 0.0) if share is None else share)
+        share = check_share(self.adapt if share is None else share)
         if not share:
             return self
         scan = replace(scan, labels={})

@@ -26,7 +26,7 @@ def touching(
 
 
 def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """Return (int64 [K] rows of the mask bool [S], int32 [K] number of the connected part of each)."""
+    """Return (int64 [K] rows of the mask bool [S], int32 [K] number of the connected component of each)."""
     rows = np.flatnonzero(bits)
     if not len(rows):
         return rows, np.zeros(0, np.int32)
@@ -34,7 +34,7 @@ def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray
 
 
 def best_component(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np.ndarray:
-    """Return bool [S]: the connected part of the mask `bits` with the largest sum of `weight` [S]."""
+    """Return bool [S]: the connected component of the mask `bits` with the largest sum of `weight` [S]."""
     rows, part = connected_components(bits, graph)
     kept = np.zeros_like(bits)
     if len(rows):

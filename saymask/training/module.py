@@ -87,7 +87,7 @@ class Learner(pl.LightningModule):
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take the gradients away when they are not finite: the optimiser then leaves every weight as it is.
+        """Drop gradients that are not finite: the optimiser then leaves every weight as it is.
 
         Looked at after the gradients of all processes have met, so that all of them decide the same.
         """

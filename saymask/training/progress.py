@@ -74,7 +74,7 @@ class ProgressLine:
 
 
 class CsvLog:
-    """Rows of named numbers by step; what was logged after the step that a run resumes from is taken out again."""
+    """Rows of named numbers by step; rows logged after the step that a run resumes from are removed."""
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path = path
@@ -139,7 +139,7 @@ def loggers(out: Path, start: int) -> list[Any]:
 
 
 def quieten() -> None:
-    """Switch off Lightning's hints about its own defaults: they say nothing to somebody who typed `saymask train`."""
+    """Switch off Lightning's hints about its own defaults, which mean nothing to users of `saymask train`."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for text in (

@@ -52,7 +52,7 @@ class _Job:
 class _Outcome:
     error: str = ""
     full: bool = False
-    """The disk is full: going on is of no use."""
+    """The disk is full, so the remaining scans are not tried."""
     unknown_labels: tuple[str, ...] = ()
 
 

@@ -100,7 +100,7 @@ class TrainingItems(Dataset):
 
 
 def keep_scenes(data: ReferDataset, scenes: Iterable[str]) -> None:
-    """Take the annotations of other scans out of `data`; raise InputError when none is left."""
+    """Remove the annotations of other scans from `data`; raise InputError when none is left."""
     kept, chosen = data.annotations, set(scenes)
     data.annotations = [a for a in kept if a.scene_id in chosen]
     if not data.annotations:
@@ -108,7 +108,7 @@ def keep_scenes(data: ReferDataset, scenes: Iterable[str]) -> None:
 
 
 def drop_missing(data: ScanDataset, say: Callable[[str], None]) -> int:
-    """Take scans out of `data` whose file is not there; say how many, return the count."""
+    """Remove scans without a file from `data`; say how many, return the count."""
     missing = [name for name in data.names if not scene_path(data.data, name).is_file()]
     if missing:
         say(f"{len(missing)} {data.split} scans left out, they are not prepared: {_some(missing)}")
@@ -119,7 +119,7 @@ def drop_missing(data: ScanDataset, say: Callable[[str], None]) -> int:
 
 
 def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
-    """Take annotations out of `data` that name a scene or object that is not there; say how many, return the count."""
+    """Remove annotations that name a missing scene or object from `data`; say how many, return the count."""
     objects: dict[str, set[int] | None] = {}
     for scene in {a.scene_id for a in data.annotations}:
         path = scene_path(data.data, scene)

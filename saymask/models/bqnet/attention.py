@@ -11,7 +11,7 @@ from saymask.nn.blocks import full_precision
 
 
 class CrossAttention(nn.Module):
-    """query + attention(query → memory); the published layer has a norm whose result is thrown away: none here."""
+    """query + attention(query → memory); the published layer discards the result of its norm: none here."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

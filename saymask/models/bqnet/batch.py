@@ -44,7 +44,7 @@ class Expression:
     spans: Spans
     """Words of `text` that name the target, its attributes, its relations and other objects."""
     objects: tuple[int, ...] = ()
-    """Instance ids that are meant, in the annotation's order."""
+    """Instance ids of the referred objects, in the annotation's order."""
     relevance: np.ndarray | None = None  # float32 [S] `sp_ref_mask`; None = no truth
     mask: np.ndarray | None = None  # bool [S] superpoints of the objects
 

@@ -73,10 +73,10 @@ class BQNetConfig:
     odd_extents: bool = False
     """Official behaviour: the last plane of voxels of a level with an odd extent does not enter the next level."""
     target_threshold: float = 0.5
-    """Probability above which a query is one of the objects meant (3D-GRES)."""
+    """Probability above which a query is one of the referred objects (3D-GRES)."""
     connected_objects: bool = False
-    """Ours: an object is one connected part. One object is the best part of its mask; of several, each large part of a
-    mask is an object of its own, which leaves their union as it is."""
+    """Ours: an object is one connected component. One object is the best component of its mask; of several, each large
+    component of a mask is an object of its own, which leaves their union as it is."""
     one_threshold: float = 0.5
     """Mask probability above which a superpoint belongs to the one object; used with `connected_objects`."""
     smallest_mask: int = 50

@@ -1,7 +1,7 @@
 """BQNet: referring segmentation of one object (3D-RES) or of any number of them (3D-GRES).
 
 Sparse U-Net → superpoints → queries that the text picks among far-apart seeds → layers in which queries, superpoints
-and words look at each other → a mask and a probability of being meant for every query. Source: the released code of
+and words look at each other → a mask and a probability of being referred for every query. Source: the released code of
 BQNet as docs/systems/bqnet.md describes it; 2D features are optional here.
 """
 

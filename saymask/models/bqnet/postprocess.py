@@ -8,7 +8,7 @@ from saymask.nn.components import connected_components
 OVERLAP = 0.5
 """Queries whose masks share this part of the smaller one mean the same object."""
 LARGE_SHARE, LARGE_POINTS = 0.3, 50
-"""A connected part is an object of its own with this share of the largest part's points, and as many points."""
+"""A connected component is an object if it has this share of the largest one's points, and as many points."""
 
 
 def group_queries(
@@ -69,9 +69,9 @@ def split_objects(
     places: np.ndarray,  # float [S, 3], positions of the superpoints, metres
     graph: csr_array,  # [S, S], which superpoints touch
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the masks with every large connected part as an object of its own; the union stays as it is.
+    """Return the masks with every large connected component as an object of its own; their union stays.
 
-    Queries often mark several things of a kind at once. Small parts go to the nearest large one of their mask.
+    Queries often mark several things of a kind at once. Small components go to the nearest large one of their mask.
     """
     split, kept = [logits[:0]], [scores[:0]]
     for mask, score in zip(logits, scores, strict=True):

@@ -45,7 +45,7 @@ class LessConfig:
     relative_threshold: float = 0.0
     """Lowers the threshold to this share of the highest probability where that is less; 0 keeps it as published."""
     one_object: bool = False
-    """Keep only the connected part of the mask with the most probability, as a sentence means one object."""
+    """Keep only the connected component of the mask with the most probability, as a sentence means one object."""
     frozen_word_projection: bool = False
     """Official behaviour: the word projections keep their random initial values."""
     always_dropout: bool = False

@@ -53,7 +53,7 @@ class ViewConfig:
     """Label of a voxel whose points differ: that of its first point, or none (docs/systems/lground.md §7.6, §7.7)."""
     turn: float = 0.0
     """Angle about the vertical axis under which scans are looked at when testing, radians. Generated rooms stand
-    square, with walls exactly on voxel borders: a sight that randomly turned training never has."""
+    square, with walls exactly on voxel borders: a view that randomly turned training never has."""
     voxel_to_point: Literal["inverse", "nearest_corner", "nearest_centre"] = "inverse"
     """Voxel that answers for a point: its own, or as published the one with the nearest corner (semantic,
     docs/systems/lground.md §6.2) or centre (instances, docs/systems/lground.md §6.5)."""

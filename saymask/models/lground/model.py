@@ -52,7 +52,7 @@ from saymask.text import CachedText, load_text_encoder
 from saymask.text.relevance import relevance
 
 LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
-"""Label of a prepared scene → what a user calls its classes."""
+"""Label of a prepared scene → the user's name of its classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +277,7 @@ class LGround(Model):
 
     @torch.no_grad()
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
-        """Return connected parts whose relevance for a name is at least `threshold` (the config's without it)."""
+        """Return connected components whose relevance for a name is at least `threshold` (by default the config's)."""
         scan, texts = _only(encoded), self._encode(names)
         vocabulary = cosine(self.text_side(self._anchors()), self.text_side(texts))
         similarity = self._expected(scan, texts) if self.config.expected_text else self._similarity(scan, texts)

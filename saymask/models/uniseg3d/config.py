@@ -43,7 +43,7 @@ class UniSeg3DConfig:
     """Class logits are cosines times exp of this."""
 
     position_encoding: bool = False
-    """Superpoints carry an encoding of where they are (ours)."""
+    """Add a positional encoding to superpoints (ours)."""
     words: bool = False
     """Sentences are read word by word in every layer, not as one feature alone (ours)."""
     texts_see_all: bool = False

@@ -39,7 +39,7 @@ LEAST = 0.2
 SAME_MEANING = 0.5
 """Share of the way from the mean similarity of a name to all classes to 1 from which a class means the same."""
 TEMPERATURE = 0.07
-"""Of the cosines between what is shown and the names; much softer than among the 20 classes, so that similar things
+"""Temperature of the cosines of directions and names; much softer than among the 20 classes, so that similar things
 come to lie where similar names are."""
 BETTER = 0.1
 """Share of the best fit in a scan by which another part may stay behind."""

@@ -102,6 +102,11 @@ class UniSeg3D(Model):
         return True
 
     @property
+    def adapt(self) -> float:
+        """Weight of a scan's own norm statistics."""
+        return self.config.adapt
+
+    @property
     def find_threshold(self) -> float | None:
         """Relevance from which something is found."""
         return self.config.find_threshold

@@ -38,7 +38,7 @@ class Views:
     `frames` is a `.sens` file, a folder of exported frames, or one in which the scan's are found by its name; their
     poses are in metres, in the axes of the scan's file. `encoder` is a folder with CLIP, its name, or anything with
     `images` and `texts`. `masks` is a folder with masks in the frames (`scene.open_vocabulary.image_masks`); without
-    it the frames show the masks of the scene. `every`: frames whose number this divides are used. `done(frame, total)`
+    it the frames show the masks of the scene. `every`: use frames numbered by its multiples. `done(frame, total)`
     is called after each frame, `say` with what is odd about the frames.
 
     Going through the frames takes long and is done once per scene, by the first prompt. Several threads may prompt.
@@ -103,7 +103,7 @@ class Views:
 
 
 def unnamed(masks: Masks) -> Masks:
-    """Return each mask once, without its class: of equal ones the first, which has the highest score."""
+    """Return each mask once, without its class: of equal masks the first, which has the highest score."""
     _, first = np.unique(np.packbits(masks.support, axis=1), axis=0, return_index=True)
     first = np.sort(first)
     return Masks(masks.scan, masks.support[first], masks.index, masks.scores[first], ("object",) * len(first))

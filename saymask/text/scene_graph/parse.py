@@ -1,4 +1,4 @@
-"""A sentence to its scene graph: clean-up, parse, and the prefix for sentences that name nothing.
+"""Parsing of a sentence to its scene graph: clean-up, parse, and the prefix for sentences that name nothing.
 
 Source: docs/systems/bqnet.md §2.4.
 """

@@ -21,7 +21,7 @@ Distance = Literal["cos", "l2"]
 The official code's third choice, `l1`, sums signed differences and is no distance; it is left out.
 """
 NORM_WEIGHT = 0.2
-"""Value of `norm_penalty`, whatever the norms are."""
+"""Value of `norm_penalty` for all norms."""
 
 
 @dataclass(frozen=True, eq=False)

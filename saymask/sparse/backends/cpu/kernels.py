@@ -103,7 +103,7 @@ def _activate(acc, r, spare, channels, scale, shift, full, row, at, target, bits
 def finish_rows(acc, bits, first, count, channels, epilogue):
     """Write a block's sums: raw = sum (+ residual); act and extra = relu(raw · scale + shift), float32 or bfloat16.
 
-    `epilogue` is made by `cpu.Epilogue.arrays`; targets without rows are not wanted. `bits` is the uint32 view of acc,
+    `epilogue` is made by `cpu.Epilogue.arrays`; targets without rows are skipped. `bits` is the uint32 view of acc,
     whose last row is used for rounding.
     """
     (residual, raw, raw16, raw_at, act, act16, act_at, act_scale, act_shift, extra, extra16, extra_at, extra_scale,
