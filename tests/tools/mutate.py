@@ -2,8 +2,10 @@
 
 `python -m tests.tools.mutate saymask/metrics saymask/geometry --count 40 --seed 0` draws 40 places, the same number in
 every folder and always the same ones for a seed, changes one at a time in a copy of the repository, and prints
-`killed` or `SURVIVED` with file, line and change, and the score at the end. The tests of `saymask/a/b.py` are those of
-`tests/a/test_b.py`, or of the whole folder `tests/a` where there is no such file. A change that no test can notice is
+`killed` or `SURVIVED` with file, line and change, and the score at the end.
+
+The tests of `saymask/a/b.py` are those of `tests/a/test_b.py` and `test_b_*.py`; where there is no such file, those in
+`tests/a` that name the module, or all of them. Tests marked slow are left out. A change that no test can notice is
 named in EQUIVALENT with the reason; it is printed, and not counted.
 """
 
@@ -14,6 +16,7 @@ import io
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -65,10 +68,12 @@ class Mutant:
     @contextlib.contextmanager
     def made(self, root: Path) -> Iterator[None]:
         """Change the file below `root` while the block runs."""
-        source = (root / self.file).read_bytes()
-        (root / self.file).write_bytes(source[: self.start] + self.after.encode() + source[self.end :])
+        path = root / self.file
+        source, times = path.read_bytes(), path.stat()
+        path.write_bytes(source[: self.start] + self.after.encode() + source[self.end :])
         yield
-        (root / self.file).write_bytes(source)
+        path.write_bytes(source)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # what was compiled of it is valid again
 
 
 def mutants(file: str, source: str) -> list[Mutant]:
@@ -151,12 +156,19 @@ def sample(folders: list[str], count: int, seed: int) -> list[Mutant]:
     return sorted(chosen, key=lambda m: (m.file, m.start))
 
 
-def mirrored(file: str) -> str:
-    """Return the tests of a source file: its mirror, or the nearest folder of the tests that mirrors one of its own."""
+def mirrored(file: str) -> list[str]:
+    """Return the tests of a source file: its mirror, else what names it in the mirrored folder, else the folder."""
     path = Path("tests", *Path(file).parts[1:])
     own = path.with_name(f"test_{path.name}")
+    if (ROOT / own).exists():
+        more = sorted((ROOT / own).parent.glob(f"test_{path.stem}_*.py"))
+        return [str(own), *(str(test.relative_to(ROOT)) for test in more)]
     folder = next(p for p in path.parents if (ROOT / p).is_dir())
-    return str(own if (ROOT / own).exists() else folder)
+    module = ".".join(Path(file).with_suffix("").parts)
+    package, _, name = module.rpartition(".")
+    named = re.compile(rf"{re.escape(module)}\b|from {re.escape(package)} import .*\b{name}\b")
+    tests = sorted((ROOT / folder).glob("test_*.py"))
+    return [str(t.relative_to(ROOT)) for t in tests if named.search(t.read_text(encoding="utf-8"))] or [str(folder)]
 
 
 def _pytest(root: Path, arguments: list[str], log: Path) -> None:
@@ -170,7 +182,18 @@ def _pytest(root: Path, arguments: list[str], log: Path) -> None:
     kept = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # what fails once is killed: no search for the least
     hypothesis.settings.register_profile("mutate", phases=kept, database=None, deadline=None)
     hypothesis.settings.load_profile("mutate")
-    quiet = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--timeout=0", *arguments]
+    quiet = [
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-seed=0",
+        "--timeout=0",
+        "-m",
+        "not slow",
+        *arguments,
+    ]
     with log.open("w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(io.StringIO()):
         code = pytest.main(quiet)
     os._exit(int(code))
@@ -206,14 +229,12 @@ def main(arguments: list[str] | None = None) -> int:
     began, killed, counted, survivors = time.monotonic(), 0, 0, []
     with tempfile.TemporaryDirectory() as name:
         root, log = Path(name) / "copy", Path(name) / "log"
-        ignored = shutil.ignore_patterns(
-            ".git", ".venv", "*.pyc", "*.nbi", "*.nbc", "out", ".hypothesis", ".pytest_cache"
-        )
+        ignored = shutil.ignore_patterns(".git", ".venv", "out", ".hypothesis", ".pytest_cache")
         shutil.copytree(ROOT, root, ignore=ignored)
-        for tests in sorted({mirrored(m.file) for m in chosen}):
-            if run_tests(root, [tests, "-x"], log, 4 * options.timeout) != 0:
-                print(f"{tests} fails without any change:\n{log.read_text()}")
-                return 2
+        tests = {mutant.file: mirrored(mutant.file) for mutant in chosen}
+        if run_tests(root, [*sorted(set().union(*tests.values())), "-x"], log, 10 * options.timeout) != 0:
+            print(f"the tests fail without any change:\n{log.read_text()}")
+            return 2
         for mutant in chosen:
             if mutant.key in EQUIVALENT:
                 print(
@@ -221,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 continue
             with mutant.made(root):
-                code = run_tests(root, [mirrored(mutant.file), "-x"], log, options.timeout)
+                code = run_tests(root, [*tests[mutant.file], "-x"], log, options.timeout)
             counted, killed = counted + 1, killed + (code != 0)
             how = {0: "SURVIVED", None: "killed (time)"}.get(code, "killed")
             survivors += [mutant] if code == 0 else []
