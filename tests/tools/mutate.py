@@ -153,7 +153,8 @@ def sample(folders: list[str], count: int, seed: int) -> list[Mutant]:
         files = [path] if path.is_file() else sorted(path.rglob("*.py"))
         every = [m for f in files for m in mutants(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8"))]
         chosen += random.Random(f"{seed} {folder}").sample(every, min(count // len(folders), len(every)))
-    return sorted(chosen, key=lambda m: (m.file, m.start))
+    random.Random(seed).shuffle(chosen)  # what was done when the time is over is a sample, too
+    return chosen
 
 
 def mirrored(file: str) -> list[str]:
@@ -218,6 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=240, help="seconds for the tests of one change")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no other change after this time")
     parser.add_argument("--least", type=float, default=0, help="fail below this score in percent")
     options = parser.parse_args(arguments)
     import numba  # loaded once, so that every run begins with it
@@ -236,6 +238,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"the tests fail without any change:\n{log.read_text()}")
             return 2
         for mutant in chosen:
+            if time.monotonic() - began > 60 * options.minutes:
+                break
             if mutant.key in EQUIVALENT:
                 print(
                     f"equivalent  {mutant.file}:{mutant.line}  {mutant.change}  ({EQUIVALENT[mutant.key]})", flush=True
