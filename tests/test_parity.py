@@ -1,8 +1,10 @@
 """Every golden case that is copied into the project, each within its tolerance."""
 
+import numpy as np
 import pytest
 
-from tests.parity import GOLDEN, SYSTEMS, main, run
+from tests.parity import GOLDEN, SYSTEMS, Check, main, run
+from tests.parity.ties import TIE, ranked
 
 FILES = [(s, p) for s in SYSTEMS for p in sorted((GOLDEN / s).glob("*.*")) if p.suffix in {".npz", ".json"}]
 
@@ -22,3 +24,42 @@ def test_unknown_file_fails(tmp_path, capsys):
 
 def test_empty_folder_fails(tmp_path):
     assert main(["less", str(tmp_path)]) == 1
+
+
+SCORES = np.array([0.9, 0.5, 0.5 - TIE / 2, 0.5 - 1.4 * TIE, 0.1])
+MASKS = np.eye(5, dtype=bool)
+LABELS = np.array([3, 1, 2, 1, 0])
+
+
+def misses(order: list[int], *, masks: np.ndarray = MASKS, labels: np.ndarray = LABELS, first: int = 5) -> list[str]:
+    """Return what fails when the rows come in this order; of the masks the first ones are known only."""
+    columns = {"masks": (masks[order], MASKS[:first]), "labels": (labels[order], LABELS)}
+    scores = Check("scores", SCORES[order], SCORES, atol=TIE)
+    return [check.name for check in ranked(columns, scores) if not check.error()[1]]
+
+
+def test_ties_may_swap():
+    assert not misses([0, 1, 2, 3, 4])
+    assert not misses([0, 2, 1, 3, 4])
+    assert not misses([0, 1, 3, 2, 4])
+    assert not misses([0, 2, 1, 3, 4], first=2)  # the row that came second is known by its label and score only
+
+
+def test_what_is_no_tie_may_not_swap():
+    assert misses([0, 3, 2, 1, 4]) == ["scores", "masks"]  # both are near the row between them, not each other
+    assert misses([1, 0, 2, 3, 4]) == ["scores", "masks", "labels"]
+
+
+def test_tied_rows_that_differ_fail():
+    other = MASKS.copy()
+    other[2, 4] = True
+    assert misses([0, 2, 1, 3, 4], masks=other) == ["masks"]
+    assert misses([0, 2, 1, 3, 4], labels=np.array([3, 2, 1, 1, 0])) == ["masks"]  # the labels alone did not swap
+    doubled = MASKS.copy()
+    doubled[2] = doubled[1]  # one row twice and the other not at all
+    assert misses([0, 1, 2, 3, 4], masks=doubled) == ["masks"]
+
+
+def test_a_row_too_few_fails():
+    columns = {"labels": (LABELS[:4], LABELS)}
+    assert [c.error()[1] for c in ranked(columns, Check("scores", SCORES[:4], SCORES, atol=TIE))] == [False, False]

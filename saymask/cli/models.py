@@ -1,5 +1,6 @@
 """The commands that make, measure and list models: train, evaluate, convert, models, doctor."""
 
+import sys
 from dataclasses import field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -185,10 +186,10 @@ def models() -> int:
         size = f"{card['bytes'] / 1e6:.1f} MB"
         verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])
         table.add_row(card["name"], card["system"], verbs, card["data"], metric, size)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)  # as wide as the tables of `evaluate`
     console.print(table)
-    console.print("* answered by this checkpoint when no model is named")
-    console.print("presets for `saymask train`: " + ", ".join(PRESETS))
+    console.print("* answered by this checkpoint when no model is named", soft_wrap=True)
+    console.print("presets for `saymask train`: " + ", ".join(PRESETS), soft_wrap=True)
     return 0
 
 

@@ -20,9 +20,12 @@ def print_table(result: Mapping[str, Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     task = result["task"]
     table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
+    # The title and the lines hold paths and messages, which must not be broken where somebody copies them.
+    title, table.title = table.title, None
+    console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     for line in lines:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def shown(name: str, group: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
-from saymask.util.cores import environment_for, limit_threads
+from saymask.util.cores import environment_for, limit_threads, worker_died
 
 
 class Loaded:
@@ -44,11 +45,13 @@ class Loaded:
         registered = dict(registry.SYSTEMS), dict(registry.PRESETS)
         start = (context.Value("i", 0), self.load, self.device, self.processes, make, arguments, registered)
         with ProcessPoolExecutor(self.processes, context, initializer=_start_worker, initargs=start) as pool:
-            with environment_for(self.processes):
-                futures = {pool.submit(_run_job, scene): scene for scene in scenes}
             try:
+                with environment_for(self.processes):
+                    futures = {pool.submit(_run_job, scene): scene for scene in scenes}
                 for future in as_completed(futures):
                     yield futures[future], future.result()
+            except BrokenProcessPool:
+                raise worker_died(self.processes, "nothing of this one is kept") from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

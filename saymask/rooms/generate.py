@@ -10,6 +10,7 @@ import multiprocessing
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from saymask.errors import InputError
 from saymask.rooms.mesh import VERSION, make_room, random_state, room_id
 from saymask.rooms.sensor.ideal import check_sensor, scan_room, seen_things
 from saymask.rooms.write import scan_files, write_label_table, write_room
+from saymask.util.cores import worker_died
 from saymask.util.files import check_writable, write_text
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
@@ -145,6 +147,8 @@ def _run(jobs: list[tuple[str, str, int, int, str]], workers: int) -> Iterator[s
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
+    except BrokenProcessPool:
+        raise worker_died(workers, "finished rooms are kept") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,13 @@ class FeatureStore:
             return None
         try:
             try:
-                return self._patiently(action)
+                return self._patiently(lambda: action(self._connection()))
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
-                self._rebuild(error)
-                return self._patiently(action)
+                damage = error
+                self._patiently(lambda: self._rebuild(damage))
+                return self._patiently(lambda: action(self._connection()))
         except (sqlite3.Error, OSError) as error:
             self.usable = False
             warnings.warn(
@@ -112,12 +113,12 @@ class FeatureStore:
             )
             return None
 
-    def _patiently(self, action: Any) -> Any:
-        """Run `action(connection)`, again while others hold the file: some states of theirs are busy at once."""
+    def _patiently(self, action: Callable[[], Any]) -> Any:
+        """Run `action`, again while others hold the file: some states of theirs are busy at once."""
         patience = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
-                return action(self._connection())
+                return action()
             except sqlite3.OperationalError as error:
                 busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
                 if not busy or time.monotonic() > patience:
@@ -137,23 +138,25 @@ class FeatureStore:
     def _open(self, *, alone: bool = False) -> sqlite3.Connection:
         """Open the file, laid out if it is new; `alone` says that this process holds the lock already."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
-                raise sqlite3.OperationalError(f"the file has layout {version}, this program writes {_VERSION}")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            if version == 0:
-                # Changing the journal's mode does not wait for others, so one process at a time does it.
-                with nullcontext() if alone else _only_one_process(self._lock):
+        # SQLite does not guard the first moments of a file: who opens it while another lays it out, or replaces a
+        # damaged one, may delete the other's journal. So one process at a time opens it.
+        with nullcontext() if alone else _only_one_process(self._lock):
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, _VERSION):
+                    raise sqlite3.OperationalError(f"the file has layout {version}, this program writes {_VERSION}")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                if version == 0:
                     connection.execute("PRAGMA journal_mode=WAL")
                     with connection:
                         connection.execute(_SCHEMA)
                         connection.execute(f"PRAGMA user_version={_VERSION}")
-            connection.execute("SELECT key, length, dtype, tokens, sentence, offsets FROM features LIMIT 1").fetchone()
-        except BaseException:
-            connection.close()
-            raise
+                query = "SELECT key, length, dtype, tokens, sentence, offsets FROM features LIMIT 1"
+                connection.execute(query).fetchone()
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _rebuild(self, error: sqlite3.DatabaseError) -> None:
@@ -170,7 +173,7 @@ class FeatureStore:
             except sqlite3.DatabaseError as again:
                 if not _is_damage(again):
                     raise
-            warnings.warn(f"the cache {self.path} was damaged ({error}) and is begun anew", stacklevel=5)
+            warnings.warn(f"the cache {self.path} was damaged ({error}) and is begun anew", stacklevel=7)
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
@@ -188,7 +191,12 @@ def _only_one_process(path: Path) -> Iterator[None]:
     except ImportError:  # Windows refuses to delete a file that another process has open, which is guard enough
         yield
         return
-    with path.open("a") as file:
+    try:
+        file = path.open("a")
+    except PermissionError:  # where no lock can be made, nobody can make or replace the file either
+        yield
+        return
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield

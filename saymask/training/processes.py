@@ -41,10 +41,12 @@ def accelerator_for(name: str, devices: int) -> str:
 def spawn(run: Callable[[Any], None], job: Any, devices: int) -> None:
     """Call run(job) in `devices` processes on this machine and wait; an InputError of any of them becomes ours.
 
+    InputError also when one of them is ended from outside: the others are stopped then.
+
     `run` is a function of a module, since the processes import it.
     """
     import torch.multiprocessing as mp
-    from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
+    from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -62,6 +64,12 @@ def spawn(run: Callable[[Any], None], job: Any, devices: int) -> None:
         if not problems.empty():
             raise InputError(problems.get()) from None
         raise
+    except ProcessExitedException as error:
+        how = error.signal_name or f"exit code {error.exit_code}"
+        raise InputError(
+            f"training process {error.error_index} of {devices} was ended from outside ({how}; out of memory?); "
+            "run the same command again to go on from the last saved state"
+        ) from None
 
 
 def _process(number: int, run: Callable[[Any], None], job: Any, devices: int, port: int, problems: Any) -> None:

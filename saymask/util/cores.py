@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from saymask.errors import InputError
+
 
 def threads_each(processes: int) -> int:
     """Return how many threads each of `processes` gets; OMP_NUM_THREADS has the last word."""
@@ -89,3 +91,11 @@ def environment_for(processes: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def worker_died(workers: int, kept: str) -> InputError:
+    """Return the error for a process that ended before its work was done; `kept` says what a second run finds."""
+    return InputError(
+        "a worker process was ended from outside (out of memory?); "
+        f"run the same command again with fewer workers than {workers}, {kept}"
+    )

@@ -33,7 +33,7 @@ class Check:
 
     def error(self) -> tuple[float, bool]:
         """Return (largest absolute difference, within tolerance); shapes must agree, NaN equals NaN."""
-        got, expected = _array(self.got), _array(self.expected)
+        got, expected = as_array(self.got), as_array(self.expected)
         if got.shape != expected.shape:
             return float("inf"), False
         if got.size == 0:
@@ -49,7 +49,8 @@ class Check:
         return float(difference.max()), bool((difference <= allowed).all())
 
 
-def _array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
+    """Return a tensor, array or list as an array on the CPU."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().numpy()
     return np.asarray(value)

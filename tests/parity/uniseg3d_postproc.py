@@ -20,6 +20,7 @@ from saymask.models.uniseg3d.postprocess import (
     semantic,
 )
 from tests.parity import Check, case
+from tests.parity.ties import ranked
 
 CONFIG = UniSeg3DConfig()
 CLOSE = {"atol": 1e-5, "rtol": 0.0}
@@ -35,10 +36,9 @@ def nms(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     }
     for name, option in options.items():
         score, keep = matrix_nms(masks, labels, scores, **option)
-        got = {"scores": score, "labels": labels[keep], "keep": keep}
-        for key, value in got.items():
-            if f"{name}_{key}" in golden:
-                yield Check(f"{name}_{key}", value, golden[f"{name}_{key}"], **(CLOSE if key == "scores" else {}))
+        got = {f"{name}_labels": labels[keep], f"{name}_keep": keep}
+        columns = {key: (value, golden[key]) for key, value in got.items() if key in golden}
+        yield from ranked(columns, Check(f"{name}_scores", score, golden[f"{name}_scores"], **CLOSE))
 
 
 def packed(masks: Tensor, superpoints: Tensor) -> np.ndarray:
@@ -53,9 +53,9 @@ def postproc(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     counts = torch.bincount(superpoints, minlength=masks.shape[1])
 
     def scored(name: str, found: Found) -> Iterator[Check]:
-        yield Check(f"{name}_masks_packed", packed(found.masks, superpoints), golden[f"{name}_masks_packed"])
-        yield Check(f"{name}_labels", found.labels, golden[f"{name}_labels"])
-        yield Check(f"{name}_scores", found.scores, golden[f"{name}_scores"], **CLOSE)
+        got = {f"{name}_masks_packed": packed(found.masks, superpoints), f"{name}_labels": found.labels}
+        columns = {key: (value, golden[key]) for key, value in got.items()}
+        yield from ranked(columns, Check(f"{name}_scores", found.scores, golden[f"{name}_scores"], **CLOSE))
 
     yield from scored("inst", instances(classes, masks, counts, CONFIG))
     yield from scored("inst_iou", instances(classes, masks, counts, CONFIG, iou=iou))
@@ -71,6 +71,6 @@ def postproc(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     bits = golden["prompt_masks_packed"]
     yield Check("prompt_masks_packed", packed(prompt_masks(masks[: len(bits)], CONFIG), superpoints), bits)
     unnamed = class_agnostic(masks, iou, CONFIG)
-    yield Check("ov_masks_packed", packed(unnamed.masks, superpoints), golden["ov_masks_packed"])
-    yield Check("ov_conf", unnamed.scores, golden["ov_conf"], **CLOSE)
-    yield Check("ov_index", unnamed.queries, golden["ov_index"])
+    got = {"ov_masks_packed": packed(unnamed.masks, superpoints), "ov_index": unnamed.queries}
+    columns = {key: (value, golden[key]) for key, value in got.items()}
+    yield from ranked(columns, Check("ov_conf", unnamed.scores, golden["ov_conf"], **CLOSE))

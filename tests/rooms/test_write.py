@@ -1,6 +1,8 @@
 import csv
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from saymask.data.annotations import load_annotations
 from saymask.errors import InputError
 from saymask.io.load import load_scan
 from saymask.labels.tables import read_label_table, scannet200
+from saymask.rooms import generate as generate_module
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.rooms.files import program_oracle, read_programs, read_rooms
 from saymask.rooms.generate import generate, split_hash
@@ -160,3 +163,15 @@ def test_refusals(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
         generate(tmp_path / "file", SPLITS, quiet=True)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_killed_worker_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate_module, "make_one", die)
+    with pytest.raises(InputError, match="fewer workers than 2, finished rooms are kept"):
+        generate(tmp_path / "out", SPLITS, seed=1, workers=2, quiet=True)
+
+
+def die(job: object) -> str:
+    """End this process as the kernel does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""

@@ -19,6 +19,7 @@ from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, sce
 from saymask.errors import InputError
 from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
 from saymask.labels.tables import LabelTable
+from saymask.util.cores import worker_died
 from saymask.util.progress import scene_bars
 
 Superpoints = Literal["mesh", "segs"]
@@ -134,10 +135,7 @@ def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool:
-            raise InputError(
-                "a worker process was ended from outside (out of memory?); "
-                f"run the same command again with fewer workers than {workers}, finished scenes are kept"
-            ) from None
+            raise worker_died(workers, "finished scenes are kept") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
