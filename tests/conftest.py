@@ -7,6 +7,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from hypothesis import HealthCheck, settings
 
-# A busy or slow machine is no defect of what is tested.
+# A busy machine is no reason to fail: neither the time of an example nor that of making one is measured.
 settings.register_profile("saymask", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("saymask")

