@@ -63,8 +63,8 @@ class TrainConfig:
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
     task: str = "refer"
-    """What is validated (`saymask.evaluation.run.TASKS`), or `none`."""
-    protocol: str = "less"
+    """What is validated (`saymask.evaluation.tasks.table.NAMES`), or `none`."""
+    protocol: str = "3dres"
     """Evaluation protocol of the validation metric; with task `all` `plain` or `uniseg3d`."""
     max_val: int = 0
     """Validate during training on this many annotations (of task `refer`) or scans, evenly spread (0 = all)."""
