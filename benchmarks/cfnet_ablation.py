@@ -67,6 +67,7 @@ def run_variant(options: argparse.Namespace, switches: tuple[str, ...], seed: in
 
 def work(job: dict[str, Any]) -> None:
     """Train one variant and measure what is not measured yet."""
+    from saymask.evaluation.request import Request
     from saymask.evaluation.run import evaluate
     from saymask.training.run import train
     from saymask.util.cores import set_threads
@@ -76,10 +77,11 @@ def work(job: dict[str, Any]) -> None:
     train(job["preset"], job["data"], out, overrides=job["settings"], max_steps=job["max_steps"])
     for protocol in PROTOCOLS:
         if not (out / f"{protocol}.json").is_file():
-            evaluate(
-                out / "last.safetensors", job["data"], protocol=protocol, limit=job["limit"], baselines=False,
-                json_path=out / f"{protocol}.json", quiet=True,
+            request = Request(
+                job["data"], protocol=protocol, limit=job["limit"], baselines=False, json=out / f"{protocol}.json",
+                quiet=True,
             )  # fmt: skip
+            evaluate(out / "last.safetensors", request)
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

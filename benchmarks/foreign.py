@@ -32,13 +32,13 @@ import numpy as np
 import torch
 
 from benchmarks.foreign_worlds import VIEWS, World, load_world, world_names
-from saymask.answers import Objects, Prediction
 from saymask.data.annotations import Annotation
 from saymask.data.scenes import save_scene, scene_path
-from saymask.evaluation.scan_tasks import measure_instances, measure_semantic
-from saymask.evaluation.sentences import answer, point_logits
 from saymask.evaluation.tasks.click import measure_clicks
 from saymask.evaluation.tasks.find import measure_find
+from saymask.evaluation.tasks.instance import measure_instances
+from saymask.evaluation.tasks.refer import answer, point_logits
+from saymask.evaluation.tasks.semantic import measure_semantic
 from saymask.geometry.superpoints import superpoints_of
 from saymask.hub import checkpoints
 from saymask.labels.tables import scannet200
@@ -49,6 +49,7 @@ from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.referring import ReferMetric
 from saymask.metrics.semantic import SemanticMetric
 from saymask.models.base import Model
+from saymask.models.contract import AnswersClick, AnswersFind, AnswersInstances, AnswersRefer, AnswersSemantic
 from saymask.scan import Scan
 from saymask.util.files import write_text
 
@@ -86,21 +87,21 @@ def measure(model: Model, world: World, adapt: float | None) -> dict[str, float]
     encoder = model.adapted(unlabelled, adapt)
     encoded = encoder.encode_batch(model.collate([model.prepare(unlabelled)]).to(model.device))
     figures: dict[str, float] = {}
-    if "semantic" in model.verbs and _classes_fit(model):
+    if isinstance(model, AnswersSemantic) and _classes_fit(model):
         semantic = SemanticMetric("scannet")
         measure_semantic(model, encoded, scan, semantic)
         occurs = semantic.confusion().sum(axis=1) > 0  # a class that is only predicted costs the others already
         figures["semantic"] = float(np.nanmean(semantic.iou()[occurs]))
         figures["points"] = semantic.compute()["overall"]["acc"]
-    if "instances" in model.verbs and _classes_fit(model):
+    if isinstance(model, AnswersInstances) and _classes_fit(model):
         figures |= _instances(model, encoded, scan)
-    if "click" in model.verbs:
+    if isinstance(model, AnswersClick):
         clicks = InteractiveMetric("scannet")
         measure_clicks(model, encoded, scan, clicks)
         figures["click"] = clicks.compute()["overall"]["miou"]
-    if "refer" in model.verbs and world.any_number:
+    if isinstance(model, AnswersRefer) and world.any_number:
         figures |= _refer(model, encoded, replace(world, scan=scan))
-    if "find" in model.verbs:
+    if isinstance(model, AnswersFind) and "find" in model.verbs:
         figures |= _find(model, encoded, scan, world.objects.values())
     return {name: 100 * value for name, value in figures.items()}
 
@@ -109,10 +110,10 @@ def _classes_fit(model: Model) -> bool:
     return model.system == "uniseg3d"  # the others answer with other classes than ScanNet20's, or with none
 
 
-def _instances(model: Model, encoded: Any, scan: Scan) -> dict[str, float]:
+def _instances(model: AnswersInstances, encoded: Any, scan: Scan) -> dict[str, float]:
     with_class, without = InstanceMetric("scannet"), InstanceMetric("scannet")
     measure_instances(model, encoded, scan, with_class)
-    found: Objects = model.instances(encoded)  # type: ignore[attr-defined]
+    found = model.instances(encoded)
     one = int(without.protocol.things[0].id)
     true = without.protocol.true_instances(scan.labels)
     thing = np.isin(true // 1000, [c.id for c in without.protocol.things])
@@ -127,7 +128,7 @@ def _instances(model: Model, encoded: Any, scan: Scan) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _refer(model: Model, encoded: Any, world: World) -> dict[str, float]:
+def _refer(model: AnswersRefer, encoded: Any, world: World) -> dict[str, float]:
     one, several = ReferMetric("3dres"), ReferMetric("3dgres")
     _sentences(model, encoded, world, world.single, one)
     _sentences(model, encoded, world, world.any_number, several)
@@ -146,21 +147,19 @@ def _refer(model: Model, encoded: Any, world: World) -> dict[str, float]:
 
 
 def _sentences(
-    model: Model, encoded: Any, world: World, annotations: Sequence[Annotation], metric: ReferMetric
+    model: AnswersRefer, encoded: Any, world: World, annotations: Sequence[Annotation], metric: ReferMetric
 ) -> None:
     """Count sentences; points of what an answer may include are taken out of it."""
     instance = world.scan.labels["instance"]
-    predictions: list[Prediction] = model.refer(  # type: ignore[attr-defined]
-        encoded, [a.sentence for a in annotations], count=metric.protocol.count
-    )
+    predictions = model.refer(encoded, [a.asked for a in annotations], count=metric.protocol.count)
     for annotation, prediction in zip(annotations, predictions, strict=True):
         logits = point_logits(prediction)
-        logits[np.isin(instance, world.optional.get(annotation.sentence, ()))] = -np.inf
+        logits[np.isin(instance, world.optional.get(annotation.asked, ()))] = -np.inf
         masks, _ = answer(prediction, logits, metric.protocol, separate=False)
         metric.update(masks, np.isin(instance, annotation.object_ids)[None], annotation)
 
 
-def _find(model: Model, encoded: Any, scan: Scan, there: Iterable[str]) -> dict[str, float]:
+def _find(model: AnswersFind, encoded: Any, scan: Scan, there: Iterable[str]) -> dict[str, float]:
     metric = FindMetric("scannet200")
     measure_find(model, encoded, scan, metric)
     result = metric.compute()["overall"]
@@ -177,9 +176,9 @@ def _find(model: Model, encoded: Any, scan: Scan, there: Iterable[str]) -> dict[
     return figures
 
 
-def _best(model: Model, encoded: Any, names: list[str]) -> list[tuple[bool, float]]:
+def _best(model: AnswersFind, encoded: Any, names: list[str]) -> list[tuple[bool, float]]:
     """Return for each name whether anything is found for it, and the highest relevance of anything."""
-    found: Objects = model.find(encoded, names)  # type: ignore[attr-defined]
+    found = model.find(encoded, names)
     return [
         (
             bool((found.classes == i).any()),

@@ -283,16 +283,16 @@ def _began_from(folder: Path) -> str:
 def measure(checkpoint: Path, data: str, limit: int) -> dict[str, Any]:
     """Return {"metrics", "scans": {name: what `pack_counts` returns}} of a checkpoint on the validation scans."""
     from benchmarks.long_tail_results import pack_counts
-    from saymask.data.samples.scans import ScanDataset
-    from saymask.evaluation.scan_tasks import SCAN_TASKS
-    from saymask.evaluation.scans import Wanted, measure_tasks
-    from saymask.evaluation.sentences import not_prepared
+    from saymask.evaluation.items import load_items
+    from saymask.evaluation.measure import Wanted, measure_tasks
+    from saymask.evaluation.request import Request
+    from saymask.evaluation.tasks.table import TASKS
     from saymask.hub import checkpoints
     from saymask.metrics.semantic import SemanticMetric
 
     model = checkpoints.load_model(checkpoint)
-    items = ScanDataset(data, "val", prepare=not_prepared, max_items=limit, cache_scenes=1)
-    wanted = Wanted(SCAN_TASKS["semantic"], PROTOCOL)
+    items = load_items(Request(Path(data), task="semantic", limit=limit or None))
+    wanted = Wanted(TASKS["semantic"], PROTOCOL)
     metric = measure_tasks(model, items, items.names, [wanted])[wanted.key]
     assert isinstance(metric, SemanticMetric)
     scans = {}

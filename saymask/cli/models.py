@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from saymask.cli.options import Switch
+from saymask.evaluation.request import Request
 
 
 def train(arguments: list[str]) -> int:
@@ -56,20 +57,7 @@ def train(arguments: list[str]) -> int:
 
 def evaluate(
     model: Positional[str],
-    *,
-    data: Path,
-    task: Literal["refer", "semantic", "instance", "panoptic", "interactive", "find", "all"] = "refer",
-    protocol: str | None = None,
-    split: str = "val",
-    source: Literal["scanrefer", "multi3drefer"] | None = None,
-    click_distances: Switch = False,
-    export: Path | None = None,
-    allow_missing: Switch = False,
-    json_: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    processes: int = 1,
-    limit: int | None = None,
-    baselines: bool = True,
-    device: str = "auto",
+    request: tyro.conf.FlagCreatePairsOff[tyro.conf.OmitArgPrefixes[Request]],
 ) -> int:
     """Measure a checkpoint, or predictions in a file, on prepared data with a named protocol.
 
@@ -78,54 +66,13 @@ def evaluate(
             predictions: for sentences a .json, a .json.gz or a folder that --export wrote, for
             semantic and instance a folder of the benchmark's submission files (<scene>.txt).
             Predictions are scored without any model.
-        data: Folder written by `saymask prepare`.
-        task: What is measured: refer (sentences), semantic (the class of every point), instance
-            (objects with classes), panoptic (both at once), interactive (one click on each object),
-            find (names of what is there), or all that the model answers, each scan encoded once.
-        protocol: The rules. refer, one object per sentence: less (IoU > t, fallback below 100 points;
-            the default), 3dres (IoU > t), scanrefer (IoU >= t), scanrefer-box (with boxes); none, one
-            or many: 3dgres (IoU > t of the union, no target right or wrong), multi3drefer-f1 (F1 of
-            the objects' boxes). semantic (mIoU), instance (AP, without wall and floor) and find (mIoU
-            and chance): scannet200 (200 classes), scannet (20); by default the first one with the
-            model's classes. panoptic (PQ) and interactive (mIoU, AP): scannet. Every task also has
-            uniseg3d, the rules of UniSeg3D's published numbers. all: by default the plain protocol (of
-            refer: 3dres) and uniseg3d of each task side by side; plain; or any of these.
-        split: train or val.
-        source: refer and all: whose sentences; without it those that the protocol is defined on.
-        click_distances: interactive only: click on each object at 0.1, 0.2, … 1.0 of its radius.
-        export: Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a
-            file per sentence; semantic and instance: a folder for the benchmark's submission files.
-        allow_missing: Score predictions that lack some sentences or scans; they are left out and counted.
-        json_: Where to write the numbers.
-        processes: Scenes are shared out among this many processes; the result is the same.
-        limit: Use only this many annotations (refer) or scans (all other tasks), spread evenly.
-        baselines: Also measure the baselines that need no model.
-        device: auto, cpu, cuda, …
+        request: What is measured.
     """
-    from saymask.util.files import check_writable
-
-    if json_ is not None:
-        check_writable(json_)
+    request.check()
     from saymask.evaluation.run import evaluate
     from saymask.evaluation.tables import print_table
 
-    result = evaluate(
-        None if model == "default" else model,
-        data,
-        task=task,
-        protocol=protocol,
-        split=split,
-        source=source,
-        click_distances=click_distances,
-        processes=processes,
-        limit=limit,
-        baselines=baselines,
-        device=device,
-        json_path=json_,
-        export=export,
-        allow_missing=allow_missing,
-    )
-    print_table(result)
+    print_table(evaluate(None if model == "default" else model, request))
     return 0
 
 

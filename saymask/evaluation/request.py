@@ -2,22 +2,76 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from saymask.errors import InputError
+from saymask.util.files import check_writable
+
+ALL = "all"
+"""The task that stands for every task that the model answers."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `saymask.evaluation.run.evaluate`, which explains them."""
+    """What is measured, on which data, by which rules; each field is a flag of `saymask evaluate`."""
 
     data: Path
-    task: str
+    """Folder written by `saymask prepare`."""
+    task: Literal["refer", "semantic", "instance", "panoptic", "interactive", "find", "all"] = "refer"
+    """What is measured: refer (sentences), semantic (the class of every point), instance (objects with classes),
+    panoptic (both at once), interactive (one click on each object), find (names of what is there), or all that the
+    model answers, each scan encoded once."""
     protocol: str | None = None
+    """The rules. refer, one object per sentence: 3dres (IoU > t; the default), less (IoU > t, fallback below 100
+    points), scanrefer (IoU >= t), scanrefer-box (with boxes); none, one or many: 3dgres (IoU > t of the union, no
+    target right or wrong), multi3drefer-f1 (F1 of the objects' boxes). semantic (mIoU), instance (AP, without wall and
+    floor) and find (mIoU and chance): scannet200 (200 classes), scannet (20); by default the first one with the model's
+    classes. panoptic (PQ) and interactive (mIoU, AP): scannet. Every task also has uniseg3d, the rules of UniSeg3D's
+    published numbers. all: by default the default of each task and uniseg3d side by side; plain (the defaults alone);
+    or any of these, of which the tasks that have it are measured."""
     split: str = "val"
-    source: str | None = None
-    processes: int = 1
-    limit: int | None = None
-    baselines: bool = True
+    """train or val."""
+    source: Literal["scanrefer", "multi3drefer"] | None = None
+    """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
-    device: str = "auto"
+    """interactive only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
     export: Path | None = None
+    """Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence; semantic
+    and instance: a folder for the benchmark's submission files."""
     allow_missing: bool = False
+    """Score predictions that lack some sentences or scans; they are left out and counted."""
+    json: Path | None = None
+    """Where to write the numbers."""
+    processes: int = 1
+    """Scenes are shared out among this many processes; the result is the same."""
+    limit: int | None = None
+    """Use only this many annotations (refer) or scans (all other tasks), spread evenly."""
+    baselines: bool = True
+    """Also measure the baselines that need no model."""
+    device: str = "auto"
+    """auto, cpu, cuda, …"""
     quiet: bool = False
+    """No progress bar."""
+
+    def __post_init__(self) -> None:
+        for name in ("data", "export", "json"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, Path(value))
+
+    def check(self) -> None:
+        """Raise InputError for what does not fit together, and for a path that could not be written after the work."""
+        if self.processes < 1 or (self.limit is not None and self.limit < 1):
+            raise InputError(f"expected processes >= 1 and limit >= 1, got {self.processes} and {self.limit}")
+        if self.source is not None and self.task not in ("refer", ALL):
+            raise InputError(
+                f"source: expected none for task {self.task!r}, which needs no sentences, got {self.source!r}"
+            )
+        if self.click_distances and self.task != "interactive":
+            raise InputError(f"click_distances: expected task 'interactive', which clicks, got {self.task!r}")
+        if self.export is not None and self.task == ALL:
+            raise InputError(
+                f"export: expected none for task {ALL!r}, got {str(self.export)!r}; export one task at a time"
+            )
+        if self.json is not None:
+            check_writable(self.json)

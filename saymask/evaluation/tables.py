@@ -4,9 +4,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from saymask.evaluation.all_tasks import ALL
-from saymask.evaluation.scan_tasks import SCAN_TASKS
-from saymask.evaluation.sentences import COLUMNS, sentence_task
+from saymask.evaluation.request import ALL
+from saymask.evaluation.tasks.table import TASKS
 from saymask.metrics import get_protocol
 
 _CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
@@ -42,16 +41,17 @@ def _sentences(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
     if get_protocol(result["protocol"]).voted:
         caption += "; n: those about things of ScanNet20"
     table = _table(result, caption)
-    keys = [key for key in COLUMNS if key in result["metrics"]["overall"]]
+    columns = TASKS["refer"].columns
+    keys = [key for key in columns if key in result["metrics"]["overall"]]
     if get_protocol(result["protocol"]).count == "any" and "oiou" in keys:
         keys.remove("oiou")  # a sentence without a target, answered rightly, has no points to add to it
-    _fill(table, result, {key: COLUMNS[key] for key in keys})
+    _fill(table, result, {key: columns[key] for key in keys})
     return table, []
 
 
 def _scans(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """Return the table, and lines to print below it: the classes with the best and worst numbers."""
-    task, metrics = SCAN_TASKS[result["task"]], result["metrics"]
+    task, metrics = TASKS[result["task"]], result["metrics"]
     caption = f"{result['scans']:,} scans; numbers in %, {task.counts}"
     for key, what in (
         ("left_out", "scans without labels are left out"),
@@ -107,9 +107,8 @@ def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
     for title in ("n", "figure", ""):
         table.add_column(title, justify="right")
     table.add_column("others")
-    tasks = {"refer": sentence_task({}), **SCAN_TASKS}
     for name, protocols in result["results"].items():
-        task = tasks[name]
+        task = TASKS[name]
         for protocol, one in protocols.items():
             group = one["metrics"]["overall"]
             figure = task.figure(one["metrics"])

@@ -64,8 +64,8 @@ class TrainConfig:
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
     task: str = "refer"
-    """Task of the validation (`saymask.evaluation.run.TASKS`), or `none`."""
-    protocol: str = "less"
+    """Task of the validation (`saymask.evaluation.tasks.table.NAMES`), or `none`."""
+    protocol: str = "3dres"
     """Evaluation protocol of the validation metric; with task `all` `plain` or `uniseg3d`."""
     max_val: int = 0
     """Validate during training on this many annotations (of task `refer`) or scans, evenly spread (0 = all)."""

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from saymask.data.samples.order import drop_missing, drop_unknown
-from saymask.data.samples.scans import ScanDataset
-from saymask.data.samples.sentences import ReferDataset, annotation_path, by_scene
+from saymask.data.samples.sentences import annotation_path
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
-from saymask.evaluation.all_tasks import ALL, PLAIN, VERBS, all_tasks, summary, wanted_of
-from saymask.evaluation.scan_tasks import PUBLISHED, SCAN_TASKS
-from saymask.evaluation.scans import Wanted, measure_tasks
-from saymask.evaluation.sentences import measure, not_prepared
+from saymask.evaluation.items import load_items, source_of
+from saymask.evaluation.measure import PLAIN, Wanted, measure_tasks, summary, wanted_of
+from saymask.evaluation.request import ALL, Request
+from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS
+from saymask.evaluation.tasks.task import PUBLISHED
 from saymask.hub import registry
-from saymask.metrics import get_protocol, metric_for
 from saymask.models.base import Model, Preset, TrainConfig
 
 TITLES = {
@@ -33,7 +31,7 @@ def check_task(preset: Preset) -> None:
     config = preset.train
     if config.task == "none":
         return
-    if config.task not in (*VERBS, ALL):
+    if config.task not in NAMES:
         raise InputError(f"train.task: expected {', '.join(VERBS)}, {ALL} or none, got {config.task!r}")
     if config.task == ALL and config.protocol not in (PLAIN, PUBLISHED):
         raise InputError(f"train.protocol: task {ALL} expects {PLAIN} or {PUBLISHED}, got {config.protocol!r}")
@@ -57,10 +55,8 @@ def headline(config: TrainConfig) -> tuple[str, str]:
         return "", ""
     if config.task == ALL:
         key = "mean"
-    elif config.task == "refer":
-        key = metric_for(config.protocol).headline
     else:
-        key = SCAN_TASKS[config.task].empty(config.protocol).headline
+        key = TASKS[config.task].empty(config.protocol).headline
     return key, TITLES[key]
 
 
@@ -74,19 +70,17 @@ def validation(
     """
     if config.task == "none":
         return None
+    request = Request(data, task=config.task, protocol=config.protocol, limit=config.max_val or None)
     if config.task == "refer":
-        source = get_protocol(config.protocol).source
-        if not annotation_path(data, source, "val").is_file():
-            return _no_split(say)
-        items = ReferDataset(data, "val", source=source, prepare=not_prepared, max_items=config.max_val, cache_scenes=1)
-        drop_unknown(items, say)
-        share = list(by_scene(items))[rank::world]
-        return lambda model: measure(model, items, share, config.protocol).sync().compute()
-    if not read_manifest(data).get("splits", {}).get("val"):
-        return _no_split(say)
-    scans = ScanDataset(data, "val", prepare=not_prepared, max_items=config.max_val, cache_scenes=1)
-    drop_missing(scans, say)
-    share, tasks = scans.names[rank::world], all_tasks(data, "val", say=say) if config.task == ALL else SCAN_TASKS
+        there = annotation_path(data, source_of(request), "val").is_file()
+    else:
+        there = bool(read_manifest(data).get("splits", {}).get("val"))
+    if not there:
+        say("there is no validation split: the last weights are kept, none are called best")
+        return None
+    items = load_items(request, say)
+    tasks = {name: task for name, task in TASKS.items() if name != "refer" or items.source}
+    share = items.names[rank::world]
 
     def measured(model: Model) -> dict[str, Any]:
         if config.task == ALL:
@@ -94,11 +88,7 @@ def validation(
         else:
             wanted = [Wanted(tasks[config.task], config.protocol)]
         # Every process gathers every metric, also those that stayed empty in its share: they wait for each other.
-        metrics = {key: metric.sync() for key, metric in measure_tasks(model, scans, share, wanted, say=say).items()}
+        metrics = {key: metric.sync() for key, metric in measure_tasks(model, items, share, wanted, say=say).items()}
         return summary(metrics, wanted, config.protocol) if config.task == ALL else metrics[wanted[0].key].compute()
 
     return measured
-
-
-def _no_split(say: Callable[[str], None]) -> None:
-    say("there is no validation split: the last weights are kept, none are called best")

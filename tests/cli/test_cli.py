@@ -219,8 +219,8 @@ def test_evaluate_refuses_data_that_is_not_prepared(capsys, tmp_path):
 def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkeypatch, task):
     asked = {}
 
-    def evaluate(model, data, **options):
-        asked.update(options, model=model, data=data)
+    def evaluate(model, request):
+        asked.update(vars(request), model=model)
         return asked
 
     monkeypatch.setattr("saymask.evaluation.run.evaluate", evaluate)

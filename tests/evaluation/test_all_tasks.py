@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saymask.data.samples.scans import ScanDataset
 from saymask.data.scenes import load_scene, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.evaluation.all_tasks import all_tasks, summary, wanted_of
-from saymask.evaluation.run import TASKS, evaluate
-from saymask.evaluation.scan_tasks import SCAN_TASKS
-from saymask.evaluation.scans import measure_tasks
-from saymask.evaluation.sentences import not_prepared
+from saymask.evaluation.items import load_items
+from saymask.evaluation.measure import measure_tasks, summary, wanted_of
+from saymask.evaluation.request import Request
+from saymask.evaluation.run import evaluate
 from saymask.evaluation.tables import print_table
+from saymask.evaluation.tasks.table import TASKS
 from tests.models.knowing_model import Knowing, KnowingConfig, make_told, register
 
 VAL = ("scene0002_00", "scene0003_00")
@@ -57,7 +56,7 @@ def relabel(data: Path, scene: str, **labels) -> None:
 
 
 def test_the_right_answers_score_one(data, model):
-    found = evaluate(model, data, task="all", quiet=True)
+    found = evaluate(model, Request(data, task="all", quiet=True))
     assert (found["task"], found["scans"], found["left_out"], found["model"]) == ("all", 2, 0, "knowing")
     assert found["refused"] == {}
     assert {task: tuple(protocols) for task, protocols in found["results"].items()} == {
@@ -68,7 +67,7 @@ def test_the_right_answers_score_one(data, model):
             assert (one["scans"], one["left_out"], one["not_finite"]) == (2, 0, 0)
             assert one["metrics"]["protocol"] == protocol
             assert one["metrics"]["overall"]["n"] > 1
-            figure = SCAN_TASKS[task].figure(one["metrics"]) if task != "refer" else "miou"
+            figure = TASKS[task].figure(one["metrics"])
             assert figure == ("ap" if (task, protocol) == ("find", "uniseg3d") else FIGURES[task])
             if (task, protocol) != ("panoptic", "uniseg3d"):
                 assert one["metrics"]["overall"][figure] == pytest.approx(1)
@@ -85,46 +84,49 @@ def test_the_right_answers_score_one(data, model):
 
 
 def test_a_scan_is_encoded_once(data, model):
-    evaluate(model, data, task="all", quiet=True)
+    evaluate(model, Request(data, task="all", quiet=True))
     assert model.asked.count("encode") == len(VAL)
     assert set(model.asked) == {"encode", "refer", "semantic", "instances", "panoptic", "click", "find"}
 
 
 def test_equal_to_one_task_at_a_time(data, model):
-    together = evaluate(model, data, task="all", quiet=True)["results"]
+    together = evaluate(model, Request(data, task="all", quiet=True))["results"]
     for task, protocols in together.items():
         for protocol, one in protocols.items():
-            alone = evaluate(model, data, task=task, protocol=protocol, quiet=True)
+            alone = evaluate(model, Request(data, task=task, protocol=protocol, quiet=True))
             assert one["metrics"] == alone["metrics"], (task, protocol)
-        if task not in ("refer", "find"):
-            assert evaluate(model, data, task=task, quiet=True)["protocol"] == PLAIN[task]
+        if task != "find":
+            assert evaluate(model, Request(data, task=task, quiet=True))["protocol"] == PLAIN[task]
 
 
 @pytest.mark.slow
 def test_two_processes_give_the_same(data, model, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    one = evaluate(model, data, task="all", quiet=True)
-    two = evaluate(model, data, task="all", processes=2, quiet=True)
+    one = evaluate(model, Request(data, task="all", quiet=True))
+    two = evaluate(model, Request(data, task="all", processes=2, quiet=True))
     assert {**one, "seconds": 0} == {**two, "seconds": 0}
-    clicks = [evaluate(model, data, task="interactive", processes=n, click_distances=True, quiet=True) for n in (1, 2)]
+    clicks = [
+        evaluate(model, Request(data, task="interactive", processes=n, click_distances=True, quiet=True))
+        for n in (1, 2)
+    ]
     assert clicks[0]["metrics"] == clicks[1]["metrics"]
 
 
 def test_a_protocol_chooses_the_tasks(data, model):
     def asked(protocol: str) -> dict[str, tuple[str, ...]]:
-        found = evaluate(model, data, task="all", protocol=protocol, quiet=True)["results"]
+        found = evaluate(model, Request(data, task="all", protocol=protocol, quiet=True))["results"]
         return {task: tuple(protocols) for task, protocols in found.items()}
 
     assert asked("plain") == {task: (plain,) for task, plain in PLAIN.items()}
     assert asked("uniseg3d") == dict.fromkeys(PLAIN, ("uniseg3d",))
     assert asked("3dres") == {"refer": ("3dres",)}
     with pytest.raises(InputError, match=r"protocol: expected plain, 3dres, .* for task all, got 'best'"):
-        evaluate(model, data, task="all", protocol="best", quiet=True)
+        evaluate(model, Request(data, task="all", protocol="best", quiet=True))
 
 
 def test_what_does_not_fit_the_model_is_left_out(data, capsys):
     large = Knowing(KnowingConfig(labels="semantic200", hides=("panoptic", "refer")))
-    whole = evaluate(large.eval(), data, task="all", quiet=True)
+    whole = evaluate(large.eval(), Request(data, task="all", quiet=True))
     found = whole["results"]
     assert set(whole["refused"]) == {"semantic uniseg3d", "instance uniseg3d"}
     print_table(whole)
@@ -135,23 +137,23 @@ def test_what_does_not_fit_the_model_is_left_out(data, capsys):
     }
     assert set(found) == {"semantic", "instance", "interactive", "find"}
     for task in ("semantic", "instance"):
-        assert evaluate(large, data, task=task, quiet=True)["metrics"] == found[task]["scannet200"]["metrics"]
+        assert evaluate(large, Request(data, task=task, quiet=True))["metrics"] == found[task]["scannet200"]["metrics"]
     with pytest.raises(InputError, match=r"protocol uniseg3d: expected a model with the 20 classes"):
-        evaluate(large, data, task="semantic", protocol="uniseg3d", quiet=True)
+        evaluate(large, Request(data, task="semantic", protocol="uniseg3d", quiet=True))
 
 
 def test_clicks_without_classes_have_no_published_numbers(data, model, monkeypatch):
     monkeypatch.delattr(Knowing, "click_classes")
-    found = evaluate(model, data, task="all", quiet=True)["results"]
+    found = evaluate(model, Request(data, task="all", quiet=True))["results"]
     assert tuple(found["interactive"]) == ("scannet",)
     with pytest.raises(InputError, match="click_classes"):
-        evaluate(model, data, task="interactive", protocol="uniseg3d", quiet=True)
+        evaluate(model, Request(data, task="interactive", protocol="uniseg3d", quiet=True))
 
 
 def test_data_without_some_labels_and_sentences(copied, model, capsys):
     (copied / "annotations/scanrefer_val.json").unlink()
     relabel(copied, VAL[0], semantic20=None)
-    found = evaluate(model, copied, task="all", quiet=True)["results"]
+    found = evaluate(model, Request(copied, task="all", quiet=True))["results"]
     assert "refer" not in found
     assert (found["semantic"]["scannet"]["scans"], found["semantic"]["scannet"]["left_out"]) == (1, 1)
     assert found["find"]["scannet200"]["scans"] == 2
@@ -161,11 +163,11 @@ def test_data_without_some_labels_and_sentences(copied, model, capsys):
     for scene in VAL:
         relabel(copied, scene, semantic20=None, semantic200=None)
     with pytest.raises(InputError, match="expected scans with labels"):
-        evaluate(model, copied, task="all", quiet=True)
+        evaluate(model, Request(copied, task="all", quiet=True))
 
 
 def test_limit_counts_scans_with_all_their_sentences(data, model):
-    found = evaluate(model, data, task="all", limit=1, quiet=True)
+    found = evaluate(model, Request(data, task="all", limit=1, quiet=True))
     assert found["scans"] == 1
     sentences = json.loads((data / "annotations/scanrefer_val.json").read_text())
     counts = {scene: sum(entry["scene_id"] == scene for entry in sentences) for scene in VAL}
@@ -173,35 +175,35 @@ def test_limit_counts_scans_with_all_their_sentences(data, model):
 
 
 def test_clicks_at_distances(data, model):
-    found = evaluate(model, data, task="interactive", click_distances=True, quiet=True)["metrics"]
+    found = evaluate(model, Request(data, task="interactive", click_distances=True, quiet=True))["metrics"]
     groups = [f"distance_{d / 10}" for d in range(1, 11)]
     assert [name for name in found if name.startswith("distance")] == groups
     assert {found[name]["n"] for name in groups} == {found["overall"]["n"] // 10}
     assert found["overall"]["miou"] == 1
     with pytest.raises(InputError, match=r"click_distances: expected task 'interactive', .*got 'find'"):
-        evaluate(model, data, task="find", click_distances=True, quiet=True)
+        evaluate(model, Request(data, task="find", click_distances=True, quiet=True))
 
 
 def test_tables(data, model, capsys, tmp_path):
-    found = evaluate(model, data, task="all", json_path=tmp_path / "all.json", quiet=True)
+    found = evaluate(model, Request(data, task="all", json=tmp_path / "all.json", quiet=True))
     assert json.loads((tmp_path / "all.json").read_text()) == json.loads(json.dumps(found))
     print_table(found)
     out = capsys.readouterr().out
     for word in (*PLAIN, *PLAIN.values(), "uniseg3d", "PQ", "AP50", "mIoU", "ratio", "2 scans", "100.00"):
         assert word in out
-    for task in TASKS[:-1]:
-        print_table(evaluate(model, data, task=task, protocol="uniseg3d", quiet=True))
+    for task in TASKS:
+        print_table(evaluate(model, Request(data, task=task, protocol="uniseg3d", quiet=True)))
         out = " ".join(capsys.readouterr().out.split())
         assert f"{task} on " in out
         assert "protocol uniseg3d" in out
-    print_table(evaluate(model, data, task="interactive", quiet=True))
+    print_table(evaluate(model, Request(data, task="interactive", quiet=True)))
     out = capsys.readouterr().out
     assert "things" in out
     assert "others" in out
 
 
 def test_empty_groups_are_shown_as_nothing(data, model, capsys):
-    metrics = SCAN_TASKS["panoptic"].empty("scannet").compute()
+    metrics = TASKS["panoptic"].empty("scannet").compute()
     print_table(
         {"task": "panoptic", "model": "none", "data": "d", "split": "val", "protocol": "scannet", "scans": 0,
          "left_out": 3, "missing": 0, "not_finite": 1, "metrics": metrics, "baselines": {}}
@@ -214,8 +216,8 @@ def test_empty_groups_are_shown_as_nothing(data, model, capsys):
 
 def test_shares_of_processes_come_together(data, model):
     """What validation does on several processes: every share has every metric, and their union is the whole."""
-    items = ScanDataset(data, "val", prepare=not_prepared, cache_scenes=1)
-    wanted = wanted_of(all_tasks(data, "val"), model.verbs, None)
+    items = load_items(Request(data, task="all"))
+    wanted = wanted_of(TASKS, model.verbs, None)
     whole = measure_tasks(model, items, VAL, wanted)
     parts = [measure_tasks(model, items, share, wanted) for share in ([VAL[1]], [VAL[0]], [])]
     assert [list(part) for part in parts] == [[w.key for w in wanted]] * 3
@@ -241,8 +243,8 @@ def test_clear_errors(data, model, tmp_path):
         ({"task": "all", "source": "nr3d"}, "source: expected scanrefer"),
     ):
         with pytest.raises(InputError, match=message):
-            evaluate(model, data, quiet=True, **options)
+            evaluate(model, Request(data, quiet=True, **options))
     with pytest.raises(InputError, match="task find has no files"):
-        evaluate(tmp_path, data, task="find", quiet=True)
+        evaluate(tmp_path, Request(data, task="find", quiet=True))
     with pytest.raises(InputError, match="protocol 3dres: expected a model that answers one of its tasks"):
-        evaluate(Knowing(KnowingConfig(hides=("refer",))), data, task="all", protocol="3dres", quiet=True)
+        evaluate(Knowing(KnowingConfig(hides=("refer",))), Request(data, task="all", protocol="3dres", quiet=True))

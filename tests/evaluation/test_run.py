@@ -11,9 +11,10 @@ from saymask.answers import Prediction
 from saymask.data.samples.sentences import ReferDataset, by_scene
 from saymask.data.scenes import load_scene
 from saymask.errors import InputError
+from saymask.evaluation.request import Request
 from saymask.evaluation.run import evaluate
-from saymask.evaluation.sentences import point_logits
 from saymask.evaluation.tables import print_table
+from saymask.evaluation.tasks.refer import point_logits
 from saymask.hub import checkpoints, registry
 from saymask.training.run import train
 from tests.models.toy_model import make_prepared, register
@@ -36,7 +37,7 @@ def model():
 
 
 def test_equal_to_a_plain_loop(data, model):
-    result = evaluate(model, data, protocol="scanrefer", quiet=True)
+    result = evaluate(model, Request(data, protocol="scanrefer", quiet=True))
     ious = []
     for annotation in ReferDataset(data, "val", prepare=None).annotations:  # type: ignore[arg-type]
         scan = load_scene(data / f"scenes/{annotation.scene_id}.safetensors")
@@ -57,10 +58,10 @@ def test_equal_to_a_plain_loop(data, model):
 
 def test_training_mode_is_put_back(data, model):
     model.train()
-    first = evaluate(model, data, quiet=True, baselines=False)
+    first = evaluate(model, Request(data, quiet=True, baselines=False))
     assert model.training
     assert model.points[1].training
-    assert first["metrics"] == evaluate(model.eval(), data, quiet=True)["metrics"]
+    assert first["metrics"] == evaluate(model.eval(), Request(data, quiet=True))["metrics"]
     assert first["baselines"] == {}
 
 
@@ -68,36 +69,36 @@ def test_training_mode_is_put_back(data, model):
 def test_two_processes_give_the_same(data, model, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     path = checkpoints.save_checkpoint(model, tmp_path / "model.safetensors")
-    one = evaluate(path, data, protocol="scanrefer", quiet=True)
-    two = evaluate(path, data, protocol="scanrefer", processes=2, quiet=True)
+    one = evaluate(path, Request(data, protocol="scanrefer", quiet=True))
+    two = evaluate(path, Request(data, protocol="scanrefer", processes=2, quiet=True))
     for key in ("metrics", "baselines", "annotations", "model"):
         assert one[key] == two[key]
-    both = evaluate(model, data, protocol="scanrefer", processes=2, export=tmp_path / "two.json", quiet=True)
+    both = evaluate(model, Request(data, protocol="scanrefer", processes=2, export=tmp_path / "two.json", quiet=True))
     assert both["metrics"] == one["metrics"]
-    evaluate(model, data, protocol="scanrefer", export=tmp_path / "one.json", quiet=True)
+    evaluate(model, Request(data, protocol="scanrefer", export=tmp_path / "one.json", quiet=True))
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
 
 def test_validation_during_training_equals_evaluation(data, tmp_path):
     card = train("toy.tiny", data, tmp_path / "run", accelerator="cpu", quiet=True)
-    result = evaluate(tmp_path / "run/best.safetensors", data, protocol=card["protocol"], quiet=True)
+    result = evaluate(tmp_path / "run/best.safetensors", Request(data, protocol=card["protocol"], quiet=True))
     assert result["metrics"] == card["metrics"]
 
 
 def test_limit_is_spread_evenly(data, model):
-    result = evaluate(model, data, limit=4, quiet=True, baselines=False)
-    assert (result["task"], result["protocol"]) == ("refer", "less")
+    result = evaluate(model, Request(data, limit=4, quiet=True, baselines=False))
+    assert (result["task"], result["protocol"]) == ("refer", "3dres")
     assert result["metrics"]["overall"]["n"] == 4
     assert result["scenes"] == 4
 
 
 def test_json_is_written(data, model, tmp_path):
-    result = evaluate(model, data, json_path=tmp_path / "out/result.json", quiet=True)
+    result = evaluate(model, Request(data, json=tmp_path / "out/result.json", quiet=True))
     assert json.loads((tmp_path / "out/result.json").read_text()) == json.loads(json.dumps(result))
 
 
 def test_table_names_the_protocol(data, model, capsys):
-    print_table(evaluate(model, data, protocol="3dres", quiet=True))
+    print_table(evaluate(model, Request(data, protocol="3dres", quiet=True)))
     out = capsys.readouterr().out
     assert "protocol 3dres" in out
     for word in ("overall", "multiple", "random object", "class oracle", "Acc@0.25", "toy.tiny"):
@@ -109,7 +110,7 @@ def test_unknown_scene_is_reported_and_counted(data, model, tmp_path, capsys):
 
     shutil.copytree(data, tmp_path / "data")
     (tmp_path / "data/scenes/scene0004_00.safetensors").unlink()
-    result = evaluate(model, tmp_path / "data", quiet=True)
+    result = evaluate(model, Request(tmp_path / "data", quiet=True))
     assert (result["left_out"], result["annotations"]) == (4, 12)
     assert "4 val annotations left out" in capsys.readouterr().err
 
@@ -127,7 +128,7 @@ def test_command_line(data, model, tmp_path, capsys):
         numbers.append(json.loads(report.read_text())["metrics"])
     assert numbers[0] == numbers[1]
     capsys.readouterr()
-    with pytest.raises(InputError, match="protocol: expected one of less"):
+    with pytest.raises(InputError, match="protocol: expected one of 3dres, less"):
         run(["evaluate", str(checkpoint), "--data", str(data), "--protocol", "3dgras"])
     with pytest.raises(SystemExit):
         run(["evaluate", "--help"])
@@ -143,17 +144,17 @@ def test_clear_errors_before_the_work(data, model, tmp_path):
         ({"processes": 0}, "processes >= 1"),
     ):
         with pytest.raises(InputError, match=message):
-            evaluate(model, data, quiet=True, **options)
+            evaluate(model, Request(data, quiet=True, **options))
     with pytest.raises(InputError, match="expected a file name, got a folder"):
-        evaluate(model, data, json_path=tmp_path, quiet=True)
+        evaluate(model, Request(data, json=tmp_path, quiet=True))
     with pytest.raises(InputError, match="or a folder"):
-        evaluate(model, data, export=tmp_path / "masks.npz", quiet=True)
+        evaluate(model, Request(data, export=tmp_path / "masks.npz", quiet=True))
     with pytest.raises(InputError, match="this folder has scanrefer_train"):
-        evaluate(model, data, protocol="3dgres", quiet=True)
+        evaluate(model, Request(data, protocol="3dgres", quiet=True))
     with pytest.raises(InputError, match="saymask prepare"):
-        evaluate(model, tmp_path / "nowhere", quiet=True)
+        evaluate(model, Request(tmp_path / "nowhere", quiet=True))
     with pytest.raises(InputError, match="there is no checkpoint file"):
-        evaluate(tmp_path / "nothing.safetensors", data, quiet=True, processes=2)
+        evaluate(tmp_path / "nothing.safetensors", Request(data, quiet=True, processes=2))
 
 
 def test_scenes_come_in_the_order_of_their_names(data):

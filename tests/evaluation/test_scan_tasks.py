@@ -7,12 +7,13 @@ import pytest
 
 from saymask.answers import VERBS, Objects
 from saymask.errors import InputError, ProtocolError
-from saymask.evaluation.scan_tasks import PUBLISHED, SCAN_TASKS, has_labels, measure_panoptic
-from saymask.evaluation.sentences import sentence_task
+from saymask.evaluation.tasks.panoptic import measure_panoptic
+from saymask.evaluation.tasks.table import TASKS
+from saymask.evaluation.tasks.task import PUBLISHED, has_labels
 from saymask.metrics.panoptic import PanopticMetric
 from saymask.scan import Scan
 
-ROWS = [*SCAN_TASKS.values(), sentence_task({})]
+ROWS = list(TASKS.values())
 NAMES, IDS = ("wall", "floor", "chair"), (1, 2, 5)
 
 

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects
-from saymask.data.samples.scans import ScanDataset
 from saymask.data.scenes import load_scene, read_manifest, save_scene, scene_path
 from saymask.errors import InputError
+from saymask.evaluation.items import load_items
+from saymask.evaluation.measure import Wanted, measure_tasks
+from saymask.evaluation.request import Request
 from saymask.evaluation.run import evaluate
-from saymask.evaluation.scan_tasks import SCAN_TASKS, point_classes
-from saymask.evaluation.scans import Wanted, majority_class, measure_tasks
 from saymask.evaluation.tables import print_table
+from saymask.evaluation.tasks.semantic import majority_class, point_classes
+from saymask.evaluation.tasks.table import TASKS
 from saymask.hub import registry
 from saymask.io.scannet import read_scan_folder
 from saymask.labels.tables import scannet20, scannet200
@@ -166,14 +168,14 @@ def unlabel(data: Path, scene: str) -> None:
 
 
 def test_the_right_answer_scores_one(data, model):
-    semantic = evaluate(model, data, task="semantic", quiet=True)
+    semantic = evaluate(model, Request(data, task="semantic", quiet=True))
     assert semantic["protocol"] == semantic["metrics"]["protocol"] == "scannet200"
     assert (semantic["scans"], semantic["left_out"], semantic["not_finite"]) == (2, 0, 0)
     overall = semantic["metrics"]["overall"]
     assert overall["miou_present"] == overall["acc"] == 1
     assert overall["miou_all"] == pytest.approx(overall["n"] / 200)
     assert set(semantic["metrics"]["iou"].values()) == {1.0}
-    instance = evaluate(model, data, task="instance", quiet=True)
+    instance = evaluate(model, Request(data, task="instance", quiet=True))
     for key in ("ap", "ap50", "ap25"):
         assert instance["metrics"]["overall"][key] == 1
     assert instance["baselines"] == {}
@@ -185,10 +187,13 @@ def test_twenty_classes(data, tmp_path):
     for scene in VAL:
         save_scene(scene_path(folder, scene), coloured(load_scene(scene_path(folder, scene)), "semantic20"), objects={})
     model = Reader(ReaderConfig("semantic20"))
-    semantic = evaluate(model, folder, task="semantic", protocol="scannet", quiet=True)
+    semantic = evaluate(model, Request(folder, task="semantic", protocol="scannet", quiet=True))
     assert semantic["metrics"]["overall"]["miou_present"] == 1
     assert "head" not in semantic["metrics"]
-    assert evaluate(model, folder, task="instance", protocol="scannet", quiet=True)["metrics"]["overall"]["ap50"] == 1
+    assert (
+        evaluate(model, Request(folder, task="instance", protocol="scannet", quiet=True))["metrics"]["overall"]["ap50"]
+        == 1
+    )
     print_table(semantic)
 
 
@@ -211,19 +216,19 @@ def chairs(data, tmp_path) -> Path:
 def test_chairs_called_floor_by_hand(chairs):
     chair, floor = chairs_and_floor(chairs)
     assert chair > 100
-    found = evaluate(spoilt("chairs"), chairs, task="semantic", quiet=True)["metrics"]
+    found = evaluate(spoilt("chairs"), Request(chairs, task="semantic", quiet=True))["metrics"]
     assert found["iou"]["chair"] == 0
     assert found["iou"]["floor"] == pytest.approx(floor / (floor + chair))
     n = found["overall"]["n"]
     assert found["overall"]["miou_present"] == pytest.approx((n - 2 + floor / (floor + chair)) / n)
-    instance = evaluate(spoilt("chairs"), chairs, task="instance", quiet=True)["metrics"]
+    instance = evaluate(spoilt("chairs"), Request(chairs, task="instance", quiet=True))["metrics"]
     assert instance["ap"]["chair"] == 0
     assert instance["overall"]["ap"] == pytest.approx((instance["overall"]["n"] - 1) / instance["overall"]["n"])
 
 
 def test_doubled_masks_by_hand(data):
     """One instance of a class, two equal masks: the surer one is right, the other wrong but below it."""
-    found = evaluate(spoilt("doubled"), data, task="instance", quiet=True)["metrics"]
+    found = evaluate(spoilt("doubled"), Request(data, task="instance", quiet=True))["metrics"]
     labels = [load_scene(scene_path(data, s)).labels for s in VAL]
     objects: dict[int, set] = {}
     for scene, one in enumerate(labels):
@@ -239,7 +244,7 @@ def test_doubled_masks_by_hand(data):
 
 
 def test_a_class_that_nobody_predicts_counts_zero(data):
-    found = evaluate(spoilt("silent"), data, task="instance", quiet=True)["metrics"]
+    found = evaluate(spoilt("silent"), Request(data, task="instance", quiet=True))["metrics"]
     assert found["overall"]["n"] > 3
     assert found["overall"]["ap25"] == 0
     # A class without an example is not defined, and not in the mean.
@@ -247,7 +252,7 @@ def test_a_class_that_nobody_predicts_counts_zero(data):
 
 
 def test_points_without_support_have_no_class(chairs):
-    found = evaluate(spoilt("holes"), chairs, task="semantic", quiet=True)
+    found = evaluate(spoilt("holes"), Request(chairs, task="semantic", quiet=True))
     assert found["metrics"]["iou"]["chair"] == 0
     assert found["metrics"]["iou"]["floor"] == 1
     assert found["not_finite"] == 0
@@ -255,7 +260,7 @@ def test_points_without_support_have_no_class(chairs):
 
 @pytest.mark.parametrize("task", ["semantic", "instance"])
 def test_numbers_that_are_none_are_said_and_counted(chairs, tmp_path, capsys, task):
-    found = evaluate(spoilt("nan"), chairs, task=task, quiet=True, export=tmp_path / "out")
+    found = evaluate(spoilt("nan"), Request(chairs, task=task, quiet=True, export=tmp_path / "out"))
     numbers = found["metrics"]["iou" if task == "semantic" else "ap"]
     assert numbers["chair"] == 0
     assert [v for name, v in numbers.items() if name != "chair"] == pytest.approx([1.0] * (len(numbers) - 1))
@@ -268,14 +273,14 @@ def test_numbers_that_are_none_are_said_and_counted(chairs, tmp_path, capsys, ta
     else:
         assert found["not_finite"] >= 1
         assert all(mask.label != 2 for mask in read_list(tmp_path / f"out/{VAL[0]}.txt"))
-    assert evaluate(tmp_path / "out", chairs, task=task, quiet=True)["metrics"] == found["metrics"]
+    assert evaluate(tmp_path / "out", Request(chairs, task=task, quiet=True))["metrics"] == found["metrics"]
     print_table(found)
     assert "without a finite" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_model_that_refuses_a_scan_names_it(data, tmp_path):
     with pytest.raises(InputError, match="scene0002_00: expected finite logits, got NaN"):
-        evaluate(spoilt("refuses"), data, task="semantic", export=tmp_path / "out", quiet=True)
+        evaluate(spoilt("refuses"), Request(data, task="semantic", export=tmp_path / "out", quiet=True))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -293,18 +298,18 @@ def test_rows_and_points():
 def test_an_exported_folder_scores_the_same(data, tmp_path, task):
     for how in ("", "chairs"):
         out = tmp_path / f"out{how}"
-        first = evaluate(spoilt(how), data, task=task, export=out, quiet=True)
+        first = evaluate(spoilt(how), Request(data, task=task, export=out, quiet=True))
         assert sorted(p.stem for p in out.glob("*.txt")) == list(VAL)
         assert not [p for p in out.iterdir() if p.name.startswith(".")]
-        again = evaluate(out, data, task=task, quiet=True)
+        again = evaluate(out, Request(data, task=task, quiet=True))
         assert again["metrics"] == first["metrics"]
         assert again["baselines"] == first["baselines"]
         assert again["model"] == out.name
         assert score_submission(out, data, task=task) == first["metrics"]
     with pytest.raises(InputError, match=r"already has .*scene0002_00\.txt"):
-        evaluate(spoilt(""), data, task=task, export=tmp_path / "out", quiet=True)
+        evaluate(spoilt(""), Request(data, task=task, export=tmp_path / "out", quiet=True))
     with pytest.raises(InputError, match="holds predictions already"):
-        evaluate(tmp_path / "out", data, task=task, export=tmp_path / "other", quiet=True)
+        evaluate(tmp_path / "out", Request(data, task=task, export=tmp_path / "other", quiet=True))
 
 
 @pytest.mark.parametrize("task", ["semantic", "instance"])
@@ -312,8 +317,8 @@ def test_an_exported_folder_scores_the_same(data, tmp_path, task):
 def test_two_processes_give_the_same(data, tmp_path, monkeypatch, task):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     model = spoilt("chairs")
-    one = evaluate(model, data, task=task, export=tmp_path / "one", quiet=True)
-    two = evaluate(model, data, task=task, processes=2, export=tmp_path / "two", quiet=True)
+    one = evaluate(model, Request(data, task=task, export=tmp_path / "one", quiet=True))
+    two = evaluate(model, Request(data, task=task, processes=2, export=tmp_path / "two", quiet=True))
     assert {**one, "seconds": 0} == {**two, "seconds": 0}
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.txt"))
     assert files == sorted(p.relative_to(tmp_path / "two") for p in (tmp_path / "two").rglob("*.txt"))
@@ -325,9 +330,9 @@ def test_a_failed_export_leaves_no_files(data, model, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise InputError("no space left")
 
-    monkeypatch.setattr("saymask.evaluation.scan_tasks.write_semantic", fail)
+    monkeypatch.setattr("saymask.evaluation.tasks.semantic.write_semantic", fail)
     with pytest.raises(InputError, match="no space left"):
-        evaluate(model, data, task="semantic", export=tmp_path / "out", quiet=True)
+        evaluate(model, Request(data, task="semantic", export=tmp_path / "out", quiet=True))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -335,23 +340,23 @@ def test_a_failed_export_leaves_no_files(data, model, tmp_path, monkeypatch):
 def test_scans_without_labels_are_left_out_and_said(data, model, tmp_path, capsys, task):
     folder, out = copy(data, tmp_path), tmp_path / "out"
     unlabel(folder, VAL[0])
-    found = evaluate(model, folder, task=task, export=out, quiet=True)
+    found = evaluate(model, Request(folder, task=task, export=out, quiet=True))
     assert (found["scans"], found["left_out"]) == (1, 1)
     assert f"1 of 2 scans have no labels 'semantic200'{' with instances' if task == 'instance' else ''}" in (
         capsys.readouterr().err
     )
     # They are what a benchmark's test split is: exported, without a number.
     assert (out / f"{VAL[0]}.txt").is_file()
-    scored = evaluate(out, folder, task=task, quiet=True)
+    scored = evaluate(out, Request(folder, task=task, quiet=True))
     assert (scored["metrics"], scored["left_out"]) == (found["metrics"], 1)
     print_table(found)
     assert "1 scans without labels" in capsys.readouterr().out
     unlabel(folder, VAL[1])
     with pytest.raises(InputError, match="2 of 2 scans have no labels"):
-        evaluate(model, folder, task=task, quiet=True)
+        evaluate(model, Request(folder, task=task, quiet=True))
     with pytest.raises(InputError, match="2 of 2 scans have no labels"):
-        evaluate(out, folder, task=task, quiet=True)
-    nothing = evaluate(model, folder, task=task, export=tmp_path / "test", quiet=True)
+        evaluate(out, Request(folder, task=task, quiet=True))
+    nothing = evaluate(model, Request(folder, task=task, export=tmp_path / "test", quiet=True))
     assert (nothing["scans"], nothing["metrics"]["overall"]["n"], nothing["baselines"]) == (0, 0, {})
     assert len(list((tmp_path / "test").glob("*.txt"))) == 2
     print_table(nothing)
@@ -363,21 +368,21 @@ def test_labels_that_say_nothing_are_none(data, model, tmp_path):
     scan = load_scene(scene_path(folder, VAL[0]))
     scan.labels["semantic200"][:] = -1
     save_scene(scene_path(folder, VAL[0]), scan, objects={})
-    assert evaluate(model, folder, task="semantic", quiet=True)["left_out"] == 1
+    assert evaluate(model, Request(folder, task="semantic", quiet=True))["left_out"] == 1
 
 
 def test_scans_that_are_not_prepared_are_said(data, model, tmp_path, capsys):
     folder = copy(data, tmp_path)
     scene_path(folder, VAL[1]).unlink()
-    assert evaluate(model, folder, task="semantic", quiet=True)["left_out"] == 1
+    assert evaluate(model, Request(folder, task="semantic", quiet=True))["left_out"] == 1
     assert VAL[1] in capsys.readouterr().err
     scene_path(folder, VAL[0]).unlink()
     with pytest.raises(InputError, match="saymask prepare"):
-        evaluate(model, folder, task="semantic", quiet=True)
+        evaluate(model, Request(folder, task="semantic", quiet=True))
 
 
 def test_majority_class_by_hand(data, model):
-    found = evaluate(model, data, task="semantic", quiet=True)
+    found = evaluate(model, Request(data, task="semantic", quiet=True))
     names = read_manifest(data)["splits"]["train"]
     train = np.concatenate([load_scene(scene_path(data, s)).labels["semantic200"] for s in names])
     most = int(np.bincount(train[train >= 0]).argmax())
@@ -387,7 +392,7 @@ def test_majority_class_by_hand(data, model):
     assert baseline["iou"][scannet200()[most].name] == pytest.approx(share)
     assert sum(baseline["iou"].values()) == pytest.approx(share)
     assert baseline["overall"]["acc"] == pytest.approx(share)
-    assert evaluate(model, data, task="semantic", quiet=True, baselines=False)["baselines"] == {}
+    assert evaluate(model, Request(data, task="semantic", quiet=True, baselines=False))["baselines"] == {}
     metric = SemanticMetric("scannet200")
     metric.update(np.array([2, 3, 3, 0]), np.array([2, 2, 0, 3]), "s")
     assert majority_class(metric, CHAIR)["iou"] == {"chair": 2 / 3, "floor": 0.0}
@@ -398,35 +403,35 @@ def test_no_baseline_without_training_labels(data, model, tmp_path, capsys):
     shutil.rmtree(folder / "class_frequencies", ignore_errors=True)
     for scene in read_manifest(folder)["splits"]["train"]:
         unlabel(folder, scene)
-    assert evaluate(model, folder, task="semantic", quiet=True)["baselines"] == {}
+    assert evaluate(model, Request(folder, task="semantic", quiet=True))["baselines"] == {}
     assert "there is no baseline" in capsys.readouterr().err
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["splits"]["train"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert evaluate(model, folder, task="semantic", quiet=True)["baselines"] == {}
+    assert evaluate(model, Request(folder, task="semantic", quiet=True))["baselines"] == {}
 
 
 def test_a_submission_without_some_scans(data, model, tmp_path, capsys):
     out = tmp_path / "out"
-    evaluate(model, data, task="semantic", export=out, quiet=True)
+    evaluate(model, Request(data, task="semantic", export=out, quiet=True))
     (out / f"{VAL[0]}.txt").unlink()
     with pytest.raises(InputError, match="each of 2 scans, 1 have none: scene0002_00"):
-        evaluate(out, data, task="semantic", quiet=True)
-    found = evaluate(out, data, task="semantic", quiet=True, allow_missing=True)
+        evaluate(out, Request(data, task="semantic", quiet=True))
+    found = evaluate(out, Request(data, task="semantic", quiet=True, allow_missing=True))
     assert (found["missing"], found["scans"]) == (1, 1)
     assert "1 scans have no file in out" in capsys.readouterr().err
     print_table(found)
     assert "1 scans without a prediction" in capsys.readouterr().out
     with pytest.raises(InputError, match="2 have none"):
-        evaluate(tmp_path, data, task="semantic", quiet=True, allow_missing=True)
+        evaluate(tmp_path, Request(data, task="semantic", quiet=True, allow_missing=True))
 
 
 def test_limit_counts_scans(data, model):
-    assert evaluate(model, data, task="semantic", split="train", limit=1, quiet=True)["scans"] == 1
+    assert evaluate(model, Request(data, task="semantic", split="train", limit=1, quiet=True))["scans"] == 1
 
 
 def test_json_and_table(data, model, tmp_path, capsys):
-    found = evaluate(spoilt("chairs"), data, task="semantic", json_path=tmp_path / "a/r.json", quiet=True)
+    found = evaluate(spoilt("chairs"), Request(data, task="semantic", json=tmp_path / "a/r.json", quiet=True))
     assert json.loads((tmp_path / "a/r.json").read_text()) == json.loads(json.dumps(found))
     print_table(found)
     out = capsys.readouterr().out
@@ -434,7 +439,7 @@ def test_json_and_table(data, model, tmp_path, capsys):
         assert word in out
     assert "best classes (IoU): " in out
     assert "worst classes (IoU): " in out
-    print_table(evaluate(model, data, task="instance", quiet=True))
+    print_table(evaluate(model, Request(data, task="instance", quiet=True)))
     out = capsys.readouterr().out
     assert "AP25" in out
     assert "(AP): " in out
@@ -442,13 +447,13 @@ def test_json_and_table(data, model, tmp_path, capsys):
 
 def test_the_mode_of_the_model_is_put_back(data, model):
     model.train()
-    evaluate(model, data, task="semantic", quiet=True)
+    evaluate(model, Request(data, task="semantic", quiet=True))
     assert model.training
 
 
 def test_measuring_shares_of_the_scenes(data, model, capsys):
-    items = ScanDataset(data, "val", prepare=None, cache_scenes=1)  # type: ignore[arg-type]
-    semantic = Wanted(SCAN_TASKS["semantic"], "scannet200")
+    items = load_items(Request(data, task="semantic"))
+    semantic = Wanted(TASKS["semantic"], "scannet200")
     whole = measure_tasks(model, items, items.names, [semantic])[semantic.key]
     union = SemanticMetric("scannet200")
     for scene in reversed(VAL):
@@ -464,7 +469,7 @@ def test_measuring_shares_of_the_scenes(data, model, capsys):
 def test_clear_errors(data, model, tmp_path):
     for options, message in (
         ({"protocol": "less"}, "protocol: expected one of scannet200, scannet, uniseg3d, got 'less'"),
-        ({"task": "refer", "protocol": "scannet"}, "protocol: expected one of less"),
+        ({"task": "refer", "protocol": "scannet"}, "protocol: expected one of 3dres, less"),
         ({"source": "scanrefer"}, "source: expected none"),
         ({"split": "test"}, "expected scans of split 'test'"),
         ({"limit": 0}, "limit >= 1"),
@@ -472,12 +477,12 @@ def test_clear_errors(data, model, tmp_path):
         ({"protocol": "scannet"}, "protocol scannet: expected a model with the 20 classes.*got 200 classes"),
     ):
         with pytest.raises(InputError, match=message):
-            evaluate(model, data, quiet=True, **{"task": "semantic", **options})
+            evaluate(model, Request(data, quiet=True, **{"task": "semantic", **options}))
     # 19 of the 20 ids are also ids of ScanNet200, but of other classes.
     with pytest.raises(InputError, match=r"expected a model with the 200 classes .*got 20 classes, .* unknown to it: "):
-        evaluate(Reader(ReaderConfig("semantic20")), data, task="semantic", protocol="scannet200", quiet=True)
+        evaluate(Reader(ReaderConfig("semantic20")), Request(data, task="semantic", protocol="scannet200", quiet=True))
     with pytest.raises(InputError, match=r"reader answers semantic; task 'instance' needs a model .*'instances'"):
-        evaluate(OnlyClasses(ReaderConfig()), data, task="instance", quiet=True)
+        evaluate(OnlyClasses(ReaderConfig()), Request(data, task="instance", quiet=True))
     model.card = {}
     with pytest.raises(InputError, match="processes: expected 1 for a model without a preset"):
-        evaluate(model, data, task="semantic", processes=2, quiet=True)
+        evaluate(model, Request(data, task="semantic", processes=2, quiet=True))

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 
 from saymask.answers import Prediction
 from saymask.data.annotations import EVAL_TYPES
-from saymask.data.samples.sentences import ReferDataset, load_split
+from saymask.data.samples.sentences import load_split
 from saymask.data.scenes import load_scene, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
+from saymask.evaluation.items import load_items
+from saymask.evaluation.measure import Wanted, measure_tasks
+from saymask.evaluation.request import Request
 from saymask.evaluation.run import evaluate
-from saymask.evaluation.sentences import answer, measure, point_logits
 from saymask.evaluation.tables import print_table
+from saymask.evaluation.tasks.refer import answer, point_logits
+from saymask.evaluation.tasks.table import TASKS
 from saymask.hub import registry
 from saymask.metrics import PROTOCOLS, ReferMetric, get_protocol
 from saymask.metrics.baselines import nothing
@@ -88,8 +92,8 @@ ONE_MASK = [p.name for p in PROTOCOLS.values() if not p.ties and not p.separate]
     [*((p, f) for p in sorted(PROTOCOLS) for f in ("p.json", "p.json.gz")), *((p, "folder") for p in ONE_MASK)],
 )
 def test_scored_from_the_file_as_from_the_model(data, model, tmp_path, protocol, name):
-    made = evaluate(model, data, protocol=protocol, export=tmp_path / name, quiet=True)
-    scored = evaluate(tmp_path / name, data, protocol=protocol, quiet=True)
+    made = evaluate(model, Request(data, protocol=protocol, export=tmp_path / name, quiet=True))
+    scored = evaluate(tmp_path / name, Request(data, protocol=protocol, quiet=True))
     for key in ("metrics", "baselines", "annotations", "scenes", "source"):
         assert made[key] == scored[key]
     assert scored["missing"] == 0
@@ -106,14 +110,14 @@ def test_folder_form_of_3dgres(data, model, tmp_path, monkeypatch):
         return [Prediction(p.logits.where(p.logits != 0, -1), p.scores, p.index) for p in found]
 
     monkeypatch.setattr(model, "refer", refer)
-    made = evaluate(model, data, protocol="3dgres", export=tmp_path, quiet=True, baselines=False)
-    scored = evaluate(tmp_path, data, protocol="3dgres", quiet=True, baselines=False)
+    made = evaluate(model, Request(data, protocol="3dgres", export=tmp_path, quiet=True, baselines=False))
+    scored = evaluate(tmp_path, Request(data, protocol="3dgres", quiet=True, baselines=False))
     assert made["metrics"] == scored["metrics"]
     assert made["metrics"]["overall"]["miou"] > 0
 
 
 def test_by_hand(data, model):
-    result = evaluate(model, data, protocol="3dgres", quiet=True)
+    result = evaluate(model, Request(data, protocol="3dgres", quiet=True))
     ious = {kind: [] for kind in EVAL_TYPES}
     for annotation in load_split(data, "val", source="multi3drefer"):
         instance = load_scene(scene_path(data, annotation.scene_id)).labels["instance"]
@@ -137,7 +141,7 @@ def test_by_hand(data, model):
 
 def test_superpoints_of_uniseg3d_by_hand(data, model):
     """Superpoints of which more than half is the object's; sentences about the object of no class do not count."""
-    result = evaluate(model, data, protocol="uniseg3d", quiet=True)
+    result = evaluate(model, Request(data, protocol="uniseg3d", quiet=True))
     ious = []
     for annotation in load_split(data, "val"):
         scan = load_scene(scene_path(data, annotation.scene_id))
@@ -167,7 +171,7 @@ def test_a_scan_without_classes_cannot_be_counted_by_things(data, model, tmp_pat
             path, replace(scan, labels={"instance": scan.labels["instance"]}), objects=read_scene_info(path).objects
         )
     with pytest.raises(InputError, match="'semantic20'"):
-        evaluate(model, folder, protocol="uniseg3d", quiet=True)
+        evaluate(model, Request(folder, protocol="uniseg3d", quiet=True))
 
 
 def test_the_protocol_says_how_many_objects(data, model, monkeypatch):
@@ -180,7 +184,7 @@ def test_the_protocol_says_how_many_objects(data, model, monkeypatch):
 
     monkeypatch.setattr(model, "refer", refer)
     for protocol in ("3dres", "3dgres", "multi3drefer-f1"):
-        evaluate(model, data, protocol=protocol, quiet=True, baselines=False)
+        evaluate(model, Request(data, protocol=protocol, quiet=True, baselines=False))
     assert asked == ["one"] * 3 + ["any"] * 6
 
 
@@ -198,7 +202,7 @@ def test_separate_masks_unite_to_the_mask_of_the_sentence(seed, protocol):
 
 
 def test_separate_objects_are_exported(data, model, tmp_path):
-    evaluate(model, data, protocol="multi3drefer-f1", export=tmp_path / "p.json", quiet=True)
+    evaluate(model, Request(data, protocol="multi3drefer-f1", export=tmp_path / "p.json", quiet=True))
     content = json.loads((tmp_path / "p.json").read_text())
     assert {content[k] for k in ("protocol", "source", "split", "model")} == {
         "multi3drefer-f1", "multi3drefer", "val", "toy.tiny",
@@ -235,20 +239,20 @@ def rewrite(path: Path, change) -> Path:
 
 def test_predictions_of_others(data, perfect):
     for protocol in ("3dgres", "multi3drefer-f1"):
-        result = evaluate(perfect, data, protocol=protocol, quiet=True)
+        result = evaluate(perfect, Request(data, protocol=protocol, quiet=True))
         assert result["model"] == "theirs.json"
         for kind in ("overall", *EVAL_TYPES):
             for key, value in result["metrics"][kind].items():
                 assert key in ("n", "oiou") or value == pytest.approx(1, abs=1e-7)
-    limited = evaluate(perfect, data, protocol="3dgres", limit=4, quiet=True)
+    limited = evaluate(perfect, Request(data, protocol="3dgres", limit=4, quiet=True))
     assert limited["metrics"]["overall"]["n"] == 4
 
 
 def test_missing_predictions(data, perfect, capsys):
     fewer = rewrite(perfect, lambda rows: rows.__delitem__(slice(0, 3)))
     with pytest.raises(InputError, match="each of the 18 annotations, 3 have none"):
-        evaluate(fewer, data, protocol="3dgres", quiet=True)
-    result = evaluate(fewer, data, protocol="3dgres", allow_missing=True, quiet=True)
+        evaluate(fewer, Request(data, protocol="3dgres", quiet=True))
+    result = evaluate(fewer, Request(data, protocol="3dgres", allow_missing=True, quiet=True))
     assert (result["missing"], result["annotations"]) == (3, 15)
     assert "3 annotations have no prediction" in capsys.readouterr().err
     # Left out, not counted as "no target", which would be right for some.
@@ -257,7 +261,10 @@ def test_missing_predictions(data, perfect, capsys):
     print_table(result)
     assert "3 annotations without a prediction" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(InputError, match="18 have none"):
-        evaluate(rewrite(perfect, lambda rows: rows.clear()), data, protocol="3dgres", allow_missing=True, quiet=True)
+        evaluate(
+            rewrite(perfect, lambda rows: rows.clear()),
+            Request(data, protocol="3dgres", allow_missing=True, quiet=True),
+        )
 
 
 def test_predictions_that_do_not_fit(data, perfect, model, tmp_path):
@@ -269,17 +276,17 @@ def test_predictions_that_do_not_fit(data, perfect, model, tmp_path):
         (lambda rows: rows.append(dict(rows[0])), "more than once"),
     ):
         with pytest.raises(InputError, match=message):
-            evaluate(rewrite(perfect, change), data, protocol="3dgres", quiet=True)
+            evaluate(rewrite(perfect, change), Request(data, protocol="3dgres", quiet=True))
     with pytest.raises(InputError, match="fit no annotation"):
-        evaluate(perfect, data, protocol="3dgres", source="scanrefer", quiet=True)
+        evaluate(perfect, Request(data, protocol="3dgres", source="scanrefer", quiet=True))
     with pytest.raises(InputError, match="holds predictions already"):
-        evaluate(perfect, data, protocol="3dgres", export=tmp_path / "again.json", quiet=True)
+        evaluate(perfect, Request(data, protocol="3dgres", export=tmp_path / "again.json", quiet=True))
     with pytest.raises(InputError, match="eval_type"):
-        evaluate(model, data, protocol="3dgres", source="scanrefer", quiet=True)
+        evaluate(model, Request(data, protocol="3dgres", source="scanrefer", quiet=True))
 
 
 def test_table_of_the_groups(data, model, capsys):
-    result = evaluate(model, data, protocol="3dgres", quiet=True)
+    result = evaluate(model, Request(data, protocol="3dgres", quiet=True))
     result["metrics"]["mt"] = ReferMetric("3dgres").compute()["mt"]
     print_table(result)
     lines = capsys.readouterr().out.splitlines()
@@ -287,18 +294,18 @@ def test_table_of_the_groups(data, model, capsys):
     assert [row[2] for row in cells[:6]] == ["overall", *EVAL_TYPES]
     assert cells[5][3:7] == ["0", "-", "-", "-"]
     assert "-" not in cells[0]
-    print_table(evaluate(model, data, protocol="multi3drefer-f1", quiet=True))
+    print_table(evaluate(model, Request(data, protocol="multi3drefer-f1", quiet=True)))
     out = capsys.readouterr().out
     assert "F1@0.25" in out
     assert "mIoU" not in out
 
 
 def test_measure_in_any_split_of_the_scenes(data, model):
-    items = ReferDataset(data, "val", source="multi3drefer", prepare=None)  # type: ignore[arg-type]
-    scenes = sorted({a.scene_id for a in items.annotations})
+    items = load_items(Request(data, protocol="3dgres"))
     for protocol in ("3dgres", "multi3drefer-f1"):
-        whole = measure(model, items, scenes, protocol)
-        parts = [measure(model, items, [scene], protocol) for scene in reversed(scenes)]
+        wanted = Wanted(TASKS["refer"], protocol)
+        whole = measure_tasks(model, items, items.names, [wanted])[wanted.key]
+        parts = [measure_tasks(model, items, [scene], [wanted])[wanted.key] for scene in reversed(items.names)]
         merged = parts[0].merge(*(part.state() for part in parts[1:]))
         assert merged.compute() == whole.compute()
 

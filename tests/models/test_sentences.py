@@ -8,7 +8,8 @@ import pytest
 
 from saymask.data.annotations import Annotation, Sentence
 from saymask.errors import InputError
-from saymask.evaluation.sentences import measure_sentences
+from saymask.evaluation.tasks.refer import measure_sentences
+from saymask.evaluation.tasks.task import Aside
 from saymask.metrics import metric_for
 from saymask.models.bqnet.batch import caption, expression
 from saymask.models.less import rooms
@@ -98,9 +99,7 @@ def test_training_and_evaluation_read_the_same(system, source, text, read, monke
 
     encoded = model.encode_batch(model.collate([model.prepare(replace(scan, labels={}))]))
     metric = metric_for("3dgres" if source == "multi3drefer" else "3dres")
-    measured = heard(
-        model, monkeypatch, lambda: measure_sentences(model, encoded, scan, metric, annotations=[annotation])
-    )
+    measured = heard(model, monkeypatch, lambda: measure_sentences(model, encoded, scan, metric, Aside([annotation])))
     assert measured == expected
 
 

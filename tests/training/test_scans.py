@@ -20,9 +20,10 @@ from saymask.data.samples.order import BatchOrder
 from saymask.data.samples.scans import ScanDataset, annotated_scenes
 from saymask.data.scenes import save_scene
 from saymask.errors import InputError
-from saymask.evaluation.scan_tasks import SCAN_TASKS
-from saymask.evaluation.scans import Wanted, measure_tasks
-from saymask.evaluation.sentences import not_prepared
+from saymask.evaluation.items import load_items
+from saymask.evaluation.measure import Wanted, measure_tasks
+from saymask.evaluation.request import Request
+from saymask.evaluation.tasks.table import TASKS
 from saymask.hub import checkpoints, registry
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model, Preset, TrainConfig
@@ -169,8 +170,8 @@ def test_learns_classes_and_keeps_the_best(data, tmp_path, capsys):
 
 
 def semantic(model, data: Path) -> dict:
-    wanted = Wanted(SCAN_TASKS["semantic"], "scannet")
-    items = ScanDataset(data, "val", prepare=not_prepared)
+    wanted = Wanted(TASKS["semantic"], "scannet")
+    items = load_items(Request(data, task="semantic"))
     return measure_tasks(model, items, splits(data)["val"], [wanted])[wanted.key].compute()
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from saymask.errors import InputError
-from saymask.evaluation.all_tasks import VERBS
-from saymask.evaluation.run import TASKS, evaluate
-from saymask.evaluation.scan_tasks import SCAN_TASKS
+from saymask.evaluation.request import Request
+from saymask.evaluation.run import evaluate
+from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS
 from saymask.hub import registry
 from saymask.models.base import TrainConfig
 from saymask.training.run import train
@@ -34,12 +34,12 @@ def with_task(task: str, protocol: str, **model):
 def test_every_task_has_a_headline():
     assert headline(TrainConfig(task="none")) == ("", "")
     assert headline(TrainConfig(task="all", protocol="plain")) == ("mean", "mean of the tasks")
-    for task in SCAN_TASKS.values():
+    for task in TASKS.values():
         for protocol in task.protocols:
             key, title = headline(TrainConfig(task=task.name, protocol=protocol))
             assert key in task.empty(protocol).compute()["overall"]
             assert title == TITLES[key]
-    for task in TASKS:
+    for task in NAMES:
         check_task(with_task(task, "uniseg3d"))
 
 
@@ -64,7 +64,7 @@ def test_all_tasks_equal_evaluation(data, protocol):
     measure = validation(data, with_task("all", protocol).train, pytest.fail)
     assert measure is not None
     found = measure(model)
-    alone = evaluate(model, data, task="all", protocol=protocol, quiet=True)["results"]
+    alone = evaluate(model, Request(data, task="all", protocol=protocol, quiet=True))["results"]
     assert set(found) == {"protocol", "overall", *VERBS}
     for task, protocols in alone.items():
         assert found[task] == protocols.popitem()[1]["metrics"]["overall"]

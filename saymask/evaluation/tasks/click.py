@@ -3,7 +3,8 @@
 Protocols and numbers: `saymask.metrics.interactive`. Source: docs/systems/uniseg3d.md §2.6, §2.7b, §6.6.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 
 from saymask.data.superpoint_truth import STUFF, labels_of, superpoint_truth
 from saymask.errors import InputError
+from saymask.evaluation.tasks.task import NOTHING, PUBLISHED, Aside, Task
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import owners
-from saymask.metrics.clicks import agile_clicks, relative_clicks
+from saymask.metrics.clicks import DISTANCES, agile_clicks, relative_clicks
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
 from saymask.models.contract import AnswersClick
@@ -43,7 +45,9 @@ class Clickable(AnswersClick, Protocol):
 
 
 @torch.inference_mode()
-def measure_clicks(model: Clickable, encoded: Any, scan: Scan, metric: InteractiveMetric) -> int:
+def measure_clicks(
+    model: Clickable, encoded: Any, scan: Scan, metric: InteractiveMetric, aside: Aside = NOTHING
+) -> int:
     """Click on every object of a scan and count the masks in `metric`; return how many answers are not finite.
 
     `encoded` is what `model.encode_batch` made of this scan. The objects are clicked on once, deep inside, or at each
@@ -124,3 +128,24 @@ def clicks_on(
     sets = sets or [(np.nan, agile_clicks(points, found.points))]
     places, owners = (np.concatenate([each[part] for _, each in sets]) for part in (0, 1))
     return places, owners, np.concatenate([np.full(len(each[0]), r) for r, each in sets])
+
+
+INTERACTIVE = Task(
+    name="interactive",
+    verb="click",
+    protocols=("scannet", PUBLISHED),
+    labels=lambda protocol: CLICK_LABELS,
+    metric=InteractiveMetric,
+    measure=measure_clicks,
+    figures=("miou",),
+    columns={
+        "miou": "mIoU", "acc25": "Acc@0.25", "acc50": "Acc@0.5", "ap": "AP", "ap50": "AP50", "ap25": "AP25",
+    },
+    counts="means over n clicks",
+    broken="clicks count as empty masks",
+)  # fmt: skip
+
+
+def at_distances(task: Task) -> Task:
+    """Return the task with clicks at each of `DISTANCES` of an object's radius, instead of one deep inside."""
+    return replace(task, metric=partial(InteractiveMetric, distances=DISTANCES))

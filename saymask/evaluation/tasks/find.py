@@ -19,6 +19,7 @@ import torch
 
 from saymask.answers import Objects
 from saymask.errors import InputError
+from saymask.evaluation.tasks.task import NOTHING, Aside, Task
 from saymask.metrics.find import FindMetric, names_in
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric
 from saymask.models.contract import AnswersFind
@@ -60,7 +61,7 @@ class Finding(AnswersFind, Protocol):
 
 
 @torch.inference_mode()
-def measure_find(model: Finding, encoded: Any, scan: Scan, metric: NamesMetric) -> int:
+def measure_find(model: Finding, encoded: Any, scan: Scan, metric: NamesMetric, aside: Aside = NOTHING) -> int:
     """Ask for names, count what is found in `metric`; return how many masks have a score that is not finite.
 
     `encoded` is what `model.encode_batch` made of this scan. Such masks are left out. Names are asked together, which
@@ -118,3 +119,19 @@ def _find(
         fine = np.isfinite(found.scores)
         kept = replace(found, masks=found.masks[fine], scores=found.scores[fine], classes=found.classes[fine])
         yield part, kept, int((~fine).sum())
+
+
+FIND = Task(
+    name="find",
+    verb="find",
+    protocols=FIND_PROTOCOLS,
+    labels=find_labels,
+    metric=find_metric,
+    measure=measure_find,
+    figures=("miou", "ap"),
+    columns={
+        "miou": "mIoU", "acc25": "Acc@0.25", "acc50": "Acc@0.5", "answered": "answered", "chance": "chance",
+        "ratio": "ratio", "ap": "AP", "ap50": "AP50", "ap25": "AP25", "recall": "recall",
+    },
+    counts="means over n names in scans (uniseg3d: over the n classes that occur)",
+)  # fmt: skip

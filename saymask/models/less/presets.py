@@ -8,7 +8,9 @@ from saymask.models.less.config import LessConfig
 
 def scanrefer() -> Preset:
     """Return `less.scanrefer`: LESS as in its last published code (2024-12), for ScanRefer."""
-    train = TrainConfig(epochs=40, batch_size=7, lr=1e-4, weight_decay=0.05, text_lr=2e-5, text_weight_decay=0.01)
+    train = TrainConfig(
+        epochs=40, batch_size=7, lr=1e-4, weight_decay=0.05, text_lr=2e-5, text_weight_decay=0.01, protocol="less"
+    )
     return Preset("less.scanrefer", "less", LessConfig(), train)
 
 
@@ -46,6 +48,7 @@ def rooms() -> Preset:
         clip=1.0,
         workers=1,
         evaluate_every=1,
+        protocol="less",
         max_val=240,
     )
     return Preset("less.rooms", "less", model, train)
