@@ -5,10 +5,12 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from saymask.util.locks import only_process
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -145,7 +147,7 @@ class FeatureStore:
             connection.execute("PRAGMA synchronous=NORMAL")
             if version == 0:
                 # Changing the journal's mode does not wait for others, so one process at a time does it.
-                with nullcontext() if alone else _only_one_process(self._lock):
+                with nullcontext() if alone else only_process(self._lock):
                     connection.execute("PRAGMA journal_mode=WAL")
                     with connection:
                         connection.execute(_SCHEMA)
@@ -158,7 +160,7 @@ class FeatureStore:
 
     def _rebuild(self, error: sqlite3.DatabaseError) -> None:
         self.close()
-        with _only_one_process(self._lock):
+        with only_process(self._lock):
             try:
                 # Another process may have been here first; its new file must not be thrown away.
                 connection = self._open(alone=True)
@@ -179,18 +181,3 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     """Say whether `error` means broken content, not a lock, a full disk or a missing right."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such" in str(error)
-
-
-@contextmanager
-def _only_one_process(path: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows refuses to delete a file that another process has open, which is guard enough
-        yield
-        return
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)

@@ -49,9 +49,9 @@ def test_it_does_what_a_plain_list_does(steps):
                     plain.pop(0)
         else:
             assert recent.get(key) == (known[1] if known else None)
-            if known:
-                plain.remove(known)
-                plain.append(known)
+        if known:
+            plain.remove(known)
+            plain.append(known)
         assert len(recent) == len(plain)
         assert recent.nbytes == sum(s for _, s in plain)
 
