@@ -24,6 +24,7 @@ from saymask.errors import CheckpointError, InputError
 from saymask.hub.registry import PRESETS, SYSTEMS, build, preset, suggest
 from saymask.io.pickles import refuse_pickle
 from saymask.models.base import Model, Preset
+from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, write_text
 from saymask.util.settings import from_json, to_json
 
@@ -77,7 +78,7 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
     checkpoint, belongs to a system this version does not know, or its tensors do not fit its configuration.
     """
-    target = _device(device)
+    target = device_named(device)
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
@@ -195,18 +196,6 @@ def _stored(value: Tensor, dtype: str) -> Tensor:
         value = value.to(torch.float16 if half else torch.float32)
     # A copy per tensor: safetensors refuses tensors that share memory.
     return value.clone(memory_format=torch.contiguous_format)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot use device {name!r} ({reason}); use auto, cpu, or cuda where there is one") from None
-    return device
 
 
 def find_checkpoint(name_or_path: str | Path | None) -> Path:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from saymask.geometry.voxelize import unique_cells
+from saymask.nn.blocks import full_precision
 from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import SitePyramid, build_sites, pool_mean
 
@@ -145,5 +146,5 @@ class SuperpointUNet(nn.Module):
         pyramid = self.sites(batch) if pyramid is None else pyramid
         out = self.unet(batch.features[pyramid.order], pyramid)
         # Sums over many points need the digits of float32.
-        rows = out.to(torch.promote_types(out.dtype, torch.float32))[pyramid.inverse]
+        rows = full_precision(out)[pyramid.inverse]
         return pool_mean(rows[batch.pool_site], batch.pool_row, len(batch.rows), batch.pool_weight)

@@ -20,7 +20,7 @@ from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
 from saymask.scene.verbs import require
 from saymask.text.encoder import MOST_WORDS, check_sentence
-from saymask.util.cache import Recent
+from saymask.util.cache import AnswerCache
 
 if TYPE_CHECKING:
     from saymask.scene.open_vocabulary import Views
@@ -45,7 +45,7 @@ class Scene:
         self.model = model
         self.scan = scan
         self.seconds: dict[str, float] = {}
-        self._recent: Recent[Any] = Recent()
+        self._recent: AnswerCache[Any] = AnswerCache()
         self._indices: list[np.ndarray] = []
         self._lock = threading.Lock()
         self._nearest = NearestPoint(scan)

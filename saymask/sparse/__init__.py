@@ -5,7 +5,7 @@ from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.maps import build_map
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.ops import inverse_conv, pool_mean, sparse_conv, strided_conv, subm_conv
-from saymask.sparse.sites import Level, SitePyramid, build_sites, concatenate
+from saymask.sparse.sites import Level, SitePyramid, build_sites, concatenate, official_extent
 
 __all__ = [
     "KernelMap",
@@ -18,6 +18,7 @@ __all__ = [
     "cpu_has_bf16",
     "inference_precision",
     "inverse_conv",
+    "official_extent",
     "pool_mean",
     "sparse_conv",
     "strided_conv",

@@ -12,6 +12,9 @@ from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.keys import FIELD_BITS, unpack_keys
 from saymask.sparse.maps import build_map, map_from_parents
 
+SMALLEST_EXTENT = 128
+"""Smallest spatial extent of the official U-Net, in voxels (docs/systems/less.md §A.3)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -155,6 +158,11 @@ def build_sites(
         built.append(Level(keys, parent, tap, len(coarse), shape))
         keys, shape = coarse, coarse_shape
     return SitePyramid(tuple(built), order)
+
+
+def official_extent(coords: Tensor) -> list[int]:
+    """Return the `spatial_shape` [x, y, z] that the official code gives sites int [V, 4] (batch, x, y, z), V > 0."""
+    return (coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
 
 
 def concatenate(pyramids: Sequence[SitePyramid]) -> SitePyramid:

@@ -1,24 +1,30 @@
 """Features of a frozen text encoder, each text encoded once and kept on disk."""
 
 import hashlib
-from collections import OrderedDict
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from cachetools import LRUCache
+from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.text.encoder import TextEncoder, TextFeatures
+from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
 from saymask.text.store import FeatureStore, Row, cache_folder
 
 Entry = tuple[Tensor, Tensor, Tensor]
 """Tokens [L, D], sentence [S], offsets [L, 2] of one text, on the CPU."""
+# One for all, since a lock of their own would keep models from being copied and sent to other processes.
+_LOCK = threading.RLock()
 
 
 class CachedText:
     """A frozen encoder with a memory: called with texts it returns `TextFeatures` without gradient, on `device`.
+
+    Several threads may call it.
 
     Known texts are read from `folder`/text-features.sqlite, others encoded in batches and stored. A text's key is
     the encoder's fingerprint and the text, so that another encoder or other weights never meet old features. `dtype`
@@ -42,11 +48,10 @@ class CachedText:
         self.fingerprint = encoder.fingerprint
         self.device = torch.device(device)
         self.dtype = dtype
-        self.memory = memory
         self.batch_size = batch_size
         self.store = FeatureStore((Path(folder) if folder is not None else cache_folder()) / "text-features.sqlite")
         self._salt = f"{self.fingerprint}:{str(dtype).removeprefix('torch.')}:".encode()
-        self._recent: OrderedDict[bytes, Entry] = OrderedDict()
+        self._recent: LRUCache[bytes, Entry] = LRUCache(memory)
 
     def to(self, device: str | torch.device) -> "CachedText":
         """Return self, with the encoder on `device` and results going there."""
@@ -59,17 +64,19 @@ class CachedText:
         if isinstance(texts, str):
             raise InputError("texts: expected a list of sentences, got one string; write [sentence]")
         keys = [self._key(text) for text in texts]
+        with _LOCK:
+            entries = self._entries(keys, texts)
+        return self._stack([entries[key] for key in keys])
+
+    def _entries(self, keys: list[bytes], texts: Sequence[str]) -> dict[bytes, Entry]:
         entries = {key: self._recent[key] for key in set(keys) if key in self._recent}
         if absent := dict.fromkeys(key for key in keys if key not in entries):
             entries.update((key, self._unpack(row)) for key, row in self.store.get(absent).items())
         if absent := {key: text for key, text in zip(keys, texts) if key not in entries}:
             entries.update(self._encode(absent))
-        for key in keys:
-            self._recent[key] = entries[key]
-            self._recent.move_to_end(key)
-        while len(self._recent) > self.memory:
-            self._recent.popitem(last=False)
-        return self._stack([entries[key] for key in keys])
+        if self._recent.maxsize:
+            self._recent.update((key, entries[key]) for key in keys)
+        return entries
 
     def _key(self, text: str) -> bytes:
         if not isinstance(text, str) or not text.strip():
@@ -131,3 +138,24 @@ class CachedText:
             sentence[i] = whole
             offsets[i, : len(span)] = span
         return TextFeatures(tokens, mask, sentence, offsets).to(self.device)
+
+
+class FrozenText:
+    """The frozen text encoder of a model: a `CachedText` that is made when a text is first asked for.
+
+    `encoder` is one, or a name for `load_text_encoder`; None for a model that names its encoder with every call.
+    """
+
+    def __init__(self, encoder: nn.Module | str | None = None) -> None:
+        self._encoder = encoder
+        self._cached: CachedText | None = None
+
+    def on(self, device: str | torch.device, encoder: nn.Module | None = None) -> CachedText:
+        """Return the cached encoder on `device`; `encoder` is the one to use from now on."""
+        with _LOCK:
+            wanted = self._encoder if encoder is None else encoder
+            if self._cached is None or (encoder is not None and self._cached.encoder is not encoder):
+                loaded = load_text_encoder(wanted) if isinstance(wanted, str) else wanted
+                # What takes the place of a TextEncoder behaves like one.
+                self._cached = CachedText(cast(TextEncoder, loaded))
+            return self._cached.to(device)

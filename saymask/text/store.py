@@ -5,10 +5,12 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from saymask.util.locks import only_process
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -140,7 +142,7 @@ class FeatureStore:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # SQLite does not guard the first moments of a file: who opens it while another lays it out, or replaces a
         # damaged one, may delete the other's journal. So one process at a time opens it.
-        with nullcontext() if alone else _only_one_process(self._lock):
+        with nullcontext() if alone else only_process(self._lock):
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -161,7 +163,7 @@ class FeatureStore:
 
     def _rebuild(self, error: sqlite3.DatabaseError) -> None:
         self.close()
-        with _only_one_process(self._lock):
+        with only_process(self._lock):
             try:
                 # Another process may have been here first; its new file must not be thrown away.
                 connection = self._open(alone=True)
@@ -182,23 +184,3 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     """Say whether `error` means broken content, not a lock, a full disk or a missing right."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such" in str(error)
-
-
-@contextmanager
-def _only_one_process(path: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows refuses to delete a file that another process has open, which is guard enough
-        yield
-        return
-    try:
-        file = path.open("a")
-    except PermissionError:  # where no lock can be made, nobody can make or replace the file either
-        yield
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)

@@ -2,9 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -83,20 +81,3 @@ def _process(number: int, run: Callable[[Any], None], job: Any, devices: int, po
     except InputError as error:
         problems.put(str(error))
         raise
-
-
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, which ends with the process; raise InputError while another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another process trains in {out}; wait for it or choose another folder") from None
-        yield

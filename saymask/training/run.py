@@ -19,11 +19,12 @@ from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import Model, Preset, TrainConfig
-from saymask.training.processes import accelerator_for, alone, spawn, started_outside, this_rank, world_size
+from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation
 from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads
 from saymask.util.files import check_writable, write_text
+from saymask.util.locks import only_process
 from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
@@ -90,7 +91,8 @@ def train(
         dict(registry.SYSTEMS), dict(registry.PRESETS),
     )  # fmt: skip
     _check(job)
-    with alone(job.out) if this_rank() == 0 else nullcontext():
+    busy = f"another process trains in {job.out}; wait for it or choose another folder"
+    with only_process(job.out / ".lock", busy=busy) if this_rank() == 0 else nullcontext():
         if this_rank() == 0:
             _begin(job, resume)
         if devices == 1 or started_outside():

@@ -20,6 +20,7 @@ from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import TrainConfig
 from saymask.training.run import train
+from saymask.util.locks import only_process
 from tests.models import toy_model
 from tests.models.toy_model import make_prepared, register
 
@@ -332,11 +333,6 @@ def test_time_limit_stops_validates_and_can_go_on(data, tmp_path):
 
 
 def test_one_run_at_a_time_in_a_folder(data, tmp_path):
-    import fcntl
-
-    (tmp_path / "run").mkdir()
-    with open(tmp_path / "run/.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another process trains in"):
-            run(data, tmp_path / "run")
+    with only_process(tmp_path / "run/.lock"), pytest.raises(InputError, match="another process trains in"):
+        run(data, tmp_path / "run")
     assert run(data, tmp_path / "run", max_steps=1)["training"]["steps"] == 1

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.util.cache import Recent
+from saymask.util.cache import AnswerCache
 
 
 def test_the_entry_unused_for_longest_goes_first():
-    recent = Recent[str](entries=2)
+    recent = AnswerCache[str](entries=2)
     recent.put("a", "A", 1)
     recent.put("b", "B", 1)
     assert recent.get("a") == "A"
@@ -20,14 +20,14 @@ def test_the_entry_unused_for_longest_goes_first():
 
 
 def test_the_first_value_stays():
-    recent = Recent[str]()
+    recent = AnswerCache[str]()
     assert recent.put("a", "first", 5) == "first"
     assert recent.put("a", "second", 7) == "first"
     assert recent.nbytes == 5
 
 
 def test_what_is_larger_than_all_is_returned_and_not_kept():
-    recent = Recent[str](size=10)
+    recent = AnswerCache[str](size=10)
     recent.put("a", "A", 10)
     assert recent.put("b", "B", 11) == "B"
     assert (recent.get("b"), recent.get("a")) == (None, "A")
@@ -38,7 +38,7 @@ def test_what_is_larger_than_all_is_returned_and_not_kept():
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.booleans()), max_size=40))
 def test_it_does_what_a_plain_list_does(steps):
-    recent, plain = Recent[int](entries=4, size=20), []
+    recent, plain = AnswerCache[int](entries=4, size=20), []
     for key, size, put in steps:
         known = next((entry for entry in plain if entry[0] == key), None)
         if put:
@@ -49,15 +49,15 @@ def test_it_does_what_a_plain_list_does(steps):
                     plain.pop(0)
         else:
             assert recent.get(key) == (known[1] if known else None)
-            if known:
-                plain.remove(known)
-                plain.append(known)
+        if known:
+            plain.remove(known)
+            plain.append(known)
         assert len(recent) == len(plain)
         assert recent.nbytes == sum(s for _, s in plain)
 
 
 def test_many_threads():
-    recent = Recent[int](entries=8, size=100)
+    recent = AnswerCache[int](entries=8, size=100)
 
     def work(seed: int) -> None:
         for i in range(500):

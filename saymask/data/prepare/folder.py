@@ -9,8 +9,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from saymask.errors import InputError
 from saymask.io.frames import EVERY
 from saymask.labels.tables import LabelTable, packaged_label_table, read_label_table
 from saymask.util.files import check_writable, read_json, write_text
+from saymask.util.locks import only_process
 
 
 @dataclass
@@ -115,7 +115,8 @@ def prepare(
     for line in describe_missing(folder) + describe_not_needed(folder):
         if images is None or not line.startswith("<id>.sens:"):
             say(line)
-    with _lock(out):
+    busy = f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
+    with only_process(out / ".lock", busy=busy):
         _clear_temporaries(out)
         if pseudo_masks is not None:
             say(_pseudo_message(folder, pseudo))
@@ -285,22 +286,3 @@ def _clear_temporaries(out: Path) -> None:
 
 def _image_folders(out: Path) -> list[Path]:
     return sorted(p for p in (out / "image_features").glob("[!.]*") if p.is_dir())
-
-
-@contextmanager
-def _lock(out: Path) -> Iterator[None]:
-    """Hold the folder for this run; the system lets go of it when the process ends, however it ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs into one folder are not kept apart there
-        yield
-        return
-    with open(out / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
-            ) from None
-        yield

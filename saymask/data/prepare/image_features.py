@@ -41,6 +41,7 @@ from saymask.io.frames import (
     none_usable,
     open_frames,
 )
+from saymask.util.devices import device_named
 from saymask.util.progress import scene_bars
 
 if TYPE_CHECKING:
@@ -177,17 +178,9 @@ def make_image_features(
 
 def load_encoder(options: ImageOptions) -> "ImageEncoder":
     """Return the image model of the options, on its device."""
-    import torch
-
     from saymask.nn.clip_image import load_image_encoder
 
-    name = options.device
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot use device {name!r} ({reason}); use auto, cpu, or cuda where there is one") from None
+    device = device_named(options.device)
     return load_image_encoder(options.weights or options.name, final_norm=options.final_norm).to(device)
 
 

@@ -1,12 +1,12 @@
 """Prepared scans as a torch dataset, and the choice of those that training may use."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from torch.utils.data import Dataset
 
 from saymask.data.scenes import load_scene, read_manifest, scene_path
@@ -40,9 +40,8 @@ class PreparedScans(Dataset):
         self.prepare = prepare
         self.training = training
         self.seed = seed
-        self.cache_scenes = max(1, cache_scenes)
         self.image_features, self.stretched = image_features, stretched
-        self._scans: OrderedDict[str, Scan] = OrderedDict()
+        self._scans: LRUCache[str, Scan] = LRUCache(max(1, cache_scenes))
         # Shared memory: workers that live over several epochs see the epoch that the training process sets.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -61,14 +60,10 @@ class PreparedScans(Dataset):
 
     def scan(self, scene_id: str) -> Scan:
         """Return a scan of this data, kept for the next call."""
-        if scene_id in self._scans:
-            self._scans.move_to_end(scene_id)
-            return self._scans[scene_id]
-        scan = load_scene(scene_path(self.data, scene_id), image_features=self.image_features, stretched=self.stretched)
-        self._scans[scene_id] = scan
-        if len(self._scans) > self.cache_scenes:
-            self._scans.popitem(last=False)
-        return scan
+        if scene_id not in self._scans:
+            path = scene_path(self.data, scene_id)
+            self._scans[scene_id] = load_scene(path, image_features=self.image_features, stretched=self.stretched)
+        return self._scans[scene_id]
 
 
 class ScanDataset(PreparedScans):

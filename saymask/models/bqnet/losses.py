@@ -16,6 +16,7 @@ from saymask.models.bqnet.alignment import hard_triplet, semantic_alignment
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.matching import Targets, mask_rows, match, targets
 from saymask.models.bqnet.outputs import Outputs, Truth
+from saymask.nn.blocks import full_precision
 
 PADDED = -1e4
 """Mask logit of padding superpoints: they add exactly 0 to every term."""
@@ -81,8 +82,7 @@ def stage_terms(outputs: Outputs, truth: Truth, config: BQNetConfig) -> dict[str
 
 def _each_stage(tensors: list[Tensor]) -> Tensor:
     """Return the stages stacked, in float32 (float64 stays)."""
-    stacked = torch.stack(tensors)
-    return stacked if stacked.dtype == torch.float64 else stacked.float()
+    return full_precision(torch.stack(tensors))
 
 
 def _at(truth: Truth, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +164,7 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
 
 
 def _sample_term(seed_scores: Tensor, objects: Targets, truth: Truth, seed_rows: Tensor) -> Tensor:
-    scores = seed_scores if seed_scores.dtype == torch.float64 else seed_scores.float()
+    scores = full_precision(seed_scores)
     return focal(scores, seed_targets(objects, truth, seed_rows).to(scores.dtype)).mean()
 
 

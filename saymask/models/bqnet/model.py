@@ -29,14 +29,11 @@ from saymask.models.bqnet.postprocess import separate_objects, split_objects
 from saymask.nn.components import best_component, touching
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
-from saymask.sparse import SitePyramid
-from saymask.text import CachedText, TextFeatures, load_text_encoder
+from saymask.sparse import SitePyramid, official_extent
+from saymask.text import FrozenText, TextFeatures, load_text_encoder
 
 SENTENCES_AT_ONCE = 16
 """So many sentences are decoded together; more would not fit the caches of a CPU."""
-
-SMALLEST_EXTENT = 128
-"""Smallest spatial extent of the official code, in voxels (docs/systems/bqnet.md §2.6)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +79,7 @@ class BQNet(Model):
         self.decoder = Decoder(config)
         self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
         self.text_encoder.requires_grad_(False)
-        self._cached_text: CachedText | None = None
+        self._text = FrozenText()
         self.train(self.training)
 
     @property
@@ -122,9 +119,7 @@ class BQNet(Model):
 
     def encode_batch(self, batch: Batch) -> Encoded:
         """Return the superpoint features of all scans."""
-        shape = None
-        if self.config.odd_extents:
-            shape = (batch.scans.coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
+        shape = official_extent(batch.scans.coords) if self.config.odd_extents else None
         pyramid = self.backbone.sites(batch.scans, shape)
         return Encoded(batch, pyramid, batch.scans.pad(self.backbone(batch.scans, pyramid)))
 
@@ -133,10 +128,7 @@ class BQNet(Model):
         if self.text_encoder.training:
             with torch.no_grad():
                 return self.text_encoder(list(texts))
-        if self._cached_text is None:
-            # The frozen encoder is a TextEncoder or behaves like one.
-            self._cached_text = CachedText(self.text_encoder)  # type: ignore[arg-type]
-        return self._cached_text(texts).to(self.device)
+        return self._text.on(self.device, self.text_encoder)(texts)
 
     def forward(self, encoded: Encoded, text: TextFeatures, scene: Tensor) -> Outputs:
         """Return the decoder's outputs for U texts; `scene` int64 [U] is the scan that each is about."""

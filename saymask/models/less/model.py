@@ -25,15 +25,14 @@ from saymask.models.less.losses import area_loss, contrast_loss, segmentation_lo
 from saymask.models.less.network import QueryDecoder, WordAttention, projection, sentence_weights
 from saymask.models.less.postprocess import select_rows, support_graph
 from saymask.models.less.transform import less_item
+from saymask.nn.blocks import full_precision
 from saymask.nn.unet.network import SparseUNet
 from saymask.scan import Scan
-from saymask.sparse import SitePyramid, build_sites, pool_mean
-from saymask.text import CachedText, TextFeatures, load_text_encoder
+from saymask.sparse import SitePyramid, build_sites, official_extent, pool_mean
+from saymask.text import FrozenText, TextFeatures, load_text_encoder
 
 SITES_AT_ONCE = 200_000
 """On a GPU, copies of a scan that are answered together have at most this many sites."""
-SMALLEST_EXTENT = 128
-"""Smallest spatial extent of the official code, in voxels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ class Less(Model):
             self.word_projections.requires_grad_(False)
         if config.freeze_text:
             self.text_encoder.requires_grad_(False)
-        self._cached_text: CachedText | None = None
+        self._text = FrozenText()
         self.train(self.training)
 
     @property
@@ -143,19 +142,14 @@ class Less(Model):
 
     def encode_batch(self, batch: Batch) -> Encoded:
         """Return sites and kernel maps; the features wait for the words."""
-        shape = None
-        if self.config.odd_extents:
-            shape = (batch.coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
+        shape = official_extent(batch.coords) if self.config.odd_extents else None
         return Encoded(batch, build_sites(batch.coords, levels=len(self.config.widths), spatial_shape=shape))
 
     def text(self, sentences: Sequence[str]) -> TextFeatures:
         """Return the text encoder's features of `sentences`, from the cache when the encoder is frozen."""
         if not self.config.freeze_text:
             return self.text_encoder(list(sentences))
-        if self._cached_text is None:
-            # The encoder of a frozen configuration is a TextEncoder or behaves like one.
-            self._cached_text = CachedText(self.text_encoder)  # type: ignore[arg-type]
-        return self._cached_text(sentences).to(self.device)
+        return self._text.on(self.device, self.text_encoder)(sentences)
 
     def site_features(self, encoded: Encoded, text: TextFeatures) -> Tensor:
         """Return the U-Net's output [V, C] over the sites; text i belongs to scan i of the batch repeated."""
@@ -178,7 +172,7 @@ class Less(Model):
     def support_features(self, encoded: Encoded, sites: Tensor) -> Tensor:
         """Return features [B, S, C] of the (padded) support rows from those of the sites [V, C]."""
         batch, copies = encoded.batch, len(sites) // len(encoded.pyramid)
-        sites = sites.to(torch.promote_types(sites.dtype, torch.float32))  # sums over many points need its digits
+        sites = full_precision(sites)  # sums over many points need its digits
         parts = []
         for part in sites.chunk(copies):
             rows = part[encoded.pyramid.inverse]

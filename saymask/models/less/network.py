@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.nn.attention import Attention
+from saymask.nn.blocks import full_precision
 
 
 def projection(wide: int, narrow: int, dropout: float) -> nn.Sequential:
@@ -147,4 +148,4 @@ def forbidden_rows(masks: Tensor, weights: Tensor) -> Tensor:
 def sentence_weights(queries: Tensor, sentence: Tensor) -> Tensor:
     """Return the Query-Sentence Alignment [B, K]: softmax over the queries of their product with a sentence [B, D]."""
     products = (queries @ sentence[..., None])[..., 0]
-    return products.to(torch.promote_types(products.dtype, torch.float32)).softmax(-1)
+    return full_precision(products).softmax(-1)

@@ -4,10 +4,10 @@ A share of the scans instead is chosen by `saymask.data.samples.scans`.
 """
 
 import hashlib
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+from cachetools import LRUCache
 
 from saymask.data.samples.scans import check_share
 from saymask.errors import InputError
@@ -16,8 +16,7 @@ from saymask.io.pickles import read_pickle
 
 FEWEST = 5
 """An object keeps at least this many points, or all it has."""
-_REMEMBERED = 2048
-_memory: OrderedDict[bytes, np.ndarray] = OrderedDict()
+_memory: LRUCache[bytes, np.ndarray] = LRUCache(2048)
 """Packed masks by content, so that a scene's points are chosen once per process and not once per epoch."""
 
 
@@ -56,9 +55,6 @@ def annotated_points(
     key = digest.digest()
     if key not in _memory:
         _memory[key] = np.packbits(_annotated(points, instances, labels, share, compat))
-        if len(_memory) > _REMEMBERED:
-            _memory.popitem(last=False)
-    _memory.move_to_end(key)
     return np.unpackbits(_memory[key], count=len(points)).astype(bool)
 
 

@@ -48,7 +48,7 @@ from saymask.models.lground.postprocess import (
 from saymask.nn.res16unet.network import LEVELS, Res16Output, Res16UNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites
-from saymask.text import CachedText, load_text_encoder
+from saymask.text import CachedText, FrozenText
 from saymask.text.relevance import relevance
 
 LABEL_SETS = {"semantic200": "scannet200", "semantic20": "scannet20"}
@@ -94,7 +94,7 @@ class LGround(Model):
             self.register_buffer("anchors", torch.full((count, width), torch.nan))
             self.register_buffer("encoder_print", torch.zeros(32, dtype=torch.uint8))
         self.register_buffer("weights", torch.ones(count), persistent=False)
-        self._text: CachedText | None = None if text_encoder is None else CachedText(text_encoder)
+        self._text = FrozenText(config.encoder if text_encoder is None else text_encoder)
         self._bank: TailBank | None = None
         if config.trainable == "classifier":
             self.requires_grad_(False)
@@ -181,15 +181,14 @@ class LGround(Model):
 
     def text_encoder(self) -> CachedText:
         """Return the text encoder, loaded at the first use; InputError when it is not that of the anchors."""
-        if self._text is None:
-            self._text = CachedText(load_text_encoder(self.config.encoder))
+        text = self._text.on(self.device)
         known = bytes(self.encoder_print.cpu().tolist())
-        if any(known) and known != _print(self._text.fingerprint):
+        if any(known) and known != _print(text.fingerprint):
             raise InputError(
-                f"text encoder {self.config.encoder!r} ({self._text.fingerprint[:12]}…) is not the one whose anchors "
+                f"text encoder {self.config.encoder!r} ({text.fingerprint[:12]}…) is not the one whose anchors "
                 "this model learned; install the same encoder weights"
             )
-        return self._text
+        return text
 
     def prepare(
         self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
@@ -301,7 +300,7 @@ class LGround(Model):
         return cosine(self._class_logits(scan).float().softmax(1) @ anchors, self.text_side(texts))
 
     def _encode(self, names: Sequence[str]) -> Tensor:
-        return self.text_encoder()(list(names)).sentence.to(self.device).float()
+        return self.text_encoder()(list(names)).sentence.float()
 
     def _anchors(self) -> Tensor:
         if not bool(self.anchors.isfinite().all()):

@@ -14,9 +14,9 @@ from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory
-from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.postprocess import mask_scores
+from saymask.nn.blocks import full_precision
 
 Kept = TypeVar("Kept")
 BENCHMARK = "scannet20"
@@ -115,8 +115,8 @@ def ask_superpoints(
 def best_queries(stage: LayerOutputs, count: int) -> LayerOutputs:
     """Return the queries that are among the best `count` by class, by class and predicted IoU, or by mask and IoU."""
     assert stage.iou is not None
-    likely = wide(stage.classes).softmax(1)[:, :THINGS].amax(1)
-    overlap = wide(stage.iou)
+    likely = full_precision(stage.classes).softmax(1)[:, :THINGS].amax(1)
+    overlap = full_precision(stage.iou)
     scores = torch.stack([likely, likely * overlap, mask_scores(stage.masks) * overlap])
     rows = scores.topk(min(count, scores.shape[1]), dim=1).indices.unique()
     return stage.take(rows)

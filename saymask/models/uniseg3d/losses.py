@@ -15,8 +15,9 @@ from torch import Tensor
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.extensions import name_logits
-from saymask.models.uniseg3d.matching import Pairs, match_stage, wide
+from saymask.models.uniseg3d.matching import Pairs, match_stage
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
+from saymask.nn.blocks import full_precision
 
 OFFICIAL_DICE = 4.0
 """Number by which the published code multiplies the dice term (docs/systems/uniseg3d.md §Q6)."""
@@ -90,7 +91,10 @@ def _exact(outputs: Outputs) -> Outputs:
     def stages(values: tuple[LayerOutputs, ...]) -> tuple[LayerOutputs, ...]:
         return tuple(
             replace(
-                s, classes=wide(s.classes), embeddings=wide(s.embeddings), iou=None if s.iou is None else wide(s.iou)
+                s,
+                classes=full_precision(s.classes),
+                embeddings=full_precision(s.embeddings),
+                iou=None if s.iou is None else full_precision(s.iou),
             )
             for s in values
         )
@@ -100,7 +104,7 @@ def _exact(outputs: Outputs) -> Outputs:
         objects=stages(outputs.objects),
         clicks=stages(outputs.clicks),
         texts=stages(outputs.texts),
-        semantic=wide(outputs.semantic),
+        semantic=full_precision(outputs.semantic),
     )
 
 
@@ -114,7 +118,7 @@ def mask_terms(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
     dice = 1 - (2·Σpt + 1) / (Σp + Σt + 1) (docs/systems/uniseg3d.md §4.1).
     """
-    logits = wide(logits)
+    logits = full_precision(logits)
     wanted = target.to(logits.dtype)
     count = max(1, len(logits))
     cross_entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / max(1, logits.numel())
@@ -189,7 +193,7 @@ def _iou_term(scenes: list[Scene], pairs: Matches) -> Tensor:
                 )
             query = torch.cat([p.queries for p in found])
             target = t.masks[torch.cat([p.objects for p in found])]
-            actual = iou(wide(stage.masks.detach()[query]).sigmoid(), target).to(stage.iou.dtype)
+            actual = iou(full_precision(stage.masks.detach()[query]).sigmoid(), target).to(stage.iou.dtype)
             values.append((stage.iou[query] - actual).square().sum() / max(1, len(query)))
     return torch.stack(values).sum() / len(scenes)
 
@@ -226,7 +230,7 @@ def _distill_clicks(scenes: list[Scene], final: list[Pairs], config: UniSeg3DCon
 
 def _soft_cross_entropy(logits: Tensor, teacher: Tensor) -> Tensor:
     """Return the mean cross-entropy of the logits with the teacher's probabilities, which get no gradient."""
-    logits = wide(logits)
+    logits = full_precision(logits)
     wanted = teacher.detach().to(logits.dtype).sigmoid()
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / max(1, logits.numel())
 
@@ -286,7 +290,7 @@ def _agreement(scenes: list[Scene], config: UniSeg3DConfig, logit_scale: Tensor)
 
     Source: docs/systems/uniseg3d.md §4.6.
     """
-    scale = wide(logit_scale)
+    scale = full_precision(logit_scale)
     scale = scale.exp().clamp(max=LARGEST_SCALE) if config.exponential_scale else scale
     values, found = [], []
     for o, t in scenes:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.outputs import LayerOutputs, Truth
+from saymask.nn.blocks import full_precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,9 @@ def match_stage(stage: LayerOutputs, truth: Truth, config: UniSeg3DConfig) -> tu
     inside = truth.masks[:, truth.queries].T  # [Q, I + J]
     rows = inside.any(1).nonzero()[:, 0]  # the other queries cannot be paired: their costs are not needed
     inside = inside[rows]
-    costs = mask_costs(wide(stage.masks.detach().index_select(0, rows)), truth.masks, config)
+    costs = mask_costs(full_precision(stage.masks.detach().index_select(0, rows)), truth.masks, config)
     known = truth.instances
-    probability = wide(stage.classes.detach().index_select(0, rows)).softmax(1)[:, truth.labels]
+    probability = full_precision(stage.classes.detach().index_select(0, rows)).softmax(1)[:, truth.labels]
     base = match(costs[:, :known] - config.class_weight * probability, inside[:, :known])
     free = inside[:, known:].index_fill(0, base.queries, False)
     novel = match(costs[:, known:], free)
@@ -69,6 +70,4 @@ def mask_costs(logits: Tensor, targets: Tensor, config: UniSeg3DConfig) -> Tenso
     return config.mask_weight * cross_entropy + config.dice_weight * dice
 
 
-def wide(values: Tensor) -> Tensor:
-    """Return half precision as float32; float32 and float64 stay."""
-    return values.float() if values.element_size() < 4 else values
+wide = full_precision  # under this name the model and its vocabulary import it

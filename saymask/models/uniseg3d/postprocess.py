@@ -12,7 +12,7 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
-from saymask.models.uniseg3d.matching import wide
+from saymask.nn.blocks import full_precision
 
 FIRST_ID = 2
 """Instance id of the lowest scored thing in a panoptic answer; the smaller ones are the stuff classes."""
@@ -72,7 +72,7 @@ def matrix_nms(
     if kernel not in ("linear", "gaussian"):
         raise InputError(f"expected the kernel 'linear' or 'gaussian', got {kernel!r}; pass one of the two")
     order = scores.argsort(descending=True, stable=True)[:nms_pre]
-    soft, label, score = wide(masks)[order], labels[order], wide(scores)[order]
+    soft, label, score = full_precision(masks)[order], labels[order], full_precision(scores)[order]
     if len(order):
         area = soft.sum(1)
         both = soft @ soft.T
@@ -96,7 +96,7 @@ def mask_scores(masks: Tensor) -> Tensor:
 
     0 for masks without such a superpoint.
     """
-    masks = wide(masks)
+    masks = full_precision(masks)
     positive = masks > 0
     return (masks.sigmoid() * positive).sum(1) / (positive.sum(1).to(masks.dtype) + 1e-6)
 
@@ -119,10 +119,10 @@ def instances(
     Source: docs/systems/uniseg3d.md §6.1.
     """
     _check_counts(masks, counts)
-    masks = wide(masks)
-    share = wide(classes).softmax(1)[:, :THINGS]
+    masks = full_precision(masks)
+    share = full_precision(classes).softmax(1)[:, :THINGS]
     if iou is not None:
-        share = share * wide(iou)[:, None]
+        share = share * full_precision(iou)[:, None]
     score, flat = share.flatten().topk(min(config.top_masks, share.numel()))
     query, label = flat // THINGS, flat % THINGS
     chosen = query.unique()  # the sigmoid of a query is taken once, however many classes it has
@@ -202,7 +202,7 @@ def prompt_masks(masks: Tensor, config: UniSeg3DConfig) -> Tensor:
 
     Source: docs/systems/uniseg3d.md §6.4.
     """
-    return wide(masks).sigmoid() > config.mask_threshold
+    return full_precision(masks).sigmoid() > config.mask_threshold
 
 
 def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
@@ -212,8 +212,8 @@ def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
 
     Source: docs/systems/uniseg3d.md §6.5.
     """
-    masks = wide(masks)
-    confidence = mask_scores(masks) * wide(iou)
+    masks = full_precision(masks)
+    confidence = mask_scores(masks) * full_precision(iou)
     query = (confidence > config.agnostic_threshold).nonzero()[:, 0]
     return Found(prompt_masks(masks[query], config), confidence[query], query)
 

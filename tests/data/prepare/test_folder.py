@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saymask.data.prepare import folder as module
 from saymask.data.prepare import scans as prepare_scans
 from saymask.data.prepare.folder import prepare
 from saymask.data.scenes import (
@@ -25,6 +24,7 @@ from saymask.data.scenes import (
 from saymask.errors import InputError
 from saymask.io.scannet import read_scan_folder
 from saymask.scan import Scan
+from saymask.util.locks import only_process
 from tests.data.fake_scannet import make_fake_scannet
 
 ROOT = Path(__file__).parents[3]
@@ -248,7 +248,7 @@ def test_bad_arguments(raw, out, tmp_path):
 
 
 def test_one_run_at_a_time(raw, out):
-    with module._lock(out), pytest.raises(InputError, match="another"):
+    with only_process(out / ".lock"), pytest.raises(InputError, match="another"):
         prepare(raw, out, quiet=True)
     assert prepare(raw, out, quiet=True).done
 

@@ -297,7 +297,7 @@ def test_wrong_use_is_said():
 def test_another_text_encoder_is_refused():
     model = tiny("all")
     other = LGround(model.config, text_encoder=WordHash(12))
-    other._text.fingerprint = "another"
+    other._text.on("cpu").fingerprint = "another"
     other.load_state_dict(model.state_dict())
     with pytest.raises(InputError, match="not the one whose anchors"):
         other.find(encoded(other, 0), ["chair"])

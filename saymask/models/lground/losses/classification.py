@@ -15,6 +15,7 @@ from torch import Tensor
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass, scannet200
 from saymask.models.lground.losses.contrastive import check_labels
+from saymask.nn.blocks import full_precision
 
 SPLITS = ("head", "common", "tail")
 Kind = Literal["ce", "focal"]
@@ -47,7 +48,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
     The official code loads class weights but never gives them to this loss (docs/systems/lground.md §4.3).
     """
-    logits = _float(logits)
+    logits = full_precision(logits)
     return F.cross_entropy(logits, check_labels(target, *_shape(logits)), ignore_index=-1, reduction="none")
 
 
@@ -61,7 +62,7 @@ def focal(
 
     Without `weights` all are 1. "Category-balanced focal loss" of the long-tail follow-up is this with γ = 2.
     """
-    logits = _float(logits)
+    logits = full_precision(logits)
     count, classes = _shape(logits)
     target = check_labels(target, count, classes)
     if gamma < 0:
@@ -196,7 +197,3 @@ def _shape(logits: Tensor) -> tuple[int, int]:
     if logits.ndim != 2:
         raise InputError(f"logits: expected [N, C], got {list(logits.shape)}")
     return logits.shape[0], logits.shape[1]
-
-
-def _float(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from saymask.errors import InputError
+from saymask.nn.blocks import full_precision
 
 Distance = Literal["cos", "l2"]
 """Distance of a feature from an anchor: 1 - cosine, or sqrt(‖f - b‖² + 1e-7) of vectors as they are.
@@ -105,7 +106,7 @@ def contrastive(
 
     Source: docs/systems/lground.md §4.1.
     """
-    features = _float(features)
+    features = full_precision(features)
     plain = _plain(anchors, features)
     labels = check_labels(labels, len(features), len(plain))
     if negatives is None:
@@ -150,7 +151,7 @@ def hinge(
 
 def cosine(features: Tensor, anchors: Tensor) -> Tensor:
     """Return the cosine of every feature [N, D] and the plain anchor of every class ([C, D] or [C, A, D]), [N, C]."""
-    features = _float(features)
+    features = full_precision(features)
     return F.normalize(features, dim=1) @ F.normalize(_plain(anchors, features), dim=1).T
 
 
@@ -173,7 +174,7 @@ def anchor_cross_entropy(features: Tensor, anchors: Tensor, labels: Tensor, temp
 
 def anchor_mse(features: Tensor, anchors: Tensor, labels: Tensor) -> Tensor:
     """Return float [N]: mean over dimensions of (f - a_y)² (`l2`, to be weighted by the user), 0 where ignored."""
-    features = _float(features)
+    features = full_precision(features)
     plain = _plain(anchors, features)
     labels = check_labels(labels, len(features), len(plain))
     error = (features - plain[labels.clamp(min=0)]).square().mean(1)
@@ -185,7 +186,7 @@ def norm_penalty(features: Tensor) -> Tensor:
 
     0 when there is no voxel or every norm is 1 already. Source: `normalize_features`, docs/systems/lground.md §4.1.
     """
-    features = _float(features)
+    features = full_precision(features)
     if len(features) == 0:
         return features.sum()
     m = (features.norm(dim=1) - 1).square().mean()
@@ -267,7 +268,7 @@ def voxel_contrast(
     The description (docs/systems/lground.md §4.2) names positives, negatives and their weighting only; one positive,
     `count` negatives and the hinge of the anchor loss are our reading of it.
     """
-    features = _float(features)
+    features = full_precision(features)
     labels = check_labels(labels, len(features), classes)
     if pairs is None:
         pairs = draw_voxels(labels, classes, count, confusion=confusion, generator=generator)
@@ -309,10 +310,6 @@ def _present(labels: Tensor) -> tuple[Tensor, Tensor]:
     pool = torch.unique(labels)
     pool = pool[pool >= 0]
     return pool, torch.searchsorted(pool, labels)
-
-
-def _float(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def _plain(anchors: Tensor, features: Tensor) -> Tensor:

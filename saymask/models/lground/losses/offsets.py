@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from saymask.errors import InputError
+from saymask.nn.blocks import full_precision
 
 _EPS_COUNT, _EPS_NORM = 1e-6, 1e-8
 
@@ -52,7 +53,7 @@ def offset_losses(
     if instances.shape != offsets.shape[:1]:
         raise InputError(f"expected instances [{len(offsets)}], got {list(instances.shape)}")
     valid = instances >= 0
-    offsets = offsets if offsets.dtype == torch.float64 else offsets.float()
+    offsets = full_precision(offsets)
     found, wanted = offsets[valid], targets[valid].to(offsets.dtype)
     count = valid.sum() + _EPS_COUNT
     distance = (found - wanted).abs().sum() / count
