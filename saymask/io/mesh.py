@@ -72,9 +72,9 @@ def _read_off(path: Path) -> Surface:
 
 def surface_cloud(format: str, surface: Surface, unit: str | None = None, up: str | None = None) -> Cloud:
     """Return the vertices of a surface as a cloud with their colours; the surface stays with it for sampling."""
-    good = np.isfinite(surface.points).all(1)
+    good = np.asarray(np.isfinite(surface.points).all(1))
     if not good.all():
-        surface = surface.select(good[surface.faces].all(1))
+        surface = surface.select(np.asarray(good[surface.faces].all(1)))
     points, faces = surface.points, surface.faces
     columns: dict[str, np.ndarray] = {axis: points[:, i] for i, axis in enumerate("xyz")}
     cloud = Cloud(format, points, columns, unit=unit, up=up, surface=surface)
@@ -121,7 +121,7 @@ def sample_cloud(cloud: Cloud, scale: float) -> Cloud:
     if cloud.settled or cloud.faces is None:
         return replace(cloud, settled=True, messages=[*cloud.messages, *_said(cloud)]) if not cloud.settled else cloud
     surface = cloud.surface or Surface(cloud.points, cloud.faces.astype(np.int64))
-    ok = np.isfinite(surface.points[surface.faces]).all((1, 2))
+    ok = np.asarray(np.isfinite(surface.points[surface.faces]).all((1, 2)))
     faces = surface.faces[ok]
     if not len(faces):
         return replace(cloud, settled=True)
@@ -160,8 +160,9 @@ def _sampled(cloud: Cloud, surface: Surface, ok: np.ndarray, scale: float) -> Cl
     if own:
         if cloud.colors is not None:
             mixed = (samples.weights[:, :, None] * cloud.colors[faces[samples.face]]).sum(1)
-            out.colors = np.rint(mixed).astype(np.uint8)
-            columns.update({c: out.colors[:, i] for i, c in enumerate(COLORS)})
+            colors = np.rint(mixed).astype(np.uint8)
+            out.colors = colors
+            columns.update({c: colors[:, i] for i, c in enumerate(COLORS)})
     else:
         colors, known = surface.paint(rows, samples.weights)
         out.surface = surface

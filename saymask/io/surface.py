@@ -64,7 +64,7 @@ class Surface:
             values = np.where(np.isnan(values), self.face_colors[face], values)
         if self.material is not None:
             self._paint_materials(values, face, weights)
-        known = np.isfinite(values).all(1)
+        known = np.asarray(np.isfinite(values).all(1))
         return np.where(known[:, None], np.clip(np.rint(values), 0, 255), 128).astype(np.uint8), known
 
     def _paint_materials(self, values: np.ndarray, face: np.ndarray, weights: np.ndarray) -> None:
@@ -120,7 +120,7 @@ class Surface:
         used = np.flatnonzero(corner >= 0)
         colors, known = np.full((n, 3), 128, np.uint8), np.zeros(n, bool)
         if self.vertex_colors is not None:
-            known = np.isfinite(self.vertex_colors).all(1)
+            known = np.asarray(np.isfinite(self.vertex_colors).all(1))
             colors[known] = np.clip(np.rint(self.vertex_colors[known]), 0, 255)
         if self.material is None and self.face_colors is None:
             return colors, known
