@@ -3,17 +3,34 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.color_range import to_uint8
+
+if TYPE_CHECKING:
+    from saymask.io.surface import Surface
 
 COLOR_NAMES = (
     ("red", "green", "blue"),
     ("r", "g", "b"),
     ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("colorred", "colorgreen", "colorblue"),
+    ("color_red", "color_green", "color_blue"),
+    ("rf", "gf", "bf"),  # CloudCompare's colours in 0..1
+    ("rgb:0", "rgb:1", "rgb:2"),  # ParaView
+    ("rgb_0", "rgb_1", "rgb_2"),
+    ("rgba:0", "rgba:1", "rgba:2"),
+    ("rgba_0", "rgba_1", "rgba_2"),
+    ("colors:0", "colors:1", "colors:2"),
+    ("colors_0", "colors_1", "colors_2"),
+    ("color:0", "color:1", "color:2"),
+    ("color_0", "color_1", "color_2"),
+    ("color_r", "color_g", "color_b"),
+    ("colorr", "colorg", "colorb"),
+    ("scalar_r", "scalar_g", "scalar_b"),
 )
 NORMAL_NAMES = (("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z"), ("normalx", "normaly", "normalz"))
 LABEL_TYPES = {
@@ -43,6 +60,12 @@ class Cloud:
     """The up axis that the format itself fixes ("y" for GLB), None where files differ."""
     sampled: bool = False
     """The points were taken from the surface of a mesh, they are not its vertices."""
+    surface: "Surface | None" = None
+    """The mesh with its materials, from which samples get their colours."""
+    loose: bool = False
+    """Few of the points belong to a face: the faces are kept for saving and say nothing about the rest."""
+    settled: bool = False
+    """It is decided whether the points are samples, vertices, or a cloud, and what the surface says has been said."""
 
 
 def truncated(path: Path, expected: str, got: str) -> InputError:
@@ -81,31 +104,12 @@ def stack(columns: Mapping[str, np.ndarray], names: tuple[str, ...]) -> np.ndarr
     return out
 
 
-def to_uint8(rgb: np.ndarray) -> np.ndarray:
-    """Return colours as uint8 [n, 3] from uint8, 0..1 floats, 0..255 numbers or 16-bit numbers; NaN becomes 128."""
-    rgb = rgb[:, :3]
-    if rgb.dtype == np.uint8:
-        return np.ascontiguousarray(rgb)
-    finite = np.isfinite(rgb) if rgb.dtype.kind == "f" else None
-    top = float(np.max(rgb, initial=0, where=True if finite is None else finite))
-    if rgb.dtype.kind == "f" and top <= 1.0:
-        scale = 255.0
-    elif top <= 255.0:
-        scale = 1.0
-    else:
-        scale = 255.0 / 65535.0
-    values = np.rint(np.asarray(rgb, np.float64) * scale)
-    if finite is not None:
-        values = np.where(finite, values, 128.0)
-    return np.clip(values, 0, 255).astype(np.uint8)
-
-
 def recognise(cloud: Cloud) -> Cloud:
     """Fill colours and normals of a cloud from its columns' names, unless the reader did; return it."""
     if cloud.colors is None:
         names = pick(cloud.columns, COLOR_NAMES)
         if names:
-            cloud.colors = to_uint8(stack(cloud.columns, names))
+            cloud.colors = to_uint8(stack(cloud.columns, names), cloud.messages)
         elif names := pick(cloud.columns, (("f_dc_0", "f_dc_1", "f_dc_2"),)):
             # Gaussian splats store the constant spherical harmonic, whose basis value is 1 / (2 sqrt(pi))
             base = stack(cloud.columns, names) * 0.28209479177387814 + 0.5

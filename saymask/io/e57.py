@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.cloud import Cloud, missing_extra, to_uint8, truncated
+from saymask.io.cloud import Cloud, missing_extra, recognise, truncated
+from saymask.io.color_range import to_uint8
+
+COLORS = ("red", "green", "blue")
 
 
 def read_e57(path: Path) -> Cloud:
@@ -30,23 +33,45 @@ def read_e57(path: Path) -> Cloud:
         ) from None
     if not parts:
         raise InputError(f"{path.name}: expected at least one scan in the E57 file, got none; export it again")
-    names = [name for name in parts[0] if all(name in p for p in parts)]
-    columns = {name: np.concatenate([p[name] for p in parts]) for name in names}
+    return joined(parts)
+
+
+def joined(parts: list[dict[str, np.ndarray]]) -> Cloud:
+    """Put set-ups together; where one lacks a column, its points get 0, NaN for fractions, and no colour (grey)."""
+    sizes = [len(p["x"]) for p in parts]
+    kinds: dict[str, np.dtype] = {}
+    for part in parts:
+        for name, values in part.items():
+            kinds[name] = np.result_type(kinds.get(name, values.dtype), values.dtype)
+    columns: dict[str, np.ndarray] = {}
+    for name, kind in kinds.items():
+        blank = np.nan if kind.kind == "f" and name not in COLORS else 0
+        columns[name] = np.concatenate(
+            [p[name].astype(kind) if name in p else np.full(n, blank, kind) for p, n in zip(parts, sizes)]
+        )
     if len(parts) > 1:
-        columns["scan"] = np.repeat(np.arange(len(parts), dtype=np.int32), [len(p["x"]) for p in parts])
+        columns["scan"] = np.repeat(np.arange(len(parts), dtype=np.int32), sizes)
     points = np.stack([columns.pop(axis) for axis in "xyz"], 1)
     columns = {**{axis: points[:, i] for i, axis in enumerate("xyz")}, **columns}
-    colors = None
-    if all(c in columns for c in ("red", "green", "blue")):
-        rgb = np.stack([columns[c] for c in ("red", "green", "blue")], 1)
-        colors = to_uint8(rgb)
+    cloud = Cloud("e57", points, columns, unit="m")
+    known = [all(c in p for c in COLORS) for p in parts]
+    if any(known):
+        rgb = [to_uint8(np.stack([p[c] for c in COLORS], 1), cloud.messages) for p, k in zip(parts, known) if k]
+        colors = np.full((len(points), 3), 128, np.uint8)
+        colors[np.repeat(known, sizes)] = np.concatenate(rgb)
+        cloud.colors = colors
         columns.update(red=colors[:, 0], green=colors[:, 1], blue=colors[:, 2])
-    return Cloud("e57", points, columns, colors=colors, unit="m")
+        if not all(known):
+            grey = sum(n for n, k in zip(sizes, known) if not k)
+            cloud.messages.append(
+                f"{len(known) - sum(known)} of {len(known)} set-ups have no colour: their {grey:,} points are grey"
+            )
+    return recognise(cloud)
 
 
 def _read_one(path: Path, file: "pye57.E57", i: int) -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
     header = file.get_header(i)
-    raw = {name: np.asarray(values) for name, values in file.read_scan_raw(i).items()}
+    raw = {name: np.asarray(values) for name, values in _read_fields(file, header, i).items()}
     if all(f"cartesian{c}" in raw for c in "XYZ"):
         points = np.stack([raw.pop(f"cartesian{c}") for c in "XYZ"], 1).astype(np.float64)
         invalid = raw.pop("cartesianInvalidState", None)
@@ -67,3 +92,23 @@ def _read_one(path: Path, file: "pye57.E57", i: int) -> dict[str, np.ndarray]:  
     for name, values in raw.items():
         columns[rename.get(str(name), str(name))] = values
     return columns
+
+
+def _read_fields(file: "pye57.E57", header: "pye57.ScanHeader", i: int) -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
+    """Read the fields that pye57 knows; normals and other extensions would make it refuse the whole scan."""
+    from pye57 import libe57
+    from pye57.e57 import SUPPORTED_POINT_FIELDS
+
+    n = header.point_count
+    names = [name for name in header.point_fields if name in SUPPORTED_POINT_FIELDS]
+    data: dict[str, np.ndarray] = {}
+    buffers = libe57.VectorSourceDestBuffer()
+    for name in names:
+        data[name], buffer = file.make_buffer(name, n)
+        buffers.append(buffer)
+    reader = header.points.reader(buffers)
+    try:
+        got = reader.read()
+    finally:
+        reader.close()
+    return {name: values[:got] for name, values in data.items()}

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.cloud import Cloud, missing_extra, to_uint8, truncated
+from saymask.io.cloud import Cloud, missing_extra, truncated
+from saymask.io.color_range import to_uint8
 
 
 def read_las(path: Path) -> Cloud:

@@ -14,7 +14,7 @@ from saymask.io.units import MAX_EXTENT, UNITS, check_unit, metres_per_unit
 from saymask.io.up_axis import AXES, find_up, rotation_to_z
 from saymask.scan import MAX_POINTS, MIN_POINTS, Scan, Source
 
-TEXT = ("xyz", "pts", "csv", "txt", "asc", "xyzrgb")
+TEXT = ("xyz", "pts", "csv", "txt", "asc", "xyzrgb", "tsv")
 MESH = ("obj", "glb", "gltf", "stl", "off")
 READERS: dict[str, str] = {
     "ply": "saymask.io.ply:read_ply",
@@ -28,6 +28,17 @@ READERS: dict[str, str] = {
     "npy": "saymask.io.npz:read_npz",
 }
 """Suffix -> `module:function` that takes the path and returns the file's `Cloud`; imported when it is needed."""
+ELSEWHERE = {
+    **dict.fromkeys(("splat", "ksplat", "spz", "sog"), "a compressed Gaussian splat; convert it to PLY (SuperSplat)"),
+    **dict.fromkeys(("fbx", "dae", "3ds", "blend", "x3d", "wrl"), "export it as .glb, for instance with Blender"),
+    **dict.fromkeys(("usd", "usdz", "usda", "usdc"), "export it as .glb, for instance with Blender"),
+    **dict.fromkeys(("skp", "rvt", "ifc", "dwg", "dxf", "step", "stp"), "export the model as .obj or .glb"),
+    **dict.fromkeys(("rcp", "rcs", "fls", "lsproj", "zfs", "ptx"), "export the scan as .e57"),
+    **dict.fromkeys(("zip", "7z", "rar", "gz"), "unpack it first"),
+    **dict.fromkeys(("bag", "db3", "mcap", "mkv", "mp4", "mov", "sens"), "export a cloud or mesh as .ply"),
+    **dict.fromkeys(("pth", "pt", "pkl", "mat", "h5", "hdf5", "parquet"), "save the arrays as .npz: points, colors"),
+}
+"""What to do with files that hold scans and that are not read."""
 FAR = 1000.0
 """Metres from the origin beyond which coordinates are moved, because float32 would lose millimetres there."""
 
@@ -62,7 +73,7 @@ def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
     if suffix not in READERS:
         raise InputError(
             f"{path.name}: expected a scan with one of the suffixes {', '.join('.' + s for s in READERS)}, "
-            f"got {path.suffix or 'none'}; convert or rename the file"
+            f"got {path.suffix or 'none'}; {ELSEWHERE.get(suffix, 'convert or rename the file')}"
         )
     if not path.is_file():
         raise InputError(f"{path}: expected a file, got something else")
@@ -114,16 +125,14 @@ def _build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     scale, said = metres_per_unit(path, points, unit or cloud.unit)
     if said:
         messages.append(said)
-    if cloud.faces is not None and not cloud.sampled:
+    if cloud.faces is not None and not cloud.settled:
         from saymask.io.mesh import sample_cloud
 
-        sampled = sample_cloud(cloud, scale)
-        if sampled is not cloud:
-            return _build(path, sampled, unit, up)
+        return _build(path, sample_cloud(cloud, scale), unit, up)
     points, kept = _without_strays(points, kept, scale, messages)
     points, transform = _to_metres(points, scale, messages)
     _check_extent(path, points)
-    faces = _moved_faces(cloud.faces, n, kept)
+    faces = None if cloud.loose else _moved_faces(cloud.faces, n, kept)
     normals = cloud.normals if cloud.normals is None or kept is None else cloud.normals[kept]
     camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
     found = find_up(points, up=up, faces=faces, normals=normals, fixed=cloud.up, camera=camera)
@@ -223,9 +232,15 @@ def _assemble(
         faces = index[faces].astype(np.int32)
         faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])]
     take = (lambda a: a) if whole and kept is None else (lambda a: a[rows])  # no copies where nothing was dropped
-    if cloud.colors is None:
+    grey = None if cloud.colors is None else _one_grey(cloud.colors)
+    if grey is not None:
+        messages.append(
+            f"all colours in the file are the same grey ({grey}): sentences about colours cannot be answered"
+        )
+    if cloud.colors is None or grey is not None:
         colors = np.full((len(first), 3), 128, np.uint8)
-        messages.append("no colours in the file: grey is used, sentences about colours cannot be answered")
+        if grey is None:
+            messages.append("no colours in the file: grey is used, sentences about colours cannot be answered")
     else:
         colors = take(cloud.colors)
     labels = {
@@ -246,11 +261,19 @@ def _assemble(
         faces=None if faces is None or not len(faces) else faces.astype(np.int32),
         superpoints=superpoints,
         labels=labels,
-        has_color=cloud.colors is not None,
+        has_color=cloud.colors is not None and grey is None,
         name=path.stem,
         source=source,
         messages=tuple(messages),
     )
+
+
+def _one_grey(colors: np.ndarray) -> int | None:
+    """Return the grey that all points have, None where there are colours; white or black files have none either."""
+    first = colors[0]
+    if int(first.max()) != int(first.min()) or not (colors[:: max(1, len(colors) // 1000)] == first).all():
+        return None
+    return int(first[0]) if (colors == first).all() else None
 
 
 def distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.cloud import Cloud, pick, recognise, stack, to_uint8, truncated
+from saymask.io.cloud import Cloud, pick, recognise, stack, truncated
+from saymask.io.color_range import to_uint8
 
 POINT_NAMES = (
     "points",
@@ -49,7 +50,19 @@ def read_npz(path: Path) -> Cloud:
         raise truncated(
             path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else "nothing"
         ) from None
-    return recognise(_cloud(path, arrays))
+    return recognise(_cloud(path, _unpacked(arrays)))
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return structured arrays (one record per point) as an array per field."""
+    out: dict[str, np.ndarray] = {}
+    for name, values in arrays.items():
+        if values.dtype.names is None:
+            out[name] = values
+            continue
+        for field in values.dtype.names:
+            out[field if field not in arrays and field not in out else f"{name}_{field}"] = values[field]
+    return out
 
 
 def _cloud(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
@@ -79,7 +92,7 @@ def _cloud(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
                 "put one point per row"
             )
         points = table[:, :3]
-    if points.dtype.kind != "f" or points.dtype == np.float16:
+    if points.dtype not in (np.float32, np.float64):
         points = points.astype(np.float64)
     n = len(points)
     columns = {k: v for k, v in arrays.items() if v.ndim >= 1 and len(v) == n and k.lower() not in FACE_NAMES}
@@ -91,9 +104,9 @@ def _cloud(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     cloud = Cloud("npz", points, columns)
     color = next((lower[k] for k in COLOR_NAMES if k in lower), None)
     if color is not None and columns[color].ndim == 2 and columns[color].shape[1] >= 3:
-        cloud.colors = to_uint8(columns[color])
+        cloud.colors = to_uint8(columns[color], cloud.messages)
     elif name is not None and arrays[name].shape[1] >= 6:  # x y z r g b in one array, as many datasets keep it
-        cloud.colors = to_uint8(arrays[name][:, 3:6])
+        cloud.colors = to_uint8(arrays[name][:, 3:6], cloud.messages)
     normal = next((lower[k] for k in NORMAL_NAMES if k in lower), None)
     if normal is not None and columns[normal].shape == (n, 3):
         cloud.normals = columns[normal].astype(np.float32)

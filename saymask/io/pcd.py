@@ -38,7 +38,8 @@ def read_pcd(path: Path) -> Cloud:
             f"{path.name}: expected DATA ascii, binary or binary_compressed, got {kind!r}; export it again"
         )
     columns: dict[str, np.ndarray] = {}
-    for name, values in raw.items():
+    for field, values in raw.items():
+        name = field.lower() if field.lower() in ("x", "y", "z", "rgb", "rgba") else field
         if name in ("rgb", "rgba") and values.ndim == 1 and values.dtype.itemsize == 4:
             packed = values.view(np.uint32)
             for shift, part in ((16, "red"), (8, "green"), (0, "blue")):
@@ -134,7 +135,7 @@ def _ascii(path: Path, body: bytes, fields: list[_Field], n: int) -> dict[str, n
     for f in fields:
         values = table[:, at : at + f.count]
         at += f.count
-        if f.name in ("rgb", "rgba") and f.type == "<f4" and np.nanmax(np.abs(values), initial=0) >= 1.0:
+        if f.name.lower() in ("rgb", "rgba") and f.type == "<f4" and np.nanmax(np.abs(values), initial=0) >= 1.0:
             values = np.nan_to_num(values).astype(np.uint32)  # some writers print the packed integer under TYPE F
         elif f.type[1] != "f":
             values = np.nan_to_num(values).astype(f.type)

@@ -1,23 +1,26 @@
-"""PLY (Stanford polygon file), ascii and binary of both byte orders, every vertex property kept in its own type.
+"""PLY (Stanford polygon file), ascii and binary of both byte orders, every property and element kept in its own type.
 
-Source: Greg Turk, "The PLY Polygon File Format", 1994.
+Source: Greg Turk, "The PLY Polygon File Format", 1994; textures as MeshLab writes them.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.cloud import Cloud, read_bytes, recognise, stack, truncated
+from saymask.io.cloud import COLOR_NAMES, Cloud, pick, read_bytes, recognise, stack, truncated
+from saymask.io.color_range import to_uint8
+from saymask.io.ply_body import Ascii, Binary, Element, Property, Table, encode
 from saymask.io.polygons import split_strips, triangulate
+from saymask.io.surface import Material, Surface
+from saymask.io.textures import Texture, find_beside
 
 TYPES = {
-    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1",
+    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "bool": "u1",
     "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2",
-    "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
+    "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "int64": "i8", "long": "i8", "uint64": "u8",
     "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
 }  # fmt: skip
 NAMES = {
@@ -30,65 +33,130 @@ NAMES = {
     "f4": "float",
     "f8": "double",
 }
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property of an element; `count` is the type of a list's length, empty for a plain number."""
-
-    name: str
-    type: str
-    count: str = ""
-
-
-@dataclass
-class Element:
-    """One element of the header: its name, how many there are, and what each holds."""
-
-    name: str
-    n: int
-    properties: list[Property]
-
-    @property
-    def plain(self) -> bool:
-        """Whether every row has the same size."""
-        return not any(p.count for p in self.properties)
+WEDGE_NAMES = ("texcoord", "texcoords", "texture_coordinates")
+OURS = "saymask mask_"
+VERTEX = ("vertex", "vertices", "point", "points")
+UV_NAMES = (
+    ("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"),
+    ("tex_u", "tex_v"), ("texu", "texv"),
+)  # fmt: skip
 
 
 def read_ply(path: Path) -> Cloud:
     """Read a PLY file; polygons are split into triangles. Raises InputError for anything that is not a whole PLY."""
     data = read_bytes(path)
     order, elements, comments, start = _header(path, data)
-    body: _Ascii | _Binary = _Ascii(path, data, start) if order == "" else _Binary(path, data, start, order)
-    columns: dict[str, np.ndarray] = {}
-    faces = None
-    for element in elements:
-        if element.name == "vertex":
-            columns = body.rows(element)
-        elif element.name in ("face", "tristrips") and (name := _corner_list(element)):
-            counts, corners = body.lists(element, name)
-            faces = triangulate(counts, corners) if element.name == "face" else split_strips(counts, corners)
-        else:
-            body.skip(element)
+    body = Ascii(path, data, start) if order == "" else Binary(path, data, start, order)
+    tables = [body.read(element) for element in elements]
+    vertex = next(t for t in tables if t.element.name in VERTEX)
+    others = [t for t in tables if t is not vertex]
+    columns = {(k.lower() if k in ("X", "Y", "Z") else k): v for k, v in vertex.plain.items()}
     missing = [name for name in "xyz" if name not in columns]
     if missing:
+        if "packed_position" in columns:
+            raise InputError(
+                f"{path.name}: expected points, got compressed Gaussian splats (SuperSplat), which are not read; "
+                "export them as uncompressed PLY, or convert with 'splat-transform in.compressed.ply out.ply'"
+            )
         raise InputError(
             f"{path.name}: expected vertex properties x, y, z, got {', '.join(columns) or 'none'}; "
             f"{', '.join(missing)} missing"
         )
-    n = len(columns["x"])
-    if faces is not None:
+    points = stack(columns, ("x", "y", "z"))
+    if points.dtype.kind != "f":
+        points = points.astype(np.float64)
+    cloud = Cloud("ply", points, columns, extra={"comments": comments, "elements": others})
+    if vertex.lists:
+        cloud.extra["vertex_lists"] = {p: vertex.lists[p.name] for p in vertex.element.properties if p.count}
+    recognise(cloud)
+    if "f_dc_0" in columns:
+        from saymask.io.splats import without_floaters
+
+        without_floaters(cloud)
+    _add_faces(path, cloud, others, comments)
+    return cloud
+
+
+def _add_faces(path: Path, cloud: Cloud, tables: list[Table], comments: list[str]) -> None:
+    """Give the cloud its triangles, and the surface that textures and face colours make of them."""
+    n = len(cloud.points)
+    for table in tables:
+        name = _corner_list(table.element)
+        if table.element.name not in ("face", "faces", "tristrips") or name is None:
+            continue
+        counts, corners = table.lists[name]
+        corners = corners.astype(np.int64)
+        if table.element.name == "tristrips":
+            faces = split_strips(counts, corners)
+            triangles = None
+        else:
+            triangles = triangulate(counts, np.arange(len(corners)))
+            faces = corners[triangles]
         if len(faces) and (faces.min() < 0 or faces.max() >= n):
             raise InputError(
                 f"{path.name}: expected face indices 0..{n - 1}, got {faces.min()}..{faces.max()}; "
                 "the faces belong to another file"
             )
-        faces = faces.astype(np.int32) if len(faces) else None
-    points = stack(columns, ("x", "y", "z"))
-    if points.dtype.kind != "f":
-        points = points.astype(np.float64)
-    cloud = Cloud("ply", points, columns, faces=faces, extra={"comments": comments})
-    return recognise(cloud)
+        if not len(faces):
+            return
+        cloud.faces = faces.astype(np.int32)
+        if triangles is not None:
+            face_of = np.repeat(np.arange(len(counts)), counts)[triangles[:, 0]]
+            surface = _surface(path, cloud, table, counts, triangles, face_of, comments)
+            if surface is not None:
+                cloud.surface = surface
+                colors, known = surface.paint_vertices()
+                cloud.colors = colors if known.any() else None
+        return
+
+
+def _surface(
+    path: Path,
+    cloud: Cloud,
+    table: Table,
+    counts: np.ndarray,
+    triangles: np.ndarray,
+    face_of: np.ndarray,
+    comments: list[str],
+) -> Surface | None:
+    """Return the triangles [F, 3] with their textures or face colours; None where the vertices say all."""
+    assert cloud.faces is not None
+    out = Surface(cloud.points, cloud.faces.astype(np.int64))
+    if cloud.colors is not None:
+        out.vertex_colors = cloud.colors.astype(np.float32)
+    colors = pick(table.plain, COLOR_NAMES)
+    if colors is not None and cloud.colors is None:
+        out.face_colors = to_uint8(stack(table.plain, colors)).astype(np.float32)[face_of]
+    files = [m.group(1).strip() for c in comments if (m := re.match(r"(?i)texturefile\s+(.+)", c))]
+    wedge = next((v for k, v in table.lists.items() if k.lower() in WEDGE_NAMES), None)
+    vertex_uv = pick(cloud.columns, UV_NAMES)
+    if files and wedge is not None and (wedge[0] == 2 * counts).all():
+        out.uv = wedge[1].reshape(-1, 2)[triangles].astype(np.float32)
+    elif files and vertex_uv is not None:
+        out.uv = stack(cloud.columns, vertex_uv).astype(np.float32)[cloud.faces]
+    elif files:
+        cloud.messages.append(f"the texture {files[0]} is named but there are no texture coordinates: it is not used")
+    if out.uv is not None:
+        out.materials = [_material(path, name) for name in files]
+        number = next((v for k, v in table.plain.items() if k.lower() in ("texnumber", "texture_number")), None)
+        which = np.zeros(len(counts), np.int32) if number is None else number.astype(np.int32)
+        which[(which < 0) | (which >= len(files))] = -1
+        out.material = which[face_of]
+    return out if out.uv is not None or out.face_colors is not None else None
+
+
+def _material(path: Path, name: str) -> Material:
+    file = find_beside(path.parent, name)
+    if file is None:
+        return Material(name, missing=re.split(r"[\\/]", name)[-1])
+    return Material(name, None, Texture(str(file), file))
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _header(path: Path, data: bytes) -> tuple[str, list[Element], list[str], int]:
@@ -101,22 +169,25 @@ def _header(path: Path, data: bytes) -> tuple[str, list[Element], list[str], int
     order: str | None = None
     elements: list[Element] = []
     comments: list[str] = []
-    for line in data[: end.start()].decode("utf-8", errors="replace").splitlines()[1:]:
+    for line in _text(data[: end.start()]).splitlines()[1:]:
         words = line.split()
         try:
             match words:
                 case ["format", kind, *_]:
                     order = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}[kind]
                 case ["comment" | "obj_info", *_]:
-                    comments.append(line.strip().split(" ", 1)[-1])
+                    text = line.strip().split(" ", 1)[-1]
+                    if text.startswith(OURS) and text.isascii():
+                        text = text.encode("ascii").decode("unicode_escape", "replace")
+                    comments.append(text)
                 case ["element", name, n]:
                     elements.append(Element(name, int(n), []))
                     if int(n) < 0:
                         raise ValueError
                 case ["property", "list", count, kind, name]:
-                    elements[-1].properties.append(Property(name, TYPES[kind], TYPES[count]))
+                    elements[-1].properties.append(Property(name, TYPES[kind.lower()], TYPES[count.lower()]))
                 case ["property", kind, name]:
-                    elements[-1].properties.append(Property(name, TYPES[kind]))
+                    elements[-1].properties.append(Property(name, TYPES[kind.lower()]))
                 case []:
                     pass
                 case _:
@@ -125,7 +196,7 @@ def _header(path: Path, data: bytes) -> tuple[str, list[Element], list[str], int
             raise InputError(
                 f"{path.name}: cannot understand the PLY header line {line.strip()!r}; export it again"
             ) from None
-    if order is None or not any(e.name == "vertex" for e in elements):
+    if order is None or not any(e.name in VERTEX for e in elements):
         raise InputError(
             f"{path.name}: expected a PLY header with 'format' and 'element vertex', got neither or one of them"
         )
@@ -138,205 +209,20 @@ def _corner_list(element: Element) -> str | None:
     return next(iter(named or lists), None)
 
 
-class _Binary:
-    """The body of a binary file, read element by element."""
-
-    def __init__(self, path: Path, data: bytes, start: int, order: str) -> None:
-        self.path, self.data, self.at, self.order = path, data, start, order
-
-    def _dtype(self, element: Element) -> np.dtype:
-        names = [p.name for p in element.properties]
-        if len(set(names)) != len(names):
-            raise InputError(f"{self.path.name}: two properties of '{element.name}' share a name; export it again")
-        return np.dtype([(p.name, self.order + p.type) for p in element.properties])
-
-    def rows(self, element: Element) -> dict[str, np.ndarray]:
-        """Return the plain properties of the next element (its lists are passed over)."""
-        if not element.plain:
-            return self._walked(element)[0]
-        kind = self._dtype(element)
-        have = (len(self.data) - self.at) // max(kind.itemsize, 1)
-        if have < element.n:
-            raise truncated(self.path, f"{element.n:,} {element.name} rows of {kind.itemsize} bytes", f"only {have:,}")
-        table = np.frombuffer(self.data, kind, element.n, self.at)
-        self.at += element.n * kind.itemsize
-        return {name: np.ascontiguousarray(table[name], kind[name].newbyteorder("=")) for name in kind.names or ()}
-
-    def lists(self, element: Element, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return lengths [n] and all entries of one list property, one after the other."""
-        fast = self._equal_lists(element, name)
-        return fast if fast is not None else self._walked(element)[1][name]
-
-    def _equal_lists(self, element: Element, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Read lists that all have the length of the first (a triangle mesh); None where they differ."""
-        if element.n == 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        if [p.name for p in element.properties if p.count] != [name]:
-            return None
-        fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
-        offset, length = self.at, 0
-        for i, p in enumerate(element.properties):
-            if not p.count:
-                fields.append((f"f{i}", self.order + p.type))
-                offset += np.dtype(p.type).itemsize
-                continue
-            size = np.dtype(p.count).itemsize
-            if offset + size > len(self.data):
-                return None
-            length = int(np.frombuffer(self.data, self.order + p.count, 1, offset)[0])
-            fields += [("length", self.order + p.count), ("items", self.order + p.type, (length,))]
-        kind = np.dtype(fields)
-        if length <= 0 or self.at + element.n * kind.itemsize > len(self.data):
-            return None
-        table = np.frombuffer(self.data, kind, element.n, self.at)
-        if not (table["length"] == length).all():
-            return None
-        self.at += element.n * kind.itemsize
-        return np.full(element.n, length, np.int64), table["items"].astype(np.int64).ravel()
-
-    def _walked(self, element: Element) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
-        """Walk through rows of varying size; return plain columns and, per list property, lengths and entries."""
-        from saymask.io.kernels import walk_rows
-
-        sizes = np.array([np.dtype(p.type).itemsize for p in element.properties], np.int64)
-        counts = np.array([np.dtype(p.count).itemsize if p.count else 0 for p in element.properties], np.int64)
-        raw = np.frombuffer(self.data, np.uint8)
-        if element.n * int(np.where(counts > 0, counts, sizes).sum()) > len(raw) - self.at:
-            raise truncated(self.path, f"{element.n:,} {element.name} rows", f"{len(raw) - self.at:,} bytes")
-        starts, lengths, end = walk_rows(raw, self.at, element.n, sizes, counts, self.order == ">")
-        if end < 0:
-            raise truncated(self.path, f"{element.n:,} {element.name} rows", f"the end of the file after {-end - 1:,}")
-        self.at = int(end)
-        plain: dict[str, np.ndarray] = {}
-        lists: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for i, p in enumerate(element.properties):
-            number = lengths[:, i]
-            first = np.repeat(starts[:, i], number)
-            inside = np.arange(len(first)) - np.repeat(np.cumsum(number) - number, number)
-            where = first + inside * sizes[i]
-            items = raw[where[:, None] + np.arange(sizes[i])].reshape(-1).view(self.order + p.type)
-            items = items.astype(items.dtype.newbyteorder("="))
-            if p.count:
-                lists[p.name] = (number, items.astype(np.int64))
-            else:
-                plain[p.name] = items
-        return plain, lists
-
-    def skip(self, element: Element) -> None:
-        """Pass over an element."""
-        if element.properties and element.n:
-            self.rows(element)
-
-
-class _Ascii:
-    """The body of an ascii file, one row per line."""
-
-    def __init__(self, path: Path, data: bytes, start: int) -> None:
-        self.path = path
-        self.lines = [line for line in data[start:].splitlines() if line and not line.isspace()]
-        self.at = 0
-        self.first_line = data[:start].count(b"\n") + 1
-
-    def _take(self, element: Element) -> list[bytes]:
-        lines = self.lines[self.at : self.at + element.n]
-        if len(lines) < element.n:
-            raise truncated(self.path, f"{element.n:,} {element.name} lines", f"only {len(lines):,}")
-        self.at += element.n
-        return lines
-
-    def _wrong(self, element: Element, row: int, expected: str, line: bytes) -> InputError:
-        number = self.first_line + self.at - element.n + row
-        shown = line[:60].decode("latin-1").strip()
-        return InputError(f"{self.path.name}: line {number}: expected {expected}, got {shown!r}; export it again")
-
-    def _numbers(self, element: Element, lines: list[bytes], row_of: np.ndarray | None = None) -> np.ndarray:
-        tokens = b" ".join(lines).split()
-        try:
-            return np.array(tokens, dtype=np.float64)
-        except ValueError:
-            for row, line in enumerate(lines):
-                for word in line.split():
-                    try:
-                        float(word)
-                    except ValueError:
-                        raise self._wrong(element, row, "numbers", line) from None
-            raise
-
-    def rows(self, element: Element) -> dict[str, np.ndarray]:
-        """Return the plain properties of the next element (its lists are passed over)."""
-        if not element.plain:
-            return self._walked(element)[0]
-        lines = self._take(element)
-        width = len(element.properties)
-        values = self._numbers(element, lines)
-        if len(values) != element.n * width or any(len(line.split()) != width for line in lines):
-            row = next(i for i, line in enumerate(lines) if len(line.split()) != width)
-            raise self._wrong(element, row, f"{width} numbers per {element.name}", lines[row])
-        table = values.reshape(element.n, width)
-        return {p.name: _cast(table[:, i], p.type) for i, p in enumerate(element.properties)}
-
-    def lists(self, element: Element, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return lengths [n] and all entries of one list property, one after the other."""
-        if len(element.properties) == 1:
-            at = self.at
-            lines = self._take(element)
-            values = self._numbers(element, lines)
-            if element.n and len(values) % element.n == 0:
-                table = values.reshape(element.n, -1)
-                length = table.shape[1] - 1
-                if (table[:, 0] == length).all():
-                    return np.full(element.n, length, np.int64), table[:, 1:].astype(np.int64).ravel()
-            self.at = at
-        return self._walked(element)[1][name]
-
-    def _walked(self, element: Element) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
-        lines = self._take(element)
-        plain: dict[str, list[float]] = {p.name: [] for p in element.properties if not p.count}
-        lists: dict[str, tuple[list[int], list[float]]] = {p.name: ([], []) for p in element.properties if p.count}
-        for row, line in enumerate(lines):
-            try:
-                words = [float(word) for word in line.split()]
-                at = 0
-                for p in element.properties:
-                    if p.count:
-                        length = int(words[at])
-                        items = words[at + 1 : at + 1 + length]
-                        if len(items) != length:
-                            raise IndexError
-                        lists[p.name][0].append(length)
-                        lists[p.name][1].extend(items)
-                        at += 1 + length
-                    else:
-                        plain[p.name].append(words[at])
-                        at += 1
-            except (ValueError, IndexError):
-                raise self._wrong(element, row, f"one complete {element.name}", line) from None
-        types = {p.name: p.type for p in element.properties}
-        return (
-            {name: _cast(np.array(values, np.float64), types[name]) for name, values in plain.items()},
-            {name: (np.array(n, np.int64), np.array(v, np.float64).astype(np.int64)) for name, (n, v) in lists.items()},
-        )
-
-    def skip(self, element: Element) -> None:
-        """Pass over an element."""
-        self._take(element)
-
-
-def _cast(values: np.ndarray, kind: str) -> np.ndarray:
-    if kind[0] != "f":
-        values = np.nan_to_num(values, nan=0.0)
-    return values.astype(kind)
-
-
 def write_ply(
     path: Path,
     columns: Mapping[str, np.ndarray],
     faces: np.ndarray | None = None,
     comments: Sequence[str] = (),
+    *,
+    lists: Mapping[Property, tuple[np.ndarray, np.ndarray]] | None = None,
+    elements: Sequence[Table] = (),
 ) -> None:
     """Write per-vertex columns (each [n]) and faces int [F, 3] as a binary little-endian PLY.
 
-    64-bit integers are written as double, bool as uchar; a column [n, k] becomes k properties `name_0` … .
+    64-bit integers are written as double, bool as uchar; a column [n, k] becomes k properties `name_0` … . `lists` are
+    list properties of the vertices, `elements` further elements as they were read. The header is ASCII, as the format
+    asks and other readers insist: other letters are written as `\\xe4` or `\\u6905`.
     """
     flat: dict[str, np.ndarray] = {}
     for name, values in columns.items():
@@ -346,26 +232,53 @@ def write_ply(
             else {f"{name}_{i}": v for i, v in enumerate(values.reshape(len(values), -1).T)}
         )
         for key, part in parts.items():
-            flat[re.sub(r"\s+", "_", key)] = part
-    table = np.empty(
-        len(next(iter(flat.values()), ())), np.dtype([(name, "<" + _ply_type(values)) for name, values in flat.items()])
-    )
-    lines = ["ply", "format binary_little_endian 1.0"]
-    lines += [f"comment {line}" for text in comments for line in text.splitlines()]
-    lines += [f"element vertex {len(table)}"]
-    for name, values in flat.items():
-        table[name] = values
-        lines.append(f"property {NAMES[_ply_type(values)]} {name}")
+            flat[_property_name(key, flat)] = part
+    n = len(next(iter(flat.values()), ()))
+    kinds = {name: _ply_type(values) for name, values in flat.items()}
+    vertex = Table(Element("vertex", n, [Property(name, kind) for name, kind in kinds.items()]), flat)
+    for p, values in (lists or {}).items():
+        vertex.element.properties.append(p)
+        vertex.lists[p.name] = values
+    tables = [vertex]
     if faces is not None:
-        lines += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
+        corners = (np.full(len(faces), 3, np.int64), np.asarray(faces, np.int32).ravel())
+        element = Element("face", len(faces), [Property("vertex_indices", "i4", "u1")])
+        tables.append(Table(element, {}, {"vertex_indices": corners}))
+    tables += [_writable(t) for t in elements]
+    lines = ["ply", "format binary_little_endian 1.0"]
+    for text in comments:
+        # ours are written so that they can be read back; the backslashes of others may be paths
+        text = text.encode("unicode_escape").decode("ascii") if text.startswith(OURS) else text
+        lines += [f"comment {line}" for line in text.splitlines()]
+    for table in tables:
+        lines.append(f"element {table.element.name} {table.element.n}")
+        for p in table.element.properties:
+            lines.append(f"property {f'list {NAMES[p.count]} ' if p.count else ''}{NAMES[p.type]} {p.name}")
     with open(path, "wb") as file:
-        file.write(("\n".join([*lines, "end_header"]) + "\n").encode("utf-8"))
-        file.flush()
-        table.tofile(file)
-        if faces is not None:
-            rows = np.empty(len(faces), np.dtype([("n", "u1"), ("corners", "<i4", (3,))]))
-            rows["n"], rows["corners"] = 3, faces
-            rows.tofile(file)
+        file.write(("\n".join([*lines, "end_header"]) + "\n").encode("ascii", "backslashreplace"))
+        for table in tables:
+            file.write(encode(table))
+
+
+def _property_name(name: str, taken: Mapping[str, object]) -> str:
+    """Return a name that a PLY header can hold: ASCII, one word, unlike the others."""
+    word = re.sub(r"\s+", "_", name.strip()).encode("ascii", "backslashreplace").decode("ascii").replace("\\", "_")
+    word = word or "column"
+    unique, i = word, 1
+    while unique in taken:
+        unique, i = f"{word}_{i}", i + 1
+    return unique
+
+
+def _writable(table: Table) -> Table:
+    """Return an element whose types every PLY reader knows: 64-bit integers become double."""
+    if all(p.type in NAMES and (not p.count or p.count in NAMES) for p in table.element.properties):
+        return table
+    wide = [
+        Property(p.name, p.type if p.type in NAMES else "f8", "u4" if p.count and p.count not in NAMES else p.count)
+        for p in table.element.properties
+    ]
+    return Table(Element(table.element.name, table.element.n, wide), table.plain, table.lists)
 
 
 def _ply_type(values: np.ndarray) -> str:

@@ -186,7 +186,11 @@ def _write_ply(masks: Masks, path: Path, colored: bool) -> None:
     added = mask_columns(masks, flat)
     if colored:
         flat = _painted(masks, flat, added["mask_id"])
-    write_ply(path, {**flat, **added}, _faces(masks), _comments(masks))
+    extra = {} if masks.scan.source is None else masks.scan.source.extra
+    elements = extra.get("elements", ())
+    faces = None if any(t.element.name in ("face", "faces", "tristrips") for t in elements) else _faces(masks)
+    lists = extra.get("vertex_lists")
+    write_ply(path, {**flat, **added}, faces, _comments(masks), lists=lists, elements=elements)
 
 
 def _write_npz(masks: Masks, path: Path, colored: bool) -> None:

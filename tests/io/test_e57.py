@@ -44,3 +44,36 @@ def test_cut_off(tmp_path, share):
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(InputError, match=r"a\.e57"):
         read_e57(path)
+
+
+def without(data, *names):
+    return {k: v for k, v in data.items() if not k.startswith(names)}
+
+
+def test_set_ups_with_different_fields(tmp_path):
+    points, rgb = bumpy(300), np.random.default_rng(0).integers(0, 256, (300, 3)).astype(np.uint8)
+    data = {f"cartesian{c}": points[:, i].astype(np.float64) for i, c in enumerate("XYZ")}
+    data |= {f"color{c}": rgb[:, i].astype(np.float64) for i, c in enumerate(("Red", "Green", "Blue"))}
+    data["intensity"] = np.linspace(0, 1, 300)
+    file = pye57.E57(str(tmp_path / "a.e57"), mode="w")
+    file.write_scan_raw(data)
+    file.write_scan_raw(without(data, "color"))
+    file.write_scan_raw(without(data, "intensity"))
+    file.close()
+    cloud = read_e57(tmp_path / "a.e57")
+    np.testing.assert_array_equal(cloud.colors[:300], rgb)
+    assert (cloud.colors[300:600] == 128).all()
+    np.testing.assert_array_equal(cloud.colors[600:], rgb)
+    assert "1 of 3 set-ups have no colour" in " ".join(cloud.messages)
+    np.testing.assert_allclose(cloud.columns["intensity"][:300], data["intensity"], atol=1e-6)
+    assert len(cloud.columns["intensity"]) == 900
+
+
+def test_fields_of_extensions_are_skipped(tmp_path, monkeypatch):
+    rgb = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(np.uint8)
+    path = make(tmp_path / "a.e57", [(bumpy(200), rgb, [1, 0, 0, 0], [0, 0, 0])])
+    known = {k: v for k, v in pye57.e57.SUPPORTED_POINT_FIELDS.items() if k != "intensity"}
+    monkeypatch.setattr("pye57.e57.SUPPORTED_POINT_FIELDS", known)  # now `intensity` is as foreign as a normal
+    cloud = read_e57(path)
+    np.testing.assert_array_equal(cloud.colors, rgb)
+    assert "intensity" not in cloud.columns

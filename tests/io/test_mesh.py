@@ -111,7 +111,7 @@ def test_cut_off(tmp_path, suffix, share):
     ("name", "text"),
     [
         ("a.obj", "hello\n"),
-        ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\n"),
+        ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 4\n"),
         ("a.glb", "glTF"),
         ("a.glb", "PLY nonsense"),
         ("a.gltf", "{"),
@@ -126,7 +126,16 @@ def test_what_is_no_mesh(tmp_path, name, text):
         read_mesh(tmp_path / name)
 
 
-def test_points_without_triangles_are_not_a_mesh(tmp_path):
-    trimesh.PointCloud(bumpy(200)).export(tmp_path / "a.glb")
-    with pytest.raises(InputError, match="triangles"):
-        read_mesh(tmp_path / "a.glb")
+@pytest.mark.parametrize("suffix", ["glb", "obj"])
+def test_points_without_triangles_are_a_cloud(tmp_path, suffix):
+    colors = np.random.default_rng(0).integers(0, 256, (200, 4)).astype(np.uint8)
+    cloud = trimesh.PointCloud(bumpy(200), colors=colors)
+    if suffix == "glb":
+        cloud.export(tmp_path / "a.glb")
+    else:
+        rows = [f"v {x} {y} {z} {r} {g} {b}" for (x, y, z), (r, g, b, _) in zip(bumpy(200), colors)]
+        (tmp_path / "a.obj").write_text("\n".join(rows))
+    read = read_mesh(tmp_path / f"a.{suffix}")
+    assert read.faces is None
+    np.testing.assert_allclose(read.points, bumpy(200), atol=1e-6)
+    np.testing.assert_array_equal(read.colors, colors[:, :3])

@@ -1,0 +1,76 @@
+"""Texture images: found beside the file that names them, decoded when needed, looked up at texture coordinates."""
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+REPEAT, CLAMP, MIRROR = "repeat", "clamp", "mirror"
+
+
+@dataclass(frozen=True)
+class Texture:
+    """An image that a material names: a file, or the bytes of one."""
+
+    name: str
+    data: bytes | Path
+
+    def load(self) -> np.ndarray | None:
+        """Return the image, uint8 [H, W, 3], top row first; None where it cannot be decoded."""
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError):
+            return None
+
+
+def find_beside(folder: Path, name: str) -> Path | None:
+    """Return the file that another one in `folder` calls `name`, None if there is none.
+
+    Names come with backslashes, quotes, percent signs, in another case, or as a path of the machine that wrote them,
+    of which only the last part means something here.
+    """
+    plain = name.strip().strip('"').replace("\\", "/")
+    parts = [plain, unquote(plain)]
+    parts += [p.rsplit("/", 1)[-1] for p in parts]
+    for part in parts:
+        if not part or "\0" in part or re.match(r"[A-Za-z]:", part):
+            continue
+        try:
+            if (folder / part).is_file():
+                return folder / part
+            parent = (folder / part).parent
+            if parent.is_dir():
+                wanted = Path(part).name.lower()
+                same = next((p for p in sorted(parent.iterdir()) if p.name.lower() == wanted and p.is_file()), None)
+                if same is not None:
+                    return same
+        except OSError:  # a name that the file system refuses
+            continue
+    return None
+
+
+def lookup(image: np.ndarray, uv: np.ndarray, wrap: tuple[str, str] = (REPEAT, REPEAT)) -> np.ndarray:
+    """Return the pixels uint8 [n, 3] of `image` [H, W, 3] at texture coordinates [n, 2], v upwards from the bottom."""
+    h, w = image.shape[:2]
+    uv = np.nan_to_num(uv.astype(np.float64), posinf=0.0, neginf=0.0)
+    u, v = (_wrapped(uv[:, i], wrap[i]) for i in range(2))
+    x = np.minimum((u * w).astype(np.int64), w - 1)
+    y = np.minimum(((1.0 - v) * h).astype(np.int64), h - 1)
+    return image[y, x]
+
+
+def _wrapped(t: np.ndarray, mode: str) -> np.ndarray:
+    """Bring coordinates into 0..1; exactly 1 is the last pixel, not the first."""
+    if mode == CLAMP:
+        return np.clip(t, 0, 1)
+    outside = (t < -1e-6) | (t > 1 + 1e-6)
+    inside = np.clip(t, 0, 1)
+    if mode == MIRROR:
+        return np.where(outside, 1 - np.abs(t % 2.0 - 1), inside)
+    return np.where(outside, t % 1.0, inside)
