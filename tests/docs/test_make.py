@@ -72,7 +72,7 @@ def test_every_extra_is_used_and_in_all():
 
 def test_what_the_package_imports_is_required():
     """Every top-level import of saymask is the standard library, a dependency, or in an extra."""
-    known = names([*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])])
+    known = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values()))
     known |= {*MODULES.values(), *sys.stdlib_module_names, *WITHOUT, "saymask"}
     found: dict[str, str] = {}
     for path in (ROOT / "saymask").rglob("*.py"):
