@@ -178,7 +178,7 @@ _KINDS = {"roberta": "roberta", "bert": "bert", "clip": "clip", "clip_text_model
 
 
 def load_text_encoder(name: str = "minilm") -> TextEncoder:
-    """Return the text encoder `name`: one of `sources.SOURCES` (`minilm`, `roberta-base`, ...) or a local folder.
+    """Return the text encoder `name`: one of `weights.SOURCES` (`minilm`, `roberta-base`, ...) or a local folder.
 
     Weights come from that folder, else from the installed weights package (sha256 checked), else from the hub; raises
     InputError naming these ways when there is none. The encoder is on the CPU, float32, in eval mode.
