@@ -47,7 +47,7 @@ class Request:
     limit: int | None = None
     """Use only this many annotations (refer) or scans (all other tasks), spread evenly."""
     baselines: bool = True
-    """Also measure the baselines that need no model."""
+    """Whether the baselines that need no model are measured, too."""
     device: str = "auto"
     """auto, cpu, cuda, …"""
     quiet: bool = False
