@@ -17,8 +17,6 @@ def rooms(
     *,
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
-    sensor: Literal["ideal", "rgbd"] = "ideal",
-    furniture: Literal["parametric", "sweethome3d"] = "parametric",
     workers: int = 2,
 ) -> int:
     """Generate furnished rooms with sentences in the raw formats of ScanNet, ScanRefer and Multi3DRefer.
@@ -27,8 +25,6 @@ def rooms(
         out: Folder to write; an interrupted run goes on where it stopped.
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
-        sensor: How surfaces become points.
-        furniture: Where furniture comes from.
         workers: Processes.
     """
     from saymask.rooms.generate import generate
@@ -39,7 +35,7 @@ def rooms(
         if name not in {"train", "val"} or not number.isdigit() or int(number) < 1:
             raise InputError(f"--split expects train=N or val=N with N >= 1, got {item!r}")
         splits[name] = int(number)
-    generate(out, splits, seed=seed, sensor=sensor, furniture=furniture, workers=workers)
+    generate(out, splits, seed=seed, workers=workers)
     return 0
 
 

@@ -179,10 +179,6 @@ def test_rooms_refuses_split(capsys, tmp_path):
     assert "train=0" in refused(capsys, "rooms", tmp_path / "rooms", "--split", "train=0")
 
 
-def test_rooms_refuses_sensor_that_is_not_there(capsys, tmp_path):
-    assert "rgbd" in refused(capsys, "rooms", tmp_path / "rooms", "--split", "val=1", "--sensor", "rgbd")
-
-
 def test_prepare_refuses_missing_folder(capsys, tmp_path):
     assert "nowhere" in refused(capsys, "prepare", tmp_path / "nowhere", "--out", tmp_path / "data")
 

@@ -149,9 +149,7 @@ def test_refusals(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"other settings.*seed"):
         generate(made, SPLITS, seed=2, workers=1, quiet=True)
     with pytest.raises(InputError, match="ideal"):
-        generate(tmp_path / "x", SPLITS, sensor="rgbd", quiet=True)
-    with pytest.raises(InputError, match="parametric"):
-        generate(tmp_path / "x", SPLITS, furniture="sweethome3d", quiet=True)
+        generate(tmp_path / "x", SPLITS, sensor="sonar", quiet=True)
     with pytest.raises(InputError, match="splits"):
         generate(tmp_path / "x", {"holdout": 3}, quiet=True)
     with pytest.raises(InputError, match="workers"):

@@ -19,7 +19,7 @@ from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, sce
 from saymask.errors import InputError
 from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
 from saymask.labels.tables import LabelTable
-from saymask.util.progress import scene_bars
+from saymask.util.progress import bars
 
 Superpoints = Literal["mesh", "segs"]
 
@@ -188,7 +188,7 @@ def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet or not total:
         yield lambda: None
         return
-    with scene_bars() as bar:
+    with bars() as bar:
         task = bar.add_task("preparing", total=total, rate="")
         start, count = time.perf_counter(), 0
 

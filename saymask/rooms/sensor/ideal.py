@@ -13,7 +13,7 @@ from saymask.rooms import colors
 from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.mesh import RoomMesh
 
-SENSORS = ("ideal", "rgbd")
+SENSORS = ("ideal",)
 STEP = 0.0235  # metres between vertices on ordinary surfaces
 PIXELS = 288  # of a cube map's side
 NOISE = 0.002  # metres along the normal, standard deviation
@@ -30,15 +30,13 @@ class Capture:
 
 
 def check_sensor(sensor: str) -> None:
-    """Raise InputError for a sensor that does not exist or cannot be used yet."""
+    """Raise InputError for a sensor that does not exist."""
     if sensor not in SENSORS:
         raise InputError(f"unknown sensor {sensor!r}: expected one of {', '.join(SENSORS)}")
-    if sensor == "rgbd":
-        raise InputError("the rgbd sensor is not available in this version; use --sensor ideal")
 
 
 def scan_room(mesh: RoomMesh, sensor: str = "ideal") -> Capture:
-    """Look at a room. A pure function of the room; about one second. InputError for a sensor that is not available."""
+    """Look at a room. A pure function of the room; about one second. InputError for a sensor that does not exist."""
     check_sensor(sensor)
     version, seed, split, index = mesh.seed
     rng = np.random.RandomState(np.array([version, seed, split, index, 1], dtype=np.uint32))
