@@ -196,19 +196,6 @@ def read_sampling_weights(path: str | Path | None = None) -> Tensor:
     return weights / weights.sum()
 
 
-def tail_sampling_weights(frequencies: Frequencies) -> Tensor:
-    """Return float64 [C] that sums to 1: tail classes that have objects, proportional to 1 / log(1 + objects); ours.
-
-    Raises InputError when no tail class has an object: instance sampling then has nothing to insert.
-    """
-    tail = torch.tensor([c.split == "tail" for c in CLASSES[frequencies.labels]()])
-    n = torch.tensor(frequencies.objects, dtype=torch.float64)
-    weights = torch.where(tail & (n > 0), 1 / torch.log1p(n.clamp(min=1)), 0)
-    if float(weights.sum()) == 0:
-        raise InputError("instance sampling: expected tail classes with objects in the training scenes, got none")
-    return weights / weights.sum()
-
-
 def _read_weights(path: Path) -> dict[int, float]:
     content = read_pickle(path)
     if not isinstance(content, dict) or not content:
