@@ -18,7 +18,6 @@ def rooms(
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
     sensor: Literal["ideal", "handheld"] = "ideal",
-    furniture: Literal["parametric", "sweethome3d"] = "parametric",
     workers: int = 2,
 ) -> int:
     """Generate furnished rooms with sentences in the raw formats of ScanNet, ScanRefer and Multi3DRefer.
@@ -28,7 +27,6 @@ def rooms(
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
         sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
-        furniture: Where furniture comes from.
         workers: Processes.
     """
     from saymask.rooms.generate import generate
@@ -39,7 +37,7 @@ def rooms(
         if name not in {"train", "val"} or not number.isdigit() or int(number) < 1:
             raise InputError(f"--split expects train=N or val=N with N >= 1, got {item!r}")
         splits[name] = int(number)
-    generate(out, splits, seed=seed, sensor=sensor, furniture=furniture, workers=workers)
+    generate(out, splits, seed=seed, sensor=sensor, workers=workers)
     return 0
 
 

@@ -282,11 +282,19 @@ def _cells(i: int, row: Row) -> tuple[str, ...]:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table, none for no rows: names and boxes flush left, numbers flush right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    left = [title in ("class", "box") for title in header]
-    for row in (header, *rows) if rows else ():
-        cells = (c.ljust(w) if at_left else c.rjust(w) for c, w, at_left in zip(row, widths, left, strict=True))
-        yield "  ".join(cells).rstrip()
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for title in header:
+        table.add_column(title, justify="left" if title in ("class", "box") else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))  # names may hold what rich would take for its markup
+    console = Console(width=10_000)  # a line is never broken, whatever reads it
+    with console.capture() as text:
+        console.print(table)
+    yield from (line.rstrip() for line in text.get().splitlines() if rows)
 
 
 def _checked_classes(text: str) -> str | list[str]:

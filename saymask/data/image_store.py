@@ -62,14 +62,6 @@ def read_image_info(path: str | Path) -> ImageInfo:
     return _open(Path(path))[0]
 
 
-def load_image_features(data: str | Path, scene_id: str, name: str) -> np.ndarray:
-    """Return float32 [S, C], the 2D features of a prepared scene, one row per superpoint id.
-
-    Raises InputError that names the command which makes them when there are none.
-    """
-    return load_with_info(data, scene_id, name)[0]
-
-
 def load_with_info(data: str | Path, scene_id: str, name: str) -> tuple[np.ndarray, ImageInfo]:
     """Return the 2D features of a scene, float32 [S, C], and how they were made."""
     path = feature_path(data, name, scene_id)

@@ -1,7 +1,5 @@
 """Reductions over groups of rows, in torch with gradients: superpoint pooling and sections."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -36,18 +34,6 @@ def scatter_max(values: Tensor, index: Tensor, n: int | None = None, *, empty: f
     return padded.gather(0, first)
 
 
-def join_ids(ids: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return (ids of all scenes made unique by a running bias [sum N], offsets int64 [B + 1] of their ranges).
-
-    Each scene's ids [N] begin at 0; the bias of a scene is the sum of (largest id + 1) of those before it.
-    """
-    counts = [int(i.max()) + 1 if len(i) else 0 for i in ids]
-    offsets = torch.tensor([0, *counts], dtype=torch.int64).cumsum(0)
-    if not ids:
-        return torch.zeros(0, dtype=torch.int64), offsets
-    return torch.cat([i.long() + int(bias) for i, bias in zip(ids, offsets)]), offsets
-
-
 def section_mean(values: Tensor, offsets: Tensor) -> Tensor:
     """Return [P, C], the mean over rows offsets[p]..offsets[p+1] of `values` [N, C]; 0 for none.
 
@@ -69,22 +55,6 @@ def section_max(values: Tensor, offsets: Tensor) -> Tensor:
 def section_min(values: Tensor, offsets: Tensor) -> Tensor:
     """Return [P, C], the minimum over each section; an empty one is infinity."""
     return -section_max(-values, offsets)
-
-
-def proposal_iou(point_ids: Tensor, offsets: Tensor, instances: Tensor, instance_sizes: Tensor) -> Tensor:
-    """Return float32 [P, I], the overlap of proposals with instances (docs/systems/less.md §B.4).
-
-    point_ids: int [sum] points of the proposals, sections by `offsets` [P + 1]; instances: int [N], instance of each
-    point, ids outside 0..I-1 match nothing; instance_sizes: int [I] points per instance.
-    """
-    count = len(instance_sizes)
-    sizes = offsets.diff()
-    proposal = torch.repeat_interleave(torch.arange(len(sizes), device=offsets.device), sizes)
-    found = instances[point_ids.long()].long()
-    known = (found >= 0) & (found < count)
-    pair = proposal[known] * count + found[known]
-    shared = torch.bincount(pair, minlength=len(sizes) * count).view(len(sizes), count).float()
-    return shared / (sizes[:, None].float() + instance_sizes[None].float() - shared + 1e-5)
 
 
 def _length(index: Tensor, n: int | None) -> int:

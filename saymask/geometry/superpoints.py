@@ -90,14 +90,6 @@ def _mesh_edges(points, normals, faces):
     return ends, weights
 
 
-def superpoints_from_segs(segment_ids: np.ndarray) -> np.ndarray:
-    """Return int32 [N] ids 0..S-1 from the `segIndices` of a ScanNet `segs.json`, numbered by ascending segment id."""
-    segment_ids = np.asarray(segment_ids)
-    if segment_ids.ndim != 1 or segment_ids.dtype.kind not in "iu":
-        raise InputError(f"segIndices: expected a list of integers, got {segment_ids.dtype} {list(segment_ids.shape)}")
-    return np.unique(segment_ids, return_inverse=True)[1].reshape(-1).astype(np.int32)
-
-
 def superpoints_of(scan: "Scan") -> np.ndarray:
     """Return int32 [N] superpoint ids of a scan: its own when it has them, else from its mesh, else from its points."""
     if scan.superpoints is not None:

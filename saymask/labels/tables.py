@@ -152,12 +152,6 @@ def packaged_label_table() -> LabelTable:
 
 
 @lru_cache(maxsize=1)
-def scanrefer_classes() -> tuple[str, ...]:
-    """Return the names of ScanRefer's 18 classes by index."""
-    return tuple(c["name"] for c in _read_data("scanrefer18.json")["classes"])
-
-
-@lru_cache(maxsize=1)
 def _class18() -> dict[str, int]:
     return {raw: c["index"] for c in _read_data("scanrefer18.json")["classes"] for raw in c["raw_categories"]}
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from saymask.errors import InputError
 from saymask.geometry.camera import Crop, center_crop
-from saymask.text.weights import SOURCES
+from saymask.text.weights import SOURCES, hub_folder
 
 IMAGE_ENCODERS = tuple(name for name in SOURCES if name.startswith("clip-"))
 """Names of image towers that can be had without knowing a path."""
@@ -133,20 +133,12 @@ def find_image_weights(name: str) -> Path:
             f"image encoder {name!r}: expected one of {', '.join(IMAGE_ENCODERS)} or a folder with config.json and "
             "model.safetensors"
         )
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     repository = SOURCES[name].repository
-    try:
-        return _checked(Path(huggingface_hub.snapshot_download(repository, allow_patterns=_FILES)))
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"no weights for the image encoder {name!r}. Two ways: (1) give a local folder that holds config.json and "
-            f"model.safetensors of {repository}; (2) connect to the network once so that the hub's cache gets "
-            f"{repository} ({type(error).__name__} just now)"
-        ) from error
+    ways = (
+        f"no weights for the image encoder {name!r}. Two ways: (1) give a local folder that holds config.json and "
+        f"model.safetensors of {repository}; (2)"
+    )
+    return _checked(hub_folder(repository, _FILES, ways))
 
 
 def _checked(folder: Path) -> Path:

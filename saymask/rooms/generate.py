@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,10 +20,12 @@ import numpy as np
 
 from saymask.errors import InputError
 from saymask.rooms.mesh import VERSION, make_room, random_state, room_id
-from saymask.rooms.sensor.ideal import check_sensor, scan_room, seen_things
+from saymask.rooms.sensor.ideal import seen_things
+from saymask.rooms.sensor.scan import check_sensor, scan_room
 from saymask.rooms.write import scan_files, write_label_table, write_room
 from saymask.util.cores import worker_died
 from saymask.util.files import check_writable, write_text
+from saymask.util.progress import bars
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
 # Published figures that a card shows beside its own (docs/systems/less.md §B.6; head and tail as in
@@ -44,26 +47,23 @@ def generate(
     seed: int = 0,
     sensor: str = "ideal",
     workers: int = 2,
-    furniture: str = "parametric",
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Generate rooms with sentences into OUT and return the card, which is also OUT/card.json.
 
     `splits`: rooms per split, for example {"train": 400, "val": 60}. Rooms that are complete are kept, so that an
     interrupted run resumes, and a larger number adds rooms. InputError when OUT holds rooms made with other settings,
-    cannot be written, or when sensor or furniture are not available.
+    cannot be written, or when there is no such sensor.
     """
     out = Path(out)
     check_sensor(sensor)
-    if furniture != "parametric":
-        raise InputError(f"furniture {furniture!r} is not available in this version; use --furniture parametric")
     if workers < 1:
         raise InputError(f"workers: expected at least 1, got {workers}")
     for split, count in splits.items():
         if split not in ("train", "val") or count < 1:
             raise InputError(f"splits: expected train and/or val with at least one room, got {split}={count}")
     check_writable(out / "card.json")
-    _claim(out, {"version": VERSION, "seed": seed, "sensor": sensor, "furniture": furniture})
+    _claim(out, {"version": VERSION, "seed": seed, "sensor": sensor})
     for left in [*(out / "scans").glob(".room*"), *(out / "rooms").glob("**/.*")]:  # of a run that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     rooms = [(split, index) for split, count in splits.items() for index in range(count)]
@@ -81,10 +81,10 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     path = out / "rooms" / "settings"
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        if found != settings:
-            differ = ", ".join(
-                f"{k} {found.get(k)!r} there, {v!r} asked for" for k, v in settings.items() if found.get(k) != v
-            )
+        differ = ", ".join(
+            f"{k} {found.get(k)!r} there, {v!r} asked for" for k, v in settings.items() if found.get(k) != v
+        )
+        if differ:
             raise InputError(f"{out} holds rooms made with other settings ({differ}); choose an empty folder")
     write_text(path, json.dumps(settings))
 
@@ -156,27 +156,16 @@ def _run(jobs: list[tuple[str, str, int, int, str]], workers: int) -> Iterator[s
 @contextmanager
 def _progress(total: int, done: int, quiet: bool):
     """Show a bar with rooms per second on standard error; yield the function that advances it."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
+    began, made = time.monotonic(), 0
+    with bars(quiet=quiet) as progress:
+        task = progress.add_task("rooms", total=total, completed=done, rate="")
 
-    class Speed(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.2f} rooms/s")
+        def advance() -> None:
+            nonlocal made
+            made += 1
+            progress.update(task, advance=1, rate=f"{made / (time.monotonic() - began):.2f} rooms/s")
 
-    columns = (TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        task = progress.add_task("rooms", total=total, completed=done)
-        yield lambda: progress.advance(task)
+        yield advance
 
 
 def _finish(out: Path, splits: dict[str, int], seed: int, sensor: str) -> dict[str, Any]:

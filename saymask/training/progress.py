@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from saymask.util.files import atomic_path
+from saymask.util.progress import bars
 
 
 class ProgressLine:
@@ -42,11 +43,8 @@ class ProgressLine:
         self.total = total
         self._printed = time.monotonic()
         if not self.quiet and self.console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} samples/s"), TimeRemainingColumn(),
-            )  # fmt: skip
-            self._bar = Progress(*columns, console=self.console)
+            note = "loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} samples/s"
+            self._bar = bars(note, console=self.console)
             self._task = self._bar.add_task(self.title, total=total, completed=done, loss=float("nan"), rate=0.0)
             self._bar.start()
 

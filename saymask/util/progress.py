@@ -1,13 +1,14 @@
-"""The bars of work that goes over many scenes."""
+"""The bars of long work."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 
-def scene_bars() -> "Progress":
-    """Return bars on standard error with what is done, `rate` (a field of each task) and the time it takes."""
+def bars(note: str = "{task.fields[rate]}", *, console: "Console | None" = None, quiet: bool = False) -> "Progress":
+    """Return bars with what is done, `note` (a format of the fields of each task) and the time; on standard error."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -22,8 +23,9 @@ def scene_bars() -> "Progress":
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn(note),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
+        disable=quiet,
     )

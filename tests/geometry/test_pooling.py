@@ -5,8 +5,6 @@ from hypothesis import strategies as st
 
 from saymask.errors import InputError
 from saymask.geometry.pooling import (
-    join_ids,
-    proposal_iou,
     scatter_max,
     scatter_mean,
     section_max,
@@ -58,17 +56,3 @@ def test_sections():
     assert section_min(values, offsets).tolist() == [[1, 1], [torch.inf] * 2, [2, 2]]
     with pytest.raises(InputError, match="offsets"):
         section_mean(values, torch.tensor([0, 2]))
-
-
-def test_join_ids():
-    ids, offsets = join_ids([torch.tensor([0, 2, 1]), torch.tensor([], dtype=torch.int64), torch.tensor([1, 0])])
-    assert ids.tolist() == [0, 2, 1, 4, 3]
-    assert offsets.tolist() == [0, 3, 3, 5]
-    assert join_ids([])[1].tolist() == [0]
-
-
-def test_proposal_iou():
-    instances = torch.tensor([0, 0, 1, -100, 7, 1])
-    got = proposal_iou(torch.tensor([0, 1, 2, 3, 4]), torch.tensor([0, 3, 5]), instances, torch.tensor([2, 2]))
-    expected = torch.tensor([[2 / (3 + 2 - 2 + 1e-5), 1 / (3 + 2 - 1 + 1e-5)], [0, 0]])
-    assert torch.allclose(got, expected)

@@ -13,7 +13,6 @@ from saymask.geometry.graph_segmentation import compact_roots, segment_graph, so
 from saymask.geometry.superpoints import (
     mesh_superpoint_roots,
     mesh_superpoints,
-    superpoints_from_segs,
     superpoints_of,
 )
 
@@ -135,12 +134,6 @@ def test_vertices_without_faces_stand_alone_and_flat_faces_do_no_harm():
 def test_bad_faces(faces, says):
     with pytest.raises(InputError, match=says):
         mesh_superpoints(np.zeros((4, 3), np.float32), np.array(faces))
-
-
-def test_segs_are_numbered_by_id():
-    assert superpoints_from_segs(np.array([50, 7, 50, 9])).tolist() == [2, 0, 2, 1]
-    with pytest.raises(InputError, match="integers"):
-        superpoints_from_segs(np.array([0.5]))
 
 
 def test_cloud_parts_floor_and_walls():

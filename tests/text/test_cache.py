@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from saymask.errors import InputError
-from saymask.text import CachedText, load_text_encoder
+from saymask.text import CachedText, FrozenText, load_text_encoder
 from saymask.text.store import FeatureStore, cache_folder
 from tests.text.tiny import SENTENCES
 
@@ -303,3 +303,16 @@ def test_many_keys_at_once(tmp_path):
     store = FeatureStore(tmp_path / "many.sqlite")
     store.put({key(i): row(i) for i in range(1200)})
     assert len(store.get(key(i) for i in range(2000))) == 1200
+
+
+def test_frozen_text_is_made_once_and_follows_its_encoder(encoder, folders, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAYMASK_CACHE", str(tmp_path))
+    text = FrozenText()
+    cached = text.on("cpu", encoder)
+    assert text.on("cpu", encoder) is cached
+    other = load_text_encoder(str(folders["bert"]))
+    assert text.on("cpu", other).encoder is other
+    named = FrozenText(str(folders["bert"]))
+    assert named.on("cpu") is named.on("cpu")
+    same(named.on("cpu")(SENTENCES), cached(SENTENCES))
+    assert pickle.loads(pickle.dumps(named)).on("cpu").fingerprint == cached.fingerprint

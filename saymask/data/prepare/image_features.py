@@ -42,7 +42,7 @@ from saymask.io.frames import (
     open_frames,
 )
 from saymask.util.devices import device_named
-from saymask.util.progress import scene_bars
+from saymask.util.progress import bars
 
 if TYPE_CHECKING:
     import torch
@@ -373,7 +373,7 @@ def _progress(total: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Cal
     if quiet or not total:
         yield lambda: None, lambda done, total: None
         return
-    with scene_bars() as bar:
+    with bars() as bar:
         scenes = bar.add_task("image features, scenes", total=total, rate="")
         steps = bar.add_task("this scene, frames x 2", total=None, rate="")
         start, count = time.perf_counter(), 0

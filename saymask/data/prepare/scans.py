@@ -20,7 +20,7 @@ from saymask.errors import InputError
 from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
 from saymask.labels.tables import LabelTable
 from saymask.util.cores import worker_died
-from saymask.util.progress import scene_bars
+from saymask.util.progress import bars
 
 Superpoints = Literal["mesh", "segs"]
 
@@ -186,7 +186,7 @@ def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet or not total:
         yield lambda: None
         return
-    with scene_bars() as bar:
+    with bars() as bar:
         task = bar.add_task("preparing", total=total, rate="")
         start, count = time.perf_counter(), 0
 

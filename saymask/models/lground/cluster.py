@@ -13,6 +13,7 @@ from numba import njit
 
 from saymask.data.class_frequencies import CLASSES
 from saymask.errors import InputError
+from saymask.geometry.graph_segmentation import find_root
 from saymask.geometry.neighbours import MOST_IN_BALL, ball_query, bfs_cluster
 from saymask.labels.tables import LabelClass
 
@@ -22,7 +23,7 @@ _CELL_BITS = 18
 
 @dataclass(frozen=True)
 class Clustering:
-    """Settings of the grouping of points, and of which groups are proposed."""
+    """Settings of grouping points and of proposing groups; by default as the published trainer, vertices in voxels."""
 
     radius: float = 1.5
     """Distance (strictly) below which points of a class are connected, in the unit of the vertices."""
@@ -38,10 +39,6 @@ class Clustering:
     than that the rest is cut off point by point; the default connects all that is close."""
 
 
-TRAINER = Clustering()
-"""The published Lightning trainer; vertices in voxels."""
-LEGACY = Clustering(min_points=50)
-"""The older test script; vertices in voxels."""
 BENCHMARK = Clustering(radius=0.02, min_points=50, propose_points=250, score="median")
 """The older test script in benchmark mode; vertices are points in metres."""
 DUAL = Clustering(radius=0.05, min_points=50, propose_points=250)
@@ -147,14 +144,6 @@ def _joined(vertices: np.ndarray, labels: np.ndarray, config: Clustering) -> lis
 
 
 @njit(cache=True, nogil=True)
-def _find(parent, i):
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
 def _touch(vertices, a, b, c, d, radius2):
     """Whether any of the points a..b is closer to one of c..d than the radius."""
     for i in range(a, b):
@@ -181,12 +170,12 @@ def _unite(vertices, keys, bounds, radius):
                 first = base + 1 if dx == 0 and dy == 0 else base - 2
                 h = np.searchsorted(keys, first)
                 while h < len(keys) and keys[h] <= base + 2:
-                    a, b = _find(parent, g), _find(parent, h)
+                    a, b = find_root(parent, g), find_root(parent, h)
                     if a != b and _touch(vertices, bounds[g], bounds[g + 1], bounds[h], bounds[h + 1], radius2):
                         parent[max(a, b)] = min(a, b)
                     h += 1
     for g in range(len(keys)):
-        parent[g] = _find(parent, g)
+        parent[g] = find_root(parent, g)
     return parent
 
 

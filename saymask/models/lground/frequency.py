@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from saymask.data.class_frequencies import CLASSES, Frequencies
+from saymask.data.class_frequencies import Frequencies
 from saymask.errors import InputError
 from saymask.io.pickles import read_pickle
 from saymask.labels.tables import scannet200
@@ -51,19 +51,6 @@ def read_sampling_weights(path: str | Path | None = None) -> Tensor:
         weights = _by_class(_read_weights(Path(path)), default=0.0)
     if float(weights.sum()) <= 0:
         raise InputError(f"{path}: expected a weight above 0 for at least one class of ScanNet200, got none")
-    return weights / weights.sum()
-
-
-def tail_sampling_weights(frequencies: Frequencies) -> Tensor:
-    """Return float64 [C] that sums to 1: tail classes that have objects, proportional to 1 / log(1 + objects); ours.
-
-    Raises InputError when no tail class has an object: instance sampling then has nothing to insert.
-    """
-    tail = torch.tensor([c.split == "tail" for c in CLASSES[frequencies.labels]()])
-    n = torch.tensor(frequencies.objects, dtype=torch.float64)
-    weights = torch.where(tail & (n > 0), 1 / torch.log1p(n.clamp(min=1)), 0)
-    if float(weights.sum()) == 0:
-        raise InputError("instance sampling: expected tail classes with objects in the training scenes, got none")
     return weights / weights.sum()
 
 

@@ -1,4 +1,4 @@
-"""Looking at a room as a person with a hand-held sensor does: the `handheld` sensor.
+"""The `handheld` sensor: a room as a person with a camera in the hand scans it.
 
 Of what the ideal sensor sees only that stays which camera views on a walk have seen (`saymask.geometry.visibility`):
 walls up to where the camera was pitched, the near side of furniture, no ceiling. The surface is then bent and shaded
@@ -7,16 +7,13 @@ from furniture.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.visibility import Views, seen
 from saymask.rooms.mesh import RoomMesh
-
-if TYPE_CHECKING:
-    from saymask.rooms.sensor.ideal import Capture
+from saymask.rooms.sensor.ideal import Capture, cameras
 
 VIEWS_PER_M2 = 2.0
 VIEWS = (20, 150)
@@ -33,10 +30,8 @@ LIGHT, LIGHT_SPACING = 12.0, 0.25
 """Deviation of the brightness, 0..255, and metres over which it varies."""
 
 
-def handheld(mesh: RoomMesh, capture: "Capture") -> "Capture":
+def handheld(mesh: RoomMesh, capture: Capture) -> Capture:
     """Return the part of an ideal capture that a walk through the room has seen, a pure function of the room."""
-    from saymask.rooms.sensor.ideal import cameras
-
     version, seed, split, index = mesh.seed
     rng = np.random.RandomState(np.array([version, seed, split, index, 2], dtype=np.uint32))
     c, s = np.cos(mesh.alignment), np.sin(mesh.alignment)

@@ -1,7 +1,5 @@
 """The ideal sensor: it samples every surface at about 2 cm and drops what no camera could see.
 
-`handheld` keeps of that what a person walking through the room would have scanned (`saymask.rooms.sensor.handheld`).
-
 Seen means: in a cube map of depth around one of several points at head height, the vertex is not behind anything. The
 result is shaded (lamp light, daylight, dark corners), and vertices and colours get a little noise.
 """
@@ -10,12 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saymask.errors import InputError
 from saymask.rooms import colors
 from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.mesh import RoomMesh
 
-SENSORS = ("ideal", "handheld")
 STEP = 0.0235  # metres between vertices on ordinary surfaces
 PIXELS = 288  # of a cube map's side
 NOISE = 0.002  # metres along the normal, standard deviation
@@ -31,15 +27,8 @@ class Capture:
     objects: np.ndarray  # int32 [n] objectId
 
 
-def check_sensor(sensor: str) -> None:
-    """Raise InputError for a sensor that does not exist."""
-    if sensor not in SENSORS:
-        raise InputError(f"unknown sensor {sensor!r}: expected one of {', '.join(SENSORS)}")
-
-
-def scan_room(mesh: RoomMesh, sensor: str = "ideal") -> Capture:
-    """Look at a room. A pure function of the room; about one second. InputError for a sensor that does not exist."""
-    check_sensor(sensor)
+def ideal(mesh: RoomMesh) -> Capture:
+    """Return the points that the ideal sensor sees, a pure function of the room; about one second."""
     version, seed, split, index = mesh.seed
     rng = np.random.RandomState(np.array([version, seed, split, index, 1], dtype=np.uint32))
     points, faces, objects, paint, two_sided = _surfaces(mesh, rng)
@@ -59,12 +48,7 @@ def scan_room(mesh: RoomMesh, sensor: str = "ideal") -> Capture:
     c, s = np.cos(-mesh.alignment), np.sin(-mesh.alignment)
     raw = np.stack([c * points[:, 0] - s * points[:, 1], s * points[:, 0] + c * points[:, 1], points[:, 2]], axis=1)
     # Rounded to 0.01 mm: the last bits of sine and cosine differ from machine to machine, files must not.
-    capture = Capture(np.round(raw, 5).astype(np.float32), rgba, faces, objects.astype(np.int32))
-    if sensor == "ideal":
-        return capture
-    from saymask.rooms.sensor.handheld import handheld
-
-    return handheld(mesh, capture)
+    return Capture(np.round(raw, 5).astype(np.float32), rgba, faces, objects.astype(np.int32))
 
 
 def seen_things(mesh: RoomMesh, capture: Capture, least: int = 50) -> list[int]:

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from saymask.cli import run
-from saymask.data.image_store import feature_path, load_image_features, read_image_info, save_image_features
+from saymask.data.image_store import feature_path, load_with_info, read_image_info, save_image_features
 from saymask.data.prepare import image_features as module
 from saymask.data.prepare.folder import prepare
 from saymask.data.prepare.image_features import ImageOptions, make_image_features, pool_frames
@@ -97,7 +97,7 @@ def test_features_are_made_and_loaded(go, out, origin, raw):
         for view, frame in zip(views, read):
             pooling.add(pooling.weights(view), encoder([frame.color])[0])
         np.testing.assert_allclose(scan.image_features, pooling.result(24), atol=5e-3, rtol=1e-3)
-        np.testing.assert_array_equal(load_image_features(out, name, NAME), scan.image_features)
+        np.testing.assert_array_equal(load_with_info(out, name, NAME)[0], scan.image_features)
     with safe_open(feature_path(out, NAME, SENS), "numpy") as file:
         assert file.get_tensor("features").dtype == np.float16
     assert load_scene(scene_path(out, SENS)).image_features is None
@@ -176,7 +176,7 @@ def test_missing_features_name_the_command(out):
     with pytest.raises(InputError, match=f"`saymask prepare RAW --out DATA --image-features {NAME}`"):
         load_scene(scene_path(out, SENS), image_features=NAME)
     with pytest.raises(InputError, match="no 2D features 'other'"):
-        load_image_features(out, SENS, "other")
+        load_with_info(out, SENS, "other")
 
 
 def test_cut_sens_uses_its_whole_frames(go, raw, out):
@@ -318,12 +318,12 @@ def test_files_that_are_no_features(go, out):
     path.parent.mkdir(parents=True)
     shutil.copy(scene_path(out, SENS), path)
     with pytest.raises(InputError, match="features"):
-        load_image_features(out, SENS, NAME)
+        load_with_info(out, SENS, NAME)
     from safetensors.numpy import save_file
 
     save_file({"features": np.zeros((2, 3), np.float16)}, path)
     with pytest.raises(InputError, match="written by `saymask prepare`"):
-        load_image_features(out, SENS, NAME)
+        load_with_info(out, SENS, NAME)
     go()
     info = json.loads(safe_open(path, "numpy").metadata()["saymask_image_features"])
     for change, message in (
@@ -336,7 +336,7 @@ def test_files_that_are_no_features(go, out):
             metadata={"saymask_image_features": json.dumps({**info, **change})},
         )
         with pytest.raises(InputError, match=message):
-            load_image_features(out, SENS, NAME)
+            load_with_info(out, SENS, NAME)
 
 
 def test_unprepared_scene(origin, tmp_path):

@@ -29,7 +29,6 @@ from saymask.models.lground.frequency import (
     class_weights,
     read_class_weights,
     read_sampling_weights,
-    tail_sampling_weights,
 )
 from saymask.scan import Scan
 from saymask.text import CachedText
@@ -339,14 +338,3 @@ def test_class_weights_follow_the_inverse_logarithm():
     np.testing.assert_allclose(present / present.sum(), expected / expected.sum(), rtol=1e-6)
     assert (weights[[i for i in range(200) if i not in points]] == 1).all()
     assert torch.equal(class_weights(frequencies({})), torch.ones(200))
-
-
-def test_tail_sampling_weights_are_of_tail_classes_with_objects():
-    tail = [c.index for c in scannet200() if c.split == "tail"][:2]
-    head = next(c.index for c in scannet200() if c.split == "head")
-    weights = tail_sampling_weights(frequencies({}, {tail[0]: 1, tail[1]: 3, head: 50}))
-    assert weights.sum().item() == pytest.approx(1)
-    assert weights.nonzero()[:, 0].tolist() == tail
-    assert (weights[tail[0]] / weights[tail[1]]).item() == pytest.approx(2)  # log 4 / log 2
-    with pytest.raises(InputError, match="tail classes with objects"):
-        tail_sampling_weights(frequencies({}, {head: 50}))

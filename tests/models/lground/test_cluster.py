@@ -13,7 +13,6 @@ from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.lground.cluster import (
     DUAL,
-    TRAINER,
     Clustering,
     components,
     instance_classes,
@@ -70,10 +69,10 @@ def test_components_do_not_depend_on_the_place_of_the_rows(seed):
 def test_a_dense_spot_stays_whole():
     vertices = np.random.RandomState(0).rand(1500, 3).astype(np.float32) * 0.5
     labels = np.zeros(1500, np.int64)
-    whole = components(vertices, labels, TRAINER)
+    whole = components(vertices, labels, Clustering())
     assert [len(p) for p in whole] == [1500]
     # The published operator sees the first 1000 neighbours of everybody; the others are reached by nobody.
-    cut = components(vertices, labels, replace(TRAINER, compat=True))
+    cut = components(vertices, labels, replace(Clustering(), compat=True))
     assert [len(p) for p in cut] == [1000]
 
 

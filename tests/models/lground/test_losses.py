@@ -22,10 +22,8 @@ from saymask.models.lground.losses.contrastive import (
     anchor_cross_entropy,
     anchor_mse,
     contrastive,
-    cosine,
     draw_negatives,
     draw_voxels,
-    nearest_anchor,
     norm_penalty,
     seeded,
     voxel_contrast,
@@ -306,12 +304,6 @@ def test_norm_penalty_is_constant_and_pulls_norms_to_one():
     for still in (features.detach()[2:], features.detach()[:0]):
         still.requires_grad_()
         assert torch.autograd.grad(norm_penalty(still), still)[0].isfinite().all()
-
-
-def test_the_nearest_anchor_is_by_cosine_not_by_length():
-    anchors = torch.tensor([[100.0, 100.0], [0.1, 0.0]])
-    assert nearest_anchor(torch.tensor([[5.0, 0.1], [1.0, 1.0]]), anchors).tolist() == [1, 0]
-    assert cosine(torch.tensor([[1.0, 0.0]]), torch.stack([anchors, -anchors], 1))[0, 1] == 1
 
 
 def test_splits_of_scannet200():

@@ -155,11 +155,6 @@ def cosine(features: Tensor, anchors: Tensor) -> Tensor:
     return F.normalize(features, dim=1) @ F.normalize(_plain(anchors, features), dim=1).T
 
 
-def nearest_anchor(features: Tensor, anchors: Tensor) -> Tensor:
-    """Return int64 [N]: the class whose anchor has the largest cosine, the prediction of stage 1."""
-    return cosine(features, anchors).argmax(1)
-
-
 def anchor_cross_entropy(features: Tensor, anchors: Tensor, labels: Tensor, temperature: float = 1.0) -> Tensor:
     """Return float [N]: cross-entropy over the cosines (`contrast_ce`; published without a temperature), 0 if ignored.
 
