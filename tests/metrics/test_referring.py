@@ -89,6 +89,18 @@ def test_subsets():
     assert "compositional" not in ReferMetric().compute()
 
 
+def test_a_missing_box_adds_the_other_one_to_the_union():
+    corners = np.array([[0, 0, 0], [1, 2, 3], [5, 5, 5], [6, 6, 6.5]])
+    first, last, none = corners[:, 0] < 2, corners[:, 0] > 2, np.zeros(4, bool)
+    metric = ReferMetric("scanrefer-box")
+    metric.update(first, first, annotation(0), points=corners)
+    for number, (guess, truth) in enumerate([(none, last), (first, none), (none, none)], 1):
+        metric.update(guess, truth, annotation(number), points=corners)
+    assert [(r.inter, r.union, r.iou) for r in metric.records.values()] == [
+        (6.0, 6.0, pytest.approx(1.0)), (0.0, 1.5, 0.0), (0.0, 6.0, 0.0), (0.0, 0.0, 0.0)]  # fmt: skip
+    assert metric.compute()["overall"]["oiou"] == pytest.approx(6 / 13.5)
+
+
 rows = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60), st.sampled_from([None, True, False])), max_size=30)
 
 

@@ -79,7 +79,7 @@ def test_every_verb_is_answered(name: str) -> None:
 
 def test_a_verb_that_a_preset_does_not_answer_is_refused() -> None:
     scan = TWO[0]
-    with pytest.raises(InputError, match="answers refer; for find use"):
+    with pytest.raises(InputError, match="answers refer, not find; for find use"):
         tiny("less.rooms").encode(scan).find("box")
     with pytest.raises(InputError, match="for refer use"):
         tiny("lground.rooms-ce").encode(scan).refer("a box")

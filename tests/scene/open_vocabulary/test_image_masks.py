@@ -158,3 +158,12 @@ def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / "003.npz").touch()
     with pytest.raises(InputError, match="of one frame; keep one"):
         MaskFolder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [2, 255])
+def test_bytes_that_are_neither_0_nor_1_are_refused(tmp_path, value):
+    stack = np.zeros((2, 4, 5), np.uint8)
+    stack[1, 2, 3] = value
+    np.savez(tmp_path / "0.npz", masks=stack)
+    with pytest.raises(InputError, match=r"expected masks bool \[J, h, w\], got uint8 \[2, 4, 5\]"):
+        MaskFolder(tmp_path).masks(0, (4, 5))
