@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
-from saymask.metrics import PROTOCOLS, ReferMetric, referring, select_points
+from saymask.metrics import PROTOCOLS, ReferMetric, referring
 from saymask.metrics.boxes import box_iou
 from saymask.metrics.records import flatten
 
@@ -22,25 +22,6 @@ def annotation(number, *, multiple=None, compositional=False, scene="s"):
 
 def test_doctest():
     assert doctest.testmod(referring).failed == 0
-
-
-def test_fallback_belongs_to_less_only():
-    logits = -np.arange(1, 6001, dtype=np.float32)
-    logits[:99] = 1
-    assert select_points(logits, "less").sum() == 5000
-    assert select_points(logits, "less")[:5000].all()
-    for protocol in ("3dres", "scanrefer", "scanrefer-box"):
-        assert select_points(logits, protocol).sum() == 99
-    logits[99] = 1
-    assert select_points(logits, "less").sum() == 100
-    assert select_points(logits[:40], "less").sum() == 40
-    assert select_points(np.zeros(0), "less").shape == (0,)
-
-
-def test_probability_of_one_half():
-    zero = np.zeros(200)
-    assert select_points(zero, "3dres").all()
-    assert not select_points(zero, "scanrefer").any()
 
 
 @pytest.mark.parametrize(("protocol", "expected"), [("less", 0.0), ("3dres", 0.0), ("scanrefer", 1.0)])
