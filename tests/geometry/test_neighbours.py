@@ -87,6 +87,9 @@ def test_bad_input():
         ball_query(points, np.zeros(3, int), 0)
     with pytest.raises(InputError, match="finite"):
         ball_query(points * np.nan, np.zeros(3, int), 0.1)
+    with pytest.raises(InputError, match=r"too far spread for a radius of 0\.001"):
+        ball_query(np.float32([[0, 0, 0], [1e5, 1e5, 1e5]]), np.zeros(2, int), 0.001)
+    ball_query(np.float32([[0, 0, 0], [1e5, 1e5, 1e5]]), np.zeros(2, int), 0.1)
     with pytest.raises(InputError, match="at least 1"):
         knn(points, 0)
     assert ball_query(points[:0], np.zeros(0, int), 0.1)[1].shape == (0, 2)

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.geometry.cloud_superpoints import cloud_superpoints
+from saymask.geometry.cloud_superpoints import _range, _site_normals, cloud_superpoints
 from saymask.geometry.graph_segmentation import compact_roots, segment_graph, sort_weights
+from saymask.geometry.neighbours import knn
 from saymask.geometry.superpoints import (
     mesh_superpoint_roots,
     mesh_superpoints,
     superpoints_of,
 )
+from saymask.geometry.voxelize import voxelize
 
 REAL = Path(__file__).parents[2] / "../shared/data/real"
 HOUSE, KINECT = REAL / "small_house.npz", REAL / "kinect_office.pcd"
@@ -89,7 +91,7 @@ def reference_segments(ends, weights, sizes, k, least):
 def test_graph_segmentation_equals_the_textbook(n, edges, seed, least):
     rng = np.random.default_rng(seed)
     ends = rng.integers(0, n, (edges, 2)).astype(np.int32)
-    weights = rng.integers(0, 12, edges).astype(np.float32) / 8
+    weights = rng.integers(0, 14, edges).astype(np.float32) / 8  # the first limit, 1.5, and beyond it
     sizes = rng.integers(1, 4, n)
     roots = segment_graph(ends, weights, sizes, 1.5, least)
     expected = reference_segments(ends, weights, sizes, 1.5, least)
@@ -97,6 +99,36 @@ def test_graph_segmentation_equals_the_textbook(n, edges, seed, least):
     assert (roots[roots] == roots).all()
     ids = compact_roots(roots)
     assert sorted(set(ids.tolist())) == list(range(ids.max() + 1))
+
+
+@pytest.mark.parametrize("ends", [[0, 1], [1, 0]])
+def test_a_weight_at_the_limit_of_either_side_joins(ends):
+    sizes, edge = np.array([1, 1]), np.array([ends], np.int32)
+    for weight, joined in ((1.5, True), (np.nextafter(np.float32(1.5), np.float32(2)), False)):
+        roots = segment_graph(edge, np.array([weight], np.float32), sizes, 1.5, 1)
+        assert (roots[0] == roots[1]) == joined
+    # 0 and 1 join at 0.25, which leaves them the limit 0.25 + 1.5 / 2; 2 alone has 1.5.
+    chain = np.array([[0, 1], ends], np.int32) + np.array([[0], [1]], np.int32)
+    for weight, joined in ((1.0, True), (1.0625, False)):
+        roots = segment_graph(chain, np.array([0.25, weight], np.float32), np.ones(3, np.int64), 1.5, 1)
+        assert (roots[1] == roots[2]) == joined
+
+
+def test_a_small_segment_is_absorbed_below_the_least_size_only():
+    ends, weights = np.array([[0, 1], [1, 2], [2, 3]], np.int32), np.array([0, 9, 0], np.float32)
+    for least, segments in ((2, 2), (3, 1)):
+        assert len(set(segment_graph(ends, weights, np.ones(4, np.int64), 1.0, least).tolist())) == segments
+
+
+def test_a_missing_normal_looks_the_way_of_the_given_ones_around_it():
+    points = plane(12)
+    for up in (1.0, -1.0):
+        normals = np.tile(np.float32([0, 0, up]), (len(points), 1))
+        normals[[30, 66, 101]] = np.nan
+        voxels = voxelize(points, 0.02)
+        sites = voxels.mean(points)
+        found = _site_normals(voxels, sites, normals, knn(sites, 13)[0])
+        np.testing.assert_allclose(found, np.tile([0, 0, up], (len(sites), 1)), atol=1e-5)
 
 
 def test_a_fold_parts_a_mesh_but_not_a_bulge():
@@ -248,3 +280,17 @@ def test_one_view_of_an_office():
     # Most of the view is floor, so the median height is its own; it must not run into what stands on it.
     floor = np.abs(scan.points[:, 2] - np.median(scan.points[:, 2])) < 0.05
     assert purity(ids, floor.astype(int)) > 0.97
+
+
+def test_the_wanted_number_follows_the_surface():
+    from saymask.geometry.cloud_superpoints import LEAST_SURFACE, ROOM_SURFACE
+
+    assert LEAST_SURFACE < ROOM_SURFACE
+    many = 10**9
+    assert _range(None, 5.0, 700) == (0, 700)
+    assert _range((100, 400), ROOM_SURFACE, many) == (100, 400)
+    assert _range((100, 400), 2 * ROOM_SURFACE, many) == (200, 800)
+    assert _range((100, 400), LEAST_SURFACE, many) == (100, 400)  # a part of a room is cut as finely as all of it
+    assert _range((100, 400), LEAST_SURFACE / 4, many) == (25, 400)
+    assert _range((100, 400), ROOM_SURFACE, 240) == (10, 30)  # 24 and 8 cells each
+    assert _range((100, 400), ROOM_SURFACE, 5) == (0, 1)

@@ -148,3 +148,34 @@ def test_other_lengths():
             metric.update(np.zeros((3, 100)), points(10), said("mt"), points=np.zeros((200, 3)))
     with pytest.raises(InputError, match="expected 200 points, got 100"):
         BoxF1Metric().update(points(3), points(10), said("mt"), points=np.zeros((100, 3)))
+
+
+def test_fallback_belongs_to_less_only():
+    logits = -np.arange(1, 6001, dtype=np.float32)
+    logits[:99] = 1
+    assert select_points(logits, "less").sum() == 5000
+    assert select_points(logits, "less")[:5000].all()
+    for protocol in ("3dres", "scanrefer", "scanrefer-box"):
+        assert select_points(logits, protocol).sum() == 99
+    logits[99] = 1
+    assert select_points(logits, "less").sum() == 100
+    assert select_points(logits[:40], "less").sum() == 40
+    assert select_points(np.zeros(0), "less").shape == (0,)
+
+
+def test_probability_of_one_half():
+    zero = np.zeros(200)
+    assert select_points(zero, "3dres").all()
+    assert not select_points(zero, "scanrefer").any()
+
+
+@pytest.mark.parametrize(("protocol", "fewest"), [("3dgres", 50), ("3dres", 0), ("scanrefer", 0), ("less", 0)])
+def test_fewest_points_of_a_mask(protocol, fewest):
+    for count in (0, 1, 49, 50, 51):
+        assert select_points(points(count), protocol).sum() == (count if count >= fewest else 0)
+        if protocol != "less":
+            assert select_points(np.where(points(count), 1.0, -1.0), protocol).sum() == (
+                count if count >= fewest else 0
+            )
+    with pytest.raises(InputError, match="protocol: expected one of less"):
+        select_points(points(3), "best")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
-from saymask.metrics import PROTOCOLS, ReferMetric, referring, select_points
+from saymask.metrics import PROTOCOLS, ReferMetric, referring
 from saymask.metrics.boxes import box_iou
 from saymask.metrics.records import flatten
 
@@ -22,25 +22,6 @@ def annotation(number, *, multiple=None, compositional=False, scene="s"):
 
 def test_doctest():
     assert doctest.testmod(referring).failed == 0
-
-
-def test_fallback_belongs_to_less_only():
-    logits = -np.arange(1, 6001, dtype=np.float32)
-    logits[:99] = 1
-    assert select_points(logits, "less").sum() == 5000
-    assert select_points(logits, "less")[:5000].all()
-    for protocol in ("3dres", "scanrefer", "scanrefer-box"):
-        assert select_points(logits, protocol).sum() == 99
-    logits[99] = 1
-    assert select_points(logits, "less").sum() == 100
-    assert select_points(logits[:40], "less").sum() == 40
-    assert select_points(np.zeros(0), "less").shape == (0,)
-
-
-def test_probability_of_one_half():
-    zero = np.zeros(200)
-    assert select_points(zero, "3dres").all()
-    assert not select_points(zero, "scanrefer").any()
 
 
 @pytest.mark.parametrize(("protocol", "expected"), [("less", 0.0), ("3dres", 0.0), ("scanrefer", 1.0)])
@@ -87,6 +68,18 @@ def test_subsets():
     assert result["overall"]["oiou"] == 0.2
     assert flatten(result)["multiple/miou"] == 0.25
     assert "compositional" not in ReferMetric().compute()
+
+
+def test_a_missing_box_adds_the_other_one_to_the_union():
+    corners = np.array([[0, 0, 0], [1, 2, 3], [5, 5, 5], [6, 6, 6.5]])
+    first, last, none = corners[:, 0] < 2, corners[:, 0] > 2, np.zeros(4, bool)
+    metric = ReferMetric("scanrefer-box")
+    metric.update(first, first, annotation(0), points=corners)
+    for number, (guess, truth) in enumerate([(none, last), (first, none), (none, none)], 1):
+        metric.update(guess, truth, annotation(number), points=corners)
+    assert [(r.inter, r.union, r.iou) for r in metric.records.values()] == [
+        (6.0, 6.0, pytest.approx(1.0)), (0.0, 1.5, 0.0), (0.0, 6.0, 0.0), (0.0, 0.0, 0.0)]  # fmt: skip
+    assert metric.compute()["overall"]["oiou"] == pytest.approx(6 / 13.5)
 
 
 rows = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60), st.sampled_from([None, True, False])), max_size=30)

@@ -1,8 +1,11 @@
 import multiprocessing
 import os
 import pickle
+import queue
+import signal
 import sqlite3
 import stat
+import time
 import warnings
 
 import pytest
@@ -234,16 +237,54 @@ def _worker(path, number, barrier, results):
         results.put(repr(error))
 
 
+def gather(workers: list, results) -> list:
+    """Return a result of every process; fail as soon as one ended without any, and after two minutes."""
+    found, patience = [], time.monotonic() + 120
+    while len(found) < len(workers):
+        dead = [worker.exitcode for worker in workers if worker.exitcode]
+        try:
+            found.append(results.get(timeout=1))
+        except queue.Empty:
+            assert not dead, f"processes ended with {dead}"
+            assert time.monotonic() < patience, "no process says anything"
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    return found
+
+
+def test_a_killed_process_is_told_and_leaves_a_whole_file(tmp_path):
+    """The one that holds the lock is killed in the middle of a transaction: the others go on."""
+    path = tmp_path / "shared.sqlite"
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+
+    def die():
+        store = FeatureStore(path)
+        store.put({key(i): row(i) for i in range(5)})
+        connection = store._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("DELETE FROM features")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    worker = context.Process(target=die)
+    worker.start()
+    with pytest.raises(AssertionError, match="-9"):
+        gather([worker], results)
+    store = FeatureStore(path)
+    assert len(store.get([key(i) for i in range(5)])) == 5
+    store.put({key(9): row(9)})
+    assert store.usable
+    assert len(store.get([key(9)])) == 1
+
+
 def run_workers(path) -> list[str]:
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(4), context.Queue()
     workers = [context.Process(target=_worker, args=(path, n, barrier, results)) for n in range(4)]
     for worker in workers:
         worker.start()
-    said = [results.get(timeout=60) for _ in workers]
-    for worker in workers:
-        worker.join(30)
-    return said
+    return gather(workers, results)
 
 
 def test_several_processes_share_one_file(tmp_path):
@@ -267,8 +308,7 @@ def test_forked_processes_do_not_use_their_parents_connection(tmp_path):
 
     worker = context.Process(target=child)
     worker.start()
-    assert results.get(timeout=30) == (True, True, 2)
-    worker.join(30)
+    assert gather([worker], results) == [(True, True, 2)]
     store.put({key(100): row(100)})
     assert len(store.get([key(99), key(100)])) == 2
 
@@ -293,9 +333,7 @@ def test_several_processes_meet_a_damaged_file(tmp_path):
     workers = [context.Process(target=_repairer, args=(path, barrier, results)) for _ in range(4)]
     for worker in workers:
         worker.start()
-    assert [results.get(timeout=60) for _ in workers] == [20] * 4
-    for worker in workers:
-        worker.join(30)
+    assert gather(workers, results) == [20] * 4
     assert len(FeatureStore(path).get([key(i) for i in range(20)])) == 20
 
 

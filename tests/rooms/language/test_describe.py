@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saymask.rooms import files
 from saymask.rooms.language.describe import (
+    COMPOSITIONAL_SHARE,
     PER_OBJECT,
     Descriptions,
     describe,
@@ -113,6 +114,10 @@ def test_compositional_sentences_are_new_in_words_and_in_pairs(made: dict[str, l
     assert not any(r["compositional"] for r in train)
     val = [r["compositional"] for d in made["val"] for r in d.programs["scanrefer"]]
     assert 0.05 <= np.mean(val) <= 0.15
+    for d in made["val"]:
+        records = d.programs["multi3drefer"]
+        least = int(COMPOSITIONAL_SHARE * len(records))
+        assert least <= sum(r["compositional"] for r in records) <= least + 1
 
 
 def test_viewed_sentences_say_so(made: dict[str, list[Descriptions]]) -> None:

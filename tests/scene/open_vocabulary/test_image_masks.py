@@ -8,8 +8,16 @@ from saymask.errors import InputError
 from saymask.io.frames import open_frames
 from saymask.io.rle import encode_rle
 from saymask.masks import Masks
-from saymask.scene.open_vocabulary.image_masks import ImageMask, MaskFolder, projected_masks
-from saymask.scene.open_vocabulary.visible import visible_points
+from saymask.scan import Scan
+from saymask.scene.open_vocabulary.image_masks import (
+    FEWEST,
+    REACH,
+    SMALLEST,
+    ImageMask,
+    MaskFolder,
+    projected_masks,
+)
+from saymask.scene.open_vocabulary.visible import Visible, visible_points
 from tests.scene.open_vocabulary.coloured_room import write_room
 
 SIZE = (20, 16)  # width, height
@@ -158,3 +166,47 @@ def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / "003.npz").touch()
     with pytest.raises(InputError, match="of one frame; keep one"):
         MaskFolder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [2, 255])
+def test_bytes_that_are_neither_0_nor_1_are_refused(tmp_path, value):
+    stack = np.zeros((2, 4, 5), np.uint8)
+    stack[1, 2, 3] = value
+    np.savez(tmp_path / "0.npz", masks=stack)
+    with pytest.raises(InputError, match=r"expected masks bool \[J, h, w\], got uint8 \[2, 4, 5\]"):
+        MaskFolder(tmp_path).masks(0, (4, 5))
+
+
+def seen_rectangle(rows: int, columns: int) -> list[ImageMask]:
+    """Return what a frame shows of one mask whose points are seen one per pixel of a rectangle at (10, 20)."""
+    count = rows * columns
+    pixels = np.stack(np.divmod(np.arange(count), columns), axis=1) + np.array([10, 20])
+    scan = Scan(np.zeros((count, 3), np.float32), np.zeros((count, 3), np.uint8))
+    visible = Visible(np.arange(count), pixels, np.full(count, 2.0), focal=500.0)
+    return list(projected_masks(Masks.from_points(scan, np.ones((1, count), bool)), visible, (100, 80)))
+
+
+def test_a_projected_mask_needs_points_and_two_sides():
+    side = 2 * max(SMALLEST, FEWEST)
+    for rows, columns in ((SMALLEST, side), (side, SMALLEST)):
+        (mask,) = seen_rectangle(rows, columns)
+        assert (mask.top, mask.left, mask.bits.shape) == (10, 20, (rows, columns))
+        assert mask.bits.all()
+    assert seen_rectangle(SMALLEST - 1, side) == []
+    assert seen_rectangle(side, SMALLEST - 1) == []
+    assert len(seen_rectangle(SMALLEST, -(-FEWEST // SMALLEST))) == 1
+    assert seen_rectangle(SMALLEST, (FEWEST - 1) // SMALLEST) == []
+
+
+def test_a_pixel_belongs_to_a_point_within_reach():
+    pixels = np.array([[10, 10], [10, 40], [30, 10], [30, 40]])
+    scan = Scan(np.zeros((4, 3), np.float32), np.zeros((4, 3), np.uint8))
+    pixels, rows = np.tile(pixels, (5, 1)), np.tile(np.arange(4), 5)
+    mask = Masks.from_points(scan, np.ones((1, 4), bool))
+    for depth in (2.0, 5.0):
+        visible = Visible(rows, pixels, np.full(20, depth), focal=500.0)
+        (found,) = projected_masks(mask, visible, (60, 50))
+        assert (found.top, found.left, found.bits.shape) == (10, 10, (21, 31))
+        row, column = np.mgrid[:21, :31]
+        away = np.min([np.hypot(row - r, column - c) for r in (0, 20) for c in (0, 30)], axis=0)
+        np.testing.assert_array_equal(found.bits, away * depth <= REACH * 500.0)
