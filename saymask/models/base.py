@@ -158,8 +158,12 @@ class Model(nn.Module, ABC):
     def get_ready(self) -> None:
         """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
 
-    def encode(self, scan: Scan) -> "Scene":
-        """Encode a scan: the slow step, after which every prompt is cheap."""
+    def encode(self, scan: Any) -> "Scene":
+        """Encode a scan (or what `load_scan` takes: a path, arrays, a trimesh): the slow step, prompts are cheap."""
+        if not isinstance(scan, Scan):
+            from saymask.io.load import load_scan
+
+            scan = load_scan(scan)
         self.get_ready()
         from saymask.scene.scene import (
             Scene,  # the one import against the stream: what a user calls first lives on the model
