@@ -32,7 +32,7 @@ class Source:
     )  # what the format needs to be written again (comments, LAS header)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scan:
     """Points in metres with z up, their colours, and what else is known about them."""
 
@@ -69,6 +69,74 @@ class Scan:
                 f"scan {self.name or 'points'}: image_features: expected an array [superpoints, channels], "
                 f"got {list(self.image_features.shape)}"
             )
+
+        self._check_arrays()
+
+    def _check_arrays(self) -> None:
+        """Raise InputError for arrays of another kind than a scan has; `from_arrays` converts them."""
+        where, advice = f"scan {self.name or 'points'}", "use Scan.from_arrays, which converts and checks"
+        if self.points.dtype.kind != "f":
+            raise InputError(f"{where}: expected points as floats in metres, got {self.points.dtype}; {advice}")
+        if self.colors.dtype != np.uint8 or self.colors.ndim != 2 or self.colors.shape[1] != 3:
+            got = f"{self.colors.dtype} {list(self.colors.shape)}"
+            raise InputError(f"{where}: expected colors as uint8 [N, 3], got {got}; {advice}")
+        if not np.isfinite(self.points).all():
+            raise InputError(f"{where}: expected finite points, got NaN or infinite ones; {advice}")
+        faces = self.faces
+        if faces is not None and len(faces) and (faces.min() < 0 or faces.max() >= len(self.points)):
+            raise InputError(f"{where}: expected faces within 0..{len(self.points) - 1}, got {faces.max()}")
+
+    @classmethod
+    def from_arrays(
+        cls, points: Any, colors: Any = None, *, normals: Any = None, faces: Any = None, unit: str | None = None,
+        up: str | None = None, name: str = "", **columns: Any,
+    ) -> "Scan":  # fmt: skip
+        """Return a scan of arrays, lists or tensors with all the care that files get.
+
+        points [n, 3] in any number type (NaN rows are dropped, their masks are empty); colors [n, 3] as bytes, 16-bit,
+        0..1, −1..1 or 0..255; normals [n, 3]; faces [F, 3]; further arrays per point are kept for `Masks.save`. `unit`
+        and `up` as for `load_scan`, found out where they are not given; what was done is in `messages`.
+        Raises InputError for shapes that do not fit, fewer than 100 points, and what is no room.
+        """
+        from saymask.io.arrays import scan_from_arrays
+
+        return scan_from_arrays(
+            points, colors, normals=normals, faces=faces, unit=unit, up=up, name=name, **columns
+        )  # fmt: skip
+
+    @classmethod
+    def from_trimesh(cls, mesh: Any, *, unit: str | None = None, up: str | None = None, name: str = "") -> "Scan":
+        """Return a scan of a trimesh Trimesh, PointCloud or Scene, in the colours of its vertices or textures."""
+        from saymask.io.arrays import scan_from_trimesh
+
+        return scan_from_trimesh(mesh, unit=unit, up=up, name=name)
+
+    @classmethod
+    def from_open3d(cls, geometry: Any, *, unit: str | None = None, up: str | None = None, name: str = "") -> "Scan":
+        """Return a scan of an Open3D PointCloud or TriangleMesh (legacy or tensor)."""
+        from saymask.io.arrays import scan_from_open3d
+
+        return scan_from_open3d(geometry, unit=unit, up=up, name=name)
+
+    def to_trimesh(self) -> Any:
+        """Return a trimesh Trimesh, or a PointCloud where there are no faces; metres, z up."""
+        from saymask.io.arrays import scan_to_trimesh
+
+        return scan_to_trimesh(self)
+
+    def to_open3d(self) -> Any:
+        """Return an Open3D TriangleMesh, or a PointCloud where there are no faces; metres, z up."""
+        from saymask.io.arrays import scan_to_open3d
+
+        return scan_to_open3d(self)
+
+    def __repr__(self) -> str:
+        size = np.ptp(self.points, axis=0) if len(self) else np.zeros(3)
+        parts = [f"{len(self):,} points", " × ".join(f"{v:.1f}" for v in size) + " m"]
+        parts += ["colours" if self.has_color else "no colours"]
+        parts += [f"{len(self.faces):,} faces"] if self.faces is not None else []
+        parts += [f"labels {', '.join(self.labels)}"] if self.labels else []
+        return f"Scan({self.name or 'unnamed'}: {', '.join(parts)})"
 
     def __len__(self) -> int:
         return len(self.points)

@@ -3,7 +3,6 @@
 Source: Khronos, "glTF 2.0 Specification", sections 3.5 to 3.7.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,11 @@ import numpy as np
 from saymask.errors import InputError
 from saymask.io.gltf_data import GltfData, normalized
 from saymask.io.gltf_materials import read_material
-from saymask.io.surface import Material, Surface
+from saymask.io.surface import Material, Piece, Surface, join
 
 POINTS, TRIANGLES, STRIP, FAN = 0, 4, 5, 6
 MAX_VERTICES = 200_000_000
 """Instances of a mesh may multiply a small file; no room needs more."""
-
-
-@dataclass
-class _Piece:
-    """One primitive, placed in the scene."""
-
-    points: np.ndarray  # float64 [V, 3]
-    faces: np.ndarray  # int64 [F, 3]
-    colors: np.ndarray | None  # float32 [V, 3], 0..255
-    uv: np.ndarray | None  # float32 [V, 2], v upwards
-    material: int  # row of the materials, -1 = none
 
 
 def read_gltf(path: Path) -> Surface:
@@ -36,7 +24,7 @@ def read_gltf(path: Path) -> Surface:
     messages: list[str] = []
     materials: list[Material] = []
     known: dict[int, tuple[int, int, np.ndarray]] = {}
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     shapes: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
     total = 0
     lines = 0
@@ -64,7 +52,7 @@ def read_gltf(path: Path) -> Surface:
         raise InputError(
             f"{path.name}: expected a mesh with triangles or points, got none; export the scan with its faces or as PLY"
         )
-    return _joined(pieces, materials, messages)
+    return join(pieces, materials, messages)
 
 
 def _placed(data: GltfData, messages: list[str]) -> list[tuple[int, np.ndarray]]:
@@ -197,7 +185,7 @@ def _piece(
     matrix: np.ndarray,
     materials: list[Material],
     known: dict[int, tuple[int, int, np.ndarray]],
-) -> _Piece:
+) -> Piece:
     points, faces, colors, *coords = shape
     row, uv = -1, None
     if "material" in primitive:
@@ -214,28 +202,4 @@ def _piece(
         points = points @ matrix[:3, :3].T + matrix[:3, 3]
         if np.linalg.det(matrix[:3, :3]) < 0:  # mirrored: the other side would face outwards
             faces = faces[:, ::-1]
-    return _Piece(points, faces, colors if len(colors) else None, uv, row)
-
-
-def _joined(pieces: list[_Piece], materials: list[Material], messages: list[str]) -> Surface:
-    starts = np.cumsum([0] + [len(p.points) for p in pieces])
-    counts = [len(p.faces) for p in pieces]
-    out = Surface(
-        np.concatenate([p.points for p in pieces]),
-        np.concatenate([p.faces + start for p, start in zip(pieces, starts)]),
-        materials=materials,
-        messages=messages,
-    )
-    if any(p.material >= 0 for p in pieces):
-        out.material = np.repeat(np.array([p.material for p in pieces], np.int32), counts)
-    if any(p.uv is not None for p in pieces):
-        out.uv = np.concatenate(
-            [np.full((len(p.faces), 3, 2), np.nan, np.float32) if p.uv is None else p.uv[p.faces] for p in pieces]
-        )
-    if any(p.colors is not None for p in pieces):
-        out.vertex_colors = np.concatenate(
-            [np.full((len(p.points), 3), np.nan, np.float32) if p.colors is None else p.colors for p in pieces]
-        ).astype(np.float32)
-    if len(pieces) > 1:
-        out.part = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
-    return out
+    return Piece(points, faces, colors if len(colors) else None, uv, row)

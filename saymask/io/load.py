@@ -1,10 +1,12 @@
 """Load a file as a `Scan`: choose the reader, then units, up axis, dropped points, duplicates, thinning."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +45,7 @@ FAR = 1000.0
 """Metres from the origin beyond which coordinates are moved, because float32 would lose millimetres there."""
 
 
-def load_scan(path: str | Path, *, unit: str | None = None, up: str | None = None, quiet: bool = False) -> Scan:
+def load_scan(path: Any, *, unit: str | None = None, up: str | None = None, quiet: bool = False) -> Scan:
     """Read a scan from PLY, PCD, LAS/LAZ, E57, OBJ, GLB/GLTF, STL, XYZ/PTS/CSV/TXT, NPZ or a raw ScanNet scan folder.
 
     Coordinates come out in metres with z up: `unit` ("m", "cm", "mm", "in", "ft") and `up` ("x", "y", "z", "-x",
@@ -51,9 +53,16 @@ def load_scan(path: str | Path, *, unit: str | None = None, up: str | None = Non
     duplicates merged, clouds over two million points thinned; `Scan.source.index` leads from every original point to
     its row. All of this is said on standard error unless `quiet`, and kept in `Scan.messages`.
 
+    Arrays [n, 3], dictionaries of arrays, tensors, trimesh and Open3D objects are taken as well (`Scan.from_arrays`).
+
     Raises InputError for a file that is missing, empty, truncated, of an unknown kind, or holds no indoor scan.
     """
-    scan = load(Path(path), unit=unit, up=up)
+    if isinstance(path, str | os.PathLike):
+        scan = load(Path(path), unit=unit, up=up)
+    else:
+        from saymask.io.arrays import scan_from_object
+
+        scan = scan_from_object(path, unit=unit, up=up)
     if not quiet:
         for message in scan.messages:
             print(f"{scan.name}: {message}", file=sys.stderr)
@@ -62,9 +71,7 @@ def load_scan(path: str | Path, *, unit: str | None = None, up: str | None = Non
 
 def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
     """Read a scan; see `load_scan`, which says what was found."""
-    check_unit(unit)
-    if up is not None and up not in AXES:
-        raise InputError(f"up: expected one of {', '.join(AXES)}, got {up!r}")
+    check_options(unit, up)
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     if path.is_dir():
@@ -79,7 +86,14 @@ def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
         raise InputError(f"{path}: expected a file, got something else")
     if path.stat().st_size == 0:
         raise InputError(f"{path.name}: the file is empty; copy or export it again")
-    return _build(path, _reader(suffix, unit)(path), unit, up)
+    return build(path, _reader(suffix, unit)(path), unit, up)
+
+
+def check_options(unit: str | None, up: str | None) -> None:
+    """Raise InputError for a unit or an up axis that is not known."""
+    check_unit(unit)
+    if up is not None and up not in AXES:
+        raise InputError(f"up: expected one of {', '.join(AXES)}, got {up!r}")
 
 
 def _load_folder(path: Path) -> Scan:
@@ -101,7 +115,7 @@ def _reader(suffix: str, unit: str | None) -> Callable[[Path], Cloud]:
     return reader
 
 
-def _build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
+def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     """Turn a file's points into a scan in metres with z up, and say what was done."""
     messages = list(cloud.messages)
     n = len(cloud.points)
@@ -128,7 +142,7 @@ def _build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     if cloud.faces is not None and not cloud.settled:
         from saymask.io.mesh import sample_cloud
 
-        return _build(path, sample_cloud(cloud, scale), unit, up)
+        return build(path, sample_cloud(cloud, scale), unit, up)
     points, kept = _without_strays(points, kept, scale, messages)
     points, transform = _to_metres(points, scale, messages)
     _check_extent(path, points)

@@ -50,7 +50,7 @@ def read_npz(path: Path) -> Cloud:
         raise truncated(
             path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else "nothing"
         ) from None
-    return recognise(_cloud(path, _unpacked(arrays)))
+    return recognise(cloud_from_arrays(path, _unpacked(arrays)))
 
 
 def _unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -65,7 +65,8 @@ def _unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
-def _cloud(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
+def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
+    """Return the cloud that named arrays hold; raise InputError where their shapes do not fit each other."""
     lower = {name.lower(): name for name in arrays}
     axes = pick(arrays, (("x", "y", "z"),))
     name = next((lower[n] for n in POINT_NAMES if n in lower), None)

@@ -150,6 +150,42 @@ class Surface:
         return out
 
 
+@dataclass
+class Piece:
+    """One of the meshes that make up a surface, placed where it belongs."""
+
+    points: np.ndarray  # float64 [V, 3]
+    faces: np.ndarray  # int64 [F, 3]
+    colors: np.ndarray | None  # float32 [V, 3], 0..255
+    uv: np.ndarray | None  # float32 [V, 2], v upwards
+    material: int  # row of the materials, -1 = none
+
+
+def join(pieces: list[Piece], materials: list[Material], messages: list[str]) -> Surface:
+    """Return the meshes of a scene as one surface."""
+    starts = np.cumsum([0] + [len(p.points) for p in pieces])
+    counts = [len(p.faces) for p in pieces]
+    out = Surface(
+        np.concatenate([p.points for p in pieces]),
+        np.concatenate([p.faces + start for p, start in zip(pieces, starts)]),
+        materials=materials,
+        messages=messages,
+    )
+    if any(p.material >= 0 for p in pieces):
+        out.material = np.repeat(np.array([p.material for p in pieces], np.int32), counts)
+    if any(p.uv is not None for p in pieces):
+        out.uv = np.concatenate(
+            [np.full((len(p.faces), 3, 2), np.nan, np.float32) if p.uv is None else p.uv[p.faces] for p in pieces]
+        )
+    if any(p.colors is not None for p in pieces):
+        out.vertex_colors = np.concatenate(
+            [np.full((len(p.points), 3), np.nan, np.float32) if p.colors is None else p.colors for p in pieces]
+        ).astype(np.float32)
+    if len(pieces) > 1:
+        out.part = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
+    return out
+
+
 def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return f"texture {shown}" if len(names) == 1 else f"{len(names)} textures ({shown})"

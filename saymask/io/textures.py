@@ -13,15 +13,17 @@ REPEAT, CLAMP, MIRROR = "repeat", "clamp", "mirror"
 
 @dataclass(frozen=True)
 class Texture:
-    """An image that a material names: a file, or the bytes of one."""
+    """An image that a material names: a file, the bytes of one, or its pixels uint8 [H, W, 3]."""
 
     name: str
-    data: bytes | Path
+    data: bytes | Path | np.ndarray
 
     def load(self) -> np.ndarray | None:
         """Return the image, uint8 [H, W, 3], top row first; None where it cannot be decoded."""
         from PIL import Image
 
+        if isinstance(self.data, np.ndarray):
+            return self.data
         try:
             with Image.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data) as image:
                 return np.asarray(image.convert("RGB"))

@@ -48,9 +48,10 @@ def metres_per_unit(path: Path, points: np.ndarray, unit: str | None = None) -> 
     if size <= 100 or (size <= MAX_EXTENT and height <= 40):
         return 1.0, ""
     guess = None
-    if (size <= 1500 and height >= 80) or (1500 < size <= 6000 and 200 <= height < 700):
+    # the height of a room is the evidence: towns and hills in metres are wide as well, but hardly 150 to 700 units high
+    if size <= 6000 and 150 <= height < 700:
         guess = "cm"
-    elif 1500 < size <= 60_000 and height >= 300:
+    elif 1500 < size <= 60_000 and 600 <= height <= 15_000:
         guess = "mm"
     if guess is None or _spacing(points) * UNITS[guess] > 0.15:
         raise InputError(

@@ -225,6 +225,10 @@ def _score(up: np.ndarray, patches: _Patches, loose: np.ndarray, view: str | Non
         value = two * np.maximum(0.0, 1 - below / 0.08)
         at = int(value.argmax())
         floor, base = float(value[at]) / len(height), float(edges[at])
+    # a camera (at the origin) looks down on the floor or table, which is most of what it sees; low things say little
+    seen = 0.0
+    if view is not None:
+        seen = 3.0 * floor - (2.0 if base > 0.05 else 0.0)
     span = max(high - base, 1e-6)
     # things stand on the floor: what is neither floor nor wall nor ceiling is mostly low
     things = np.clip((all_heights[loose] - base) / span, 0, 1)
@@ -234,13 +238,16 @@ def _score(up: np.ndarray, patches: _Patches, loose: np.ndarray, view: str | Non
     shown = float(np.sign(facing[inner]).mean()) * min(1.0, 5 * float(inner.mean())) if inner.any() else 0.0
     # rooms are wider than high
     flat = 1 - min(1.0, span / patches.widest)
-    return float(WEIGHTS @ np.array([floor, low_things, shown * patches.oriented, flat])) + _prior(up, view)
+    return float(WEIGHTS @ np.array([floor, low_things, shown * patches.oriented, flat])) + _prior(up, view) + seen
 
 
 def _prior(up: np.ndarray, view: str | None) -> float:
     """Return what is known before looking: camera frames may be tilted, files of rooms face an axis."""
     if view is not None:
-        return 1.0 if float(up @ np.array(AXES[view])) > np.cos(np.deg2rad(50)) else 0.0
+        cos = float(up @ np.array(AXES[view]))
+        if cos < np.cos(np.deg2rad(100)):  # nobody holds a camera upside down
+            return -10.0
+        return 1.0 if cos > np.cos(np.deg2rad(50)) else 0.0
     weights = {"z": 0.45, "y": 0.25, "-y": 0.2, "-z": 0.1, "x": 0.0, "-x": 0.0}
     name = max(AXES, key=lambda a: float(up @ np.array(AXES[a])))
     cos = float(up @ np.array(AXES[name]))

@@ -196,11 +196,16 @@ class Model(nn.Module, ABC):
     def get_ready(self) -> None:
         """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
 
-    def encode(self, scan: Scan, *, adapt: float | None = None) -> "Scene":
-        """Encode a scan: the slow step, after which every prompt is cheap.
+    def encode(self, scan: Any, *, adapt: float | None = None) -> "Scene":
+        """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step; every prompt after it is cheap.
+
 
         adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
         """
+        if not isinstance(scan, Scan):
+            from saymask.io.load import load_scan
+
+            scan = load_scan(scan)
         self.get_ready()
         from saymask.scene.scene import Scene  # against the stream: what a user calls first lives on the model
 

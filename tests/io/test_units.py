@@ -95,3 +95,44 @@ def test_a_given_axis_wins_and_an_unknown_one_is_refused():
     assert "-x" in find_up(points, up="-x").message
     with pytest.raises(InputError, match="up: expected one of x, y, z"):
         find_up(points, up="w")
+
+
+@pytest.mark.parametrize("tilt", [10, 35, 60, 80])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_camera_looks_down_on_its_table(tilt, seed):
+    """A table with boxes, seen by a camera (x right, y down, z forward) that looks down by `tilt` degrees."""
+    rng = np.random.default_rng(seed)
+    top = np.concatenate([rng.random((6000, 2)) * [1.2, 0.8] - [0.6, 0.4], np.zeros((6000, 1))], 1)
+    things = []
+    for x, y, h in ((-0.3, 0.1, 0.2), (0.2, -0.1, 0.12), (0.35, 0.2, 0.25)):
+        side = rng.random((700, 3)) * [0.15, 0.0, h] + [x, y - 0.07, 0]
+        lid = rng.random((500, 3)) * [0.15, 0.14, 0] + [x, y - 0.07, h]
+        things += [side, lid]
+    points = np.concatenate([top, *things]) + rng.normal(0, 0.001, (9600, 3))
+    angle = np.deg2rad(tilt)
+    up = np.array([0, -np.cos(angle), -np.sin(angle)])
+    forward = np.array([0, -np.sin(angle), np.cos(angle)])
+    seen = points @ np.stack([[1, 0, 0], forward, up]) + np.array([0, 0, 1.1])
+    found = find_up(seen, camera=True).direction
+    assert np.rad2deg(np.arccos(np.clip(found @ up, -1, 1))) < 4
+
+
+@pytest.mark.parametrize("size", [(800, 500, 120), (1200, 900, 90), (3000, 2500, 400), (500, 400, 100)])
+def test_towns_and_hills_in_metres_are_never_scaled_down(size):
+    rng = np.random.default_rng(0)
+    points = rng.random((60_000, 3)) * size
+    with pytest.raises(InputError, match="pass unit="):
+        metres_per_unit(PATH, points)
+
+
+KINECT = Path(__file__).parents[2] / "../shared/data/real/kinect_tables"
+
+
+@pytest.mark.skipif(not KINECT.exists(), reason="the shared real scans are not here")
+@pytest.mark.parametrize("name", sorted(p.name for p in KINECT.glob("*.pcd")) if KINECT.exists() else [])
+def test_real_frames_of_a_table_stand_upright(name):
+    from saymask.io.pcd import read_pcd
+
+    points = read_pcd(KINECT / name).points
+    found = find_up(points[np.isfinite(points).all(1)], camera=True).direction
+    assert found @ [0, -0.82, -0.57] > np.cos(np.deg2rad(12))
