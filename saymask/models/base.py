@@ -197,8 +197,7 @@ class Model(nn.Module, ABC):
         """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
 
     def encode(self, scan: Any, *, adapt: float | None = None) -> "Scene":
-        """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step; every prompt after it is cheap.
-
+        """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step, prompts are cheap.
 
         adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
         """
