@@ -17,6 +17,7 @@ from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
 from saymask.util.cores import environment_for, limit_threads, worker_died
+from saymask.util.progress import bars
 
 
 class Loaded:
@@ -118,12 +119,7 @@ def _run_job(scene: str) -> Any:
 @contextmanager
 def progress_bar(title: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error, where that is a terminal; yield the function that moves it on by a count."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(file=sys.stderr, quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+    with bars("", quiet=quiet or not sys.stderr.isatty()) as progress:
         task = progress.add_task(title, total=total)
 
         def advance(count: int) -> None:

@@ -68,6 +68,3 @@ def mask_costs(logits: Tensor, targets: Tensor, config: UniSeg3DConfig) -> Tenso
     cross_entropy = (F.softplus(logits).sum(1, keepdim=True) - logits @ wanted.T) / max(1, logits.shape[1])
     dice = 1 - (2 * both + 1) / (probability.sum(1, keepdim=True) + wanted.sum(1) + 1)
     return config.mask_weight * cross_entropy + config.dice_weight * dice
-
-
-wide = full_precision  # under this name the model and its vocabulary import it

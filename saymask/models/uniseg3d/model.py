@@ -7,7 +7,6 @@ else, so a scan is encoded once and every prompt is a decoder pass of its own. S
 """
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,19 +34,16 @@ from saymask.models.uniseg3d.extensions import (
     vocabulary_names,
 )
 from saymask.models.uniseg3d.losses import losses
-from saymask.models.uniseg3d.matching import wide
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch, weighted_mean
+from saymask.nn.blocks import full_precision
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
-from saymask.text import CachedText, TextFeatures, load_text_encoder
+from saymask.sparse import official_extent
+from saymask.text import FrozenText, TextFeatures, load_text_encoder
 
 PROMPTS_AT_ONCE = 64
 """So many prompts are decoded together; more would only take memory."""
-SMALLEST_EXTENT = 128
-"""Smallest spatial extent of the official code, in voxels (docs/systems/uniseg3d.md §3.6)."""
-_TEXT_LOCK = threading.Lock()
-"""The memory of `CachedText` is for one thread at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +80,7 @@ class UniSeg3D(Model):
         self.text_encoder.requires_grad_(False)
         unknown = torch.full((CLASSES, config.class_prototypes, config.text_width), torch.nan)
         self.register_buffer("class_embeddings", unknown)
-        self._cached_text: CachedText | None = None
+        self._text = FrozenText()
         self._vocabulary: Tensor | None = None
         self.train(self.training)
 
@@ -156,8 +152,7 @@ class UniSeg3D(Model):
 
     def text(self, texts: Sequence[str]) -> TextFeatures:
         """Return the features of texts, each encoded once."""
-        with _TEXT_LOCK:
-            return self._cache().to(self.device)(texts)
+        return self._text.on(self.device, self.text_encoder)(texts)
 
     def vocabulary(self) -> Tensor:
         """Return the embeddings float32 [V, W] of the names that training tells apart, those held out left out."""
@@ -167,15 +162,8 @@ class UniSeg3D(Model):
 
     def _named(self, names: Sequence[str]) -> Tensor:
         """Return the embeddings float32 [C, K, W] of names."""
-        with _TEXT_LOCK:
-            made = make_class_embeddings(names, self._cache().to(self.device), self.config.class_prompts)
-        return made.to(self.device)
-
-    def _cache(self) -> CachedText:
-        if self._cached_text is None:
-            # The frozen encoder is a TextEncoder or behaves like one.
-            self._cached_text = CachedText(self.text_encoder)  # type: ignore[arg-type]
-        return self._cached_text
+        encoder = self._text.on(self.device, self.text_encoder)
+        return make_class_embeddings(names, encoder, self.config.class_prompts).to(self.device)
 
     # ---- scans to batches
 
@@ -193,9 +181,7 @@ class UniSeg3D(Model):
 
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """Return the superpoint features float [S, C] of each scan."""
-        shape = None
-        if self.config.odd_extents:
-            shape = (batch.scans.coords[:, 1:].amax(0) + 1).clamp(min=SMALLEST_EXTENT).tolist()
+        shape = official_extent(batch.scans.coords) if self.config.odd_extents else None
         pyramid = self.backbone.sites(batch.scans, shape)
         return self.backbone(batch.scans, pyramid).split(batch.scans.sizes)
 
@@ -260,7 +246,7 @@ class UniSeg3D(Model):
             for number, (row, score) in enumerate(zip(logits, scores)):
                 masks, sure = row[None], score[None]
                 if self.config.any_number:  # ours
-                    mask = wide(stage.masks[number])
+                    mask = full_precision(stage.masks[number])
                     masks, sure = referred_answer(scan, mask, row, something[number], score, count, self.config)
                 predictions.append(Prediction(masks, sure, scan.index, float(score)))
         return predictions
@@ -285,7 +271,7 @@ class UniSeg3D(Model):
         if not len(points):
             return np.zeros((0, THINGS), np.float32)
         stage = self._clicked(encoded.only(), points)
-        return wide(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
+        return full_precision(stage.classes).softmax(1)[:, :THINGS].float().cpu().numpy()
 
     def _clicked(self, scan: EncodedScan, points: np.ndarray) -> LayerOutputs:
         """Return the last stage of the clicks on points int64 [K]; those on one superpoint are the same click."""
@@ -300,7 +286,7 @@ class UniSeg3D(Model):
 
     def _masks(self, scan: EncodedScan, stage: LayerOutputs) -> tuple[Tensor, Tensor]:
         """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""
-        threshold, masks = self.config.mask_threshold, wide(stage.masks)
+        threshold, masks = self.config.mask_threshold, full_precision(stage.masks)
         logits = masks - math.log(threshold / (1 - threshold))
         sure = weighted_mean(masks.sigmoid(), (logits > 0) * scan.counts)
         return logits, (sure * _something(stage)).clamp(0, 1)
@@ -384,4 +370,4 @@ class UniSeg3D(Model):
 
 def _something(stage: LayerOutputs) -> Tensor:
     """Return the probability [Q] that each query shows any class."""
-    return 1 - wide(stage.classes).softmax(1)[:, THINGS]
+    return 1 - full_precision(stage.classes).softmax(1)[:, THINGS]
