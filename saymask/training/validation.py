@@ -70,7 +70,8 @@ def validation(
     """
     if config.task == "none":
         return None
-    request = Request(data, task=config.task, protocol=config.protocol, limit=config.max_val or None)
+    task: Any = config.task  # one of NAMES: `check_task` has seen to it
+    request = Request(data, task=task, protocol=config.protocol, limit=config.max_val or None)
     if config.task == "refer":
         there = annotation_path(data, source_of(request), "val").is_file()
     else:
