@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+import html
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ from saymask.errors import InputError
 from saymask.scan import Scan
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Masks:
     """M masks over the points of a scan, with scores, names and labels; empty when nothing fits the prompt."""
 
@@ -42,6 +47,83 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self.support)
+
+    def __iter__(self) -> Iterator[Masks]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Masks:
+        """Return some of the masks, in the order asked for: by number, slice, list of numbers, or bits bool [M]."""
+        if isinstance(rows, int | np.integer):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"mask {rows} of {len(self)}")
+            rows = [int(rows)]
+        chosen = np.arange(len(self))[np.asarray(rows, int) if isinstance(rows, list | tuple) and not rows else rows]
+        return replace(
+            self,
+            support=self.support[chosen],
+            scores=self.scores[chosen],
+            names=tuple(self.names[i] for i in chosen),
+            labels=None if self.labels is None else np.asarray(self.labels)[chosen],
+        )
+
+    def filter(self, *, score: float = 0.0, name: str | None = None, label: int | None = None) -> Masks:
+        """Return the masks of at least `score`, of that name (case does not matter) and of that class id."""
+        keep = np.asarray(self.scores) >= score
+        if name is not None:
+            keep &= np.array([n.lower() == name.lower() for n in self.names], bool)
+        if label is not None:
+            if self.labels is None:
+                raise InputError("filter by label: expected masks with labels, got none; filter by name")
+            keep &= np.asarray(self.labels) == label
+        return self[keep]
+
+    def __repr__(self) -> str:
+        head = f"Masks({len(self)} over {len(self.scan):,} points of {self.scan.name or 'a scan'}"
+        lines = [f"{head}{': ' + self.message if self.message else ''})"]
+        if len(self):
+            shown = [f"{n or i} {s:.2f}" for i, (n, s) in enumerate(zip(self.names, self.scores))]
+            lines.append("  " + ", ".join(shown[:5]) + (f", … {len(self) - 5} more" if len(self) > 5 else ""))
+        return "\n".join(lines)
+
+    @cached_property
+    def _picture(self) -> bytes:
+        from saymask.render.picture import draw
+
+        out = io.BytesIO()
+        draw(self.scan, self).save(out, "PNG")
+        return out.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self._picture
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{i}</td><td>{html.escape(n)}</td><td>{s:.2f}</td><td>{self.count(i):,}</td></tr>"
+            for i, (n, s) in enumerate(zip(self.names[:20], self.scores))
+        )
+        rest = f"<p>… {len(self) - 20} more</p>" if len(self) > 20 else ""
+        said = f"<p>{html.escape(self.message)}</p>" if self.message else ""
+        image = base64.b64encode(self._picture).decode("ascii")
+        return (
+            f'<img src="data:image/png;base64,{image}" style="max-width: 100%"/>{said}'
+            f"<table><tr><th></th><th>name</th><th>score</th><th>points</th></tr>{rows}</table>{rest}"
+        )
+
+    @classmethod
+    def from_json(cls, scan: Scan, source: str | Path | dict[str, Any]) -> Masks:
+        """Return the masks that `save("….json")` or `to_dict` wrote, over the same scan.
+
+        Raises InputError for another format or a scan with another number of points.
+        """
+        from saymask.io.save import read_rle
+
+        return read_rle(scan, source)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, as `save("….json")` writes it: `to_json` with run lengths `counts`."""
+        from saymask.io.save import rle_form
+
+        return rle_form(self)
 
     @classmethod
     def from_points(
@@ -80,6 +162,23 @@ class Masks:
     def box(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the smallest and largest corner of mask i, float32 [3] metres each (zeros for an empty mask)."""
         return self._box(self.points(i))
+
+    def centroid(self, i: int) -> np.ndarray:
+        """Return the mean of the points of mask i, float32 [3] metres (zeros for an empty mask)."""
+        chosen = self.scan.points[self.points(i)]
+        return chosen.mean(0, dtype=np.float64).astype(np.float32) if len(chosen) else np.zeros(3, np.float32)
+
+    def oriented_box(self, i: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the smallest upright box around mask i: centre [3] and size [3] in metres, turn about z in radians."""
+        chosen = self.scan.points[self.points(i)].astype(np.float64)
+        if not len(chosen):
+            return np.zeros(3, np.float32), np.zeros(3, np.float32), 0.0
+        angle, low, high = _smallest_rectangle(chosen[:, :2])
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, y = (low + high) / 2
+        bottom, top = chosen[:, 2].min(), chosen[:, 2].max()
+        center = np.array([x * cos - y * sin, x * sin + y * cos, (bottom + top) / 2], np.float32)
+        return center, np.array([*(high - low), top - bottom], np.float32), angle
 
     def _box(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.scan.points[points]
@@ -169,6 +268,34 @@ def check_format(path: str | Path) -> Path:
             f"cannot save {path.name}: expected a suffix of {', '.join(FORMATS)}, got {path.suffix or 'none'}"
         )
     return path
+
+
+def _smallest_rectangle(plan: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return angle, low [2] and high [2] of the smallest rectangle around [n, 2], in its own axes.
+
+    One side lies on an edge of the convex hull (Freeman and Shapira, 1975).
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    angles = np.zeros(1)
+    if len(plan) > 2:
+        try:
+            plan = plan[ConvexHull(plan).vertices]
+            edges = np.roll(plan, -1, 0) - plan
+            angles = np.unique(np.round(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2), 9))
+        except QhullError:  # all on one line
+            line = plan - plan.mean(0)
+            direction = np.linalg.svd(line[:: max(1, len(line) // 1000)], full_matrices=False)[2][0]
+            angles = np.arctan2(direction[1:], direction[:1])
+    best = None
+    for angle in angles:
+        turned = plan @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        low, high = turned.min(0), turned.max(0)
+        area = float(np.prod(high - low))
+        if best is None or area < best[0] - 1e-12:
+            best = area, float(angle), low, high
+    assert best is not None
+    return best[1:]
 
 
 def _spread(rows: np.ndarray, index: np.ndarray) -> np.ndarray:

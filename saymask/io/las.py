@@ -1,5 +1,6 @@
 """LAS and LAZ (ASPRS), all dimensions kept; needs the extra `las` (laspy with the lazrs decompressor)."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,11 @@ import numpy as np
 from saymask.errors import InputError
 from saymask.io.cloud import Cloud, missing_extra, truncated
 from saymask.io.color_range import to_uint8
+
+SIZES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)
+"""Bytes of a record in each point format."""
+MOST_COMPRESSED = 60
+"""Points per byte that LAZ can reach (equal ones); a header that claims more is damaged."""
 
 
 def read_las(path: Path) -> Cloud:
@@ -16,17 +22,15 @@ def read_las(path: Path) -> Cloud:
     except ImportError:
         raise missing_extra(path, "laspy", "las") from None
     try:
-        with open(path, "rb") as file:
-            if file.read(4) != b"LASF":
-                raise InputError(
-                    f"{path.name}: expected a LAS/LAZ file starting with 'LASF', got something else; check the suffix"
-                )
+        _check_header(path)
         with laspy.open(path) as reader:
             expected = reader.header.point_count
             data = reader.read()
     except InputError:
         raise
-    except Exception as error:  # laspy, lazrs and struct raise a dozen types for damaged files
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # laspy, lazrs and struct raise a dozen types; a panic of lazrs is no Exception
         raise truncated(
             path,
             "a readable LAS/LAZ file",
@@ -45,6 +49,39 @@ def read_las(path: Path) -> Cloud:
         if rgb.any():  # formats with colour are often written without any
             colors = to_uint8(rgb)
     return Cloud("las", points, columns, colors=colors, unit="m", up="z", extra={"header": data.header})
+
+
+def _check_header(path: Path) -> None:
+    """Compare the header with the file before a compiled reader believes it and reserves memory for it."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(375)
+    if head[:4] != b"LASF":
+        raise InputError(
+            f"{path.name}: expected a LAS/LAZ file starting with 'LASF', got something else; check the suffix"
+        )
+    if len(head) < 227:
+        raise truncated(path, "a LAS header of 227 bytes", f"{len(head)}")
+    major, minor = head[24], head[25]
+    length, start, records, kind, width, count = struct.unpack_from("<HIIBHI", head, 94)
+    if (major, minor) >= (1, 4) and len(head) >= 255:
+        count = max(count, struct.unpack_from("<Q", head, 247)[0])
+    if major != 1 or minor > 4 or not 227 <= length <= start <= size:
+        raise truncated(
+            path, "a LAS 1.0 to 1.4 header that fits the file", f"version {major}.{minor}, points at {start:,}"
+        )
+    if records * 54 > start - length:
+        raise truncated(path, f"{records:,} variable length records before byte {start:,}", "too little room for them")
+    if (kind & 63) > 10 or width < SIZES[kind & 63]:
+        raise truncated(path, f"records of point format {kind & 63}", f"{width} bytes each")
+    most = (size - start) * MOST_COMPRESSED if kind & 192 else (size - start) // width
+    if count > most:
+        raise truncated(
+            path, f"{count:,} points as the header says", f"{size - start:,} bytes, at most {most:,} points"
+        )
+    numbers = np.frombuffer(head, "<f8", 6, 131)
+    if not np.isfinite(numbers).all() or (numbers[:3] == 0).any():
+        raise truncated(path, "finite scales other than 0 in the header", str(numbers[:3].tolist()))
 
 
 def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, header: object | None = None) -> None:

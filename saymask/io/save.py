@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Collection
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from saymask.errors import InputError
 from saymask.io.cloud import COLOR_NAMES, pick
-from saymask.io.rle import encode_rle
+from saymask.io.rle import decode_rle, encode_rle
 from saymask.masks import Masks, check_format
+from saymask.scan import Scan
 from saymask.util.files import atomic_path, check_writable, write_text
 
 PAINT = np.array([[255, 40, 90], [0, 170, 255], [255, 180, 0], [120, 220, 0], [180, 80, 255], [0, 210, 180]], np.uint8)
@@ -28,7 +30,7 @@ def save_masks(masks: Masks, path: Path, *, colored: bool = False) -> Path:
     check_writable(path)
     try:
         if suffix == ".json":
-            write_text(path, json.dumps(_rle(masks), ensure_ascii=False) + "\n")
+            write_text(path, json.dumps(rle_form(masks), ensure_ascii=False) + "\n")
         else:
             with atomic_path(path) as temporary:
                 writers[suffix](masks, temporary, colored)
@@ -229,7 +231,7 @@ def _write_las(masks: Masks, path: Path, colored: bool) -> None:
     write_las(path, {**flat, **added}, points, header)
 
 
-def _rle(masks: Masks) -> dict[str, object]:
+def rle_form(masks: Masks) -> dict[str, Any]:
     """Return the JSON form: `counts` are run lengths over the file's points in order, zeros first (see `rle`)."""
     summary = masks.to_json()
     source = masks.scan.source
@@ -241,3 +243,34 @@ def _rle(masks: Masks) -> dict[str, object]:
         "file": "" if source is None else Path(source.path).name,
         "transform": np.eye(4).tolist() if source is None else source.transform.tolist(),
     }
+
+
+def read_rle(scan: Scan, source: str | Path | dict[str, Any]) -> Masks:
+    """Return masks from their JSON form; see `saymask.masks.Masks.from_json`."""
+    where = "masks" if isinstance(source, dict) else Path(source).name
+    if not isinstance(source, dict):
+        try:
+            source = json.loads(Path(source).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{where}: expected a JSON file of masks, got {error}") from None
+    if not isinstance(source, dict) or source.get("format") != "saymask-rle-1":
+        raise InputError(f"{where}: expected masks as Masks.save writes them (saymask-rle-1), got something else")
+    n = scan.n_original
+    entries = source.get("masks")
+    if source.get("points") != n or not isinstance(entries, list):
+        got = source.get("points")
+        raise InputError(
+            f"{where}: expected masks over the {n:,} points of {scan.name or 'the scan'}, got {got!r}; "
+            "load the scan that they were made on"
+        )
+    bits = np.zeros((len(entries), len(scan)), bool)
+    try:
+        for row, entry in zip(bits, entries):
+            mask = decode_rle(entry["counts"], n)
+            row[mask if scan.source is None else scan.source.index[mask & (scan.source.index >= 0)]] = True
+        scores = np.array([float(e["score"]) for e in entries], np.float32)
+        names = tuple(str(e["name"]) for e in entries)
+        labels = np.array([int(e["label"]) for e in entries]) if entries and "label" in entries[0] else None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{where}: expected name, score and counts of every mask, got {error}") from None
+    return Masks.from_points(scan, bits, scores, names, labels=labels, message=str(source.get("message", "")))

@@ -1,3 +1,6 @@
+import struct
+import time
+
 import numpy as np
 import pytest
 
@@ -66,3 +69,24 @@ def test_another_kind_of_file(tmp_path):
     (tmp_path / "a.las").write_text("x y z\n1 2 3\n")
     with pytest.raises(InputError, match="LASF"):
         read_las(tmp_path / "a.las")
+
+
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+def test_garbage_headers_are_refused_at_once(tmp_path, suffix):
+    points = bumpy(500)
+    write_las(tmp_path / f"a{suffix}", {a: points[:, i] for i, a in enumerate("xyz")}, points.astype(float))
+    good = (tmp_path / f"a{suffix}").read_bytes()
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    for k in range(150):
+        data = bytearray(good)
+        for _ in range(rng.integers(1, 12)):
+            data[int(rng.integers(4, 375 if k % 2 else len(data)))] = int(rng.integers(256))
+        if k < 10:
+            struct.pack_into("<Q", data, 247, 10 ** (6 + k))
+        (tmp_path / f"b{suffix}").write_bytes(data)
+        try:
+            read_las(tmp_path / f"b{suffix}")
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+    assert time.perf_counter() - start < 60
