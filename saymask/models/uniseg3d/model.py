@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects, Prediction
 from saymask.data.annotations import Annotation
+from saymask.data.samples.exchange import read_library
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model
@@ -120,10 +121,12 @@ class UniSeg3D(Model):
     # ---- classes and texts
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
-        """Make the class embeddings with the text encoder, unless they are known."""
+        """Make the class embeddings unless they are known; InputError for a furniture library that cannot be read."""
         if not bool(self.class_embeddings.isfinite().all()):
             self.set_class_embeddings(self._named([c.name for c in scannet20()]))
             say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
+        if self.config.degrade.share and self.config.degrade.library:
+            say(f"{len(read_library(self.config.degrade.library).kinds)} furniture models to exchange pieces for")
         if self.config.held_out:
             say(f"names that training never hears: {', '.join(self.config.held_out)}")
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from saymask.data.samples.degrade import Degradation
+from saymask.errors import InputError
 from saymask.models.uniseg3d.batch import make_sample
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.presets import rooms, scannet
 from tests.models.fakes import annotation
-from tests.models.uniseg3d.test_model import SMALL, scan_of
+from tests.models.uniseg3d.test_model import SMALL, scan_of, tiny
 
 
 def test_published_settings_do_not_degrade_and_draw_as_before():
@@ -45,6 +46,13 @@ def test_truth_clicks_and_sentences_are_about_what_is_left(seed):
     for text, mask, row in zip(sample.texts, sample.truth.text_masks, sample.truth.text_objects, strict=True):
         assert text.startswith("thing")
         np.testing.assert_array_equal(mask.numpy(), sample.truth.masks[int(row)].numpy())
+
+
+def test_a_library_that_cannot_be_read_is_said_before_training(tmp_path):
+    model = tiny(degrade=Degradation())
+    model.config = replace(model.config, degrade=Degradation(share=1, library=str(tmp_path / "none.npz")))
+    with pytest.raises(InputError, match="furniture library"):
+        model.begin_training(tmp_path, (), lambda line: None)
 
 
 def test_the_test_view_is_never_degraded():
