@@ -1,6 +1,8 @@
+import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,3 +94,11 @@ def test_orient_changes_signs_only():
     out = orient_normals(mixed, points, neighbours)
     assert (np.abs(out) == np.abs(mixed)).all()
     assert len(set(np.sign((out * points).sum(1)))) == 1
+
+
+@pytest.mark.parametrize(("slope", "turned"), [(0.79, False), (0.81, True)])
+def test_only_what_lies_nearly_flat_says_where_up_is(slope, turned):
+    points = np.array([[0.0, 0, 0], [0, 0, 1]])
+    normals = np.tile(np.float32([math.sqrt(1 - slope**2), 0, -slope]), (2, 1))
+    out = orient_normals(normals, points, np.array([[0, 1], [1, 0]]))
+    np.testing.assert_array_equal(out, -normals if turned else normals)

@@ -61,6 +61,11 @@ class Mutant:
         return f"{' '.join(self.before.split())} → {' '.join(self.after.split())}"
 
     @property
+    def told(self) -> str:
+        """The place and the change, as they are printed."""
+        return f"{self.file}:{self.line}  {self.change}"
+
+    @property
     def key(self) -> str:
         """The name under which EQUIVALENT knows the change: no line number, which would not last."""
         return f"{self.file}: {self.change}"
@@ -219,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=240, help="seconds for the tests of one change")
+    parser.add_argument("--again", type=Path, help="a former output: only the changes that survived there")
     parser.add_argument("--unchecked", action="store_true", help="do not run the tests without any change first")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no other change after this time")
     parser.add_argument("--least", type=float, default=0, help="fail below this score in percent")
@@ -229,6 +235,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     del numba, scipy, torch
     chosen = sample(options.folders, options.count, options.seed)
+    if options.again is not None:
+        former = options.again.read_text(encoding="utf-8").splitlines()
+        chosen = [m for m in chosen if any(l.startswith("SURVIVED") and l.endswith(m.told) for l in former)]
     began, killed, counted, survivors = time.monotonic(), 0, 0, []
     with tempfile.TemporaryDirectory() as name:
         root, log = Path(name) / "copy", Path(name) / "log"
@@ -252,11 +261,11 @@ def main(arguments: list[str] | None = None) -> int:
             counted, killed = counted + 1, killed + (code != 0)
             how = {0: "SURVIVED", None: "killed (time)"}.get(code, "killed")
             survivors += [mutant] if code == 0 else []
-            print(f"{how}  {mutant.file}:{mutant.line}  {mutant.change}", flush=True)
+            print(f"{how}  {mutant.told}", flush=True)
     score = 100 * killed / max(counted, 1)
     print(f"seed {options.seed}: {killed} of {counted} killed, {score:.1f} %, {time.monotonic() - began:.0f} s")
     for mutant in survivors:
-        print(f"  {mutant.file}:{mutant.line}  {mutant.change}")
+        print(f"  {mutant.told}")
     return 0 if score >= options.least else 1
 
 
