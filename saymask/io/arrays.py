@@ -88,20 +88,20 @@ def scan_from_trimesh(mesh: Any, *, unit: str | None = None, up: str | None = No
             continue
         colors, uv, row = None, None, -1
         faces = np.asarray(getattr(part, "faces", np.zeros((0, 3))), np.int64)
-        visual = getattr(part, "visual", None)
+        visual: Any = getattr(part, "visual", None)
         kind = getattr(visual, "kind", None)
         if isinstance(part, trimesh.PointCloud):
             found = np.asarray(part.colors)
             colors = found[:, :3].astype(np.float32) if len(found) == len(points) else None
         elif kind in ("vertex", "face"):
-            colors = np.asarray(part.visual.vertex_colors)[:, :3].astype(np.float32)
+            colors = np.asarray(visual.vertex_colors)[:, :3].astype(np.float32)
         elif kind == "texture":
-            material = part.visual.material
+            material = visual.material
             image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
             texture = None
-            if image is not None and part.visual.uv is not None:
+            if image is not None and visual.uv is not None:
                 texture = Texture(f"image {len(materials)}", np.asarray(image.convert("RGB")))
-                uv = np.asarray(part.visual.uv, np.float32)
+                uv = np.asarray(visual.uv, np.float32)
             row = len(materials)
             materials.append(Material("", np.asarray(material.main_color)[:3] / 255.0, texture, multiplied=False))
         pieces.append(Piece(points, faces, colors, uv, row))

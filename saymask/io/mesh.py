@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def _read_off(path: Path) -> Surface:
 
     read_bytes(path)
     try:
-        mesh = trimesh.load_mesh(path, process=False, maintain_order=True)
+        mesh: Any = trimesh.load_mesh(path, process=False, maintain_order=True)
         surface = Surface(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64))
         kind = mesh.visual.kind
         if kind == "vertex":

@@ -1,6 +1,9 @@
 """NPZ (NumPy archive) with points under a usual name, and NPY with one array; per-point arrays of any kind are kept."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,7 +49,10 @@ def read_npz(path: Path) -> Cloud:
                 f"{path.name}: expected plain arrays, got pickled objects, which are never loaded; save numbers only"
             ) from None
         raise truncated(path, "a readable NumPy file", str(error).splitlines()[0]) from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile, OSError, EOFError, KeyError, NotImplementedError, SyntaxError, MemoryError, OverflowError,
+        tokenize.TokenError, zlib.error, struct.error, RuntimeError,
+    ) as error:  # fmt: skip
         raise truncated(
             path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else "nothing"
         ) from None

@@ -117,7 +117,10 @@ def _table(path: Path, key: str, rows: list[bytes], least: int) -> np.ndarray:
     width = len(rows[0].split())
     text = b"\n".join(rows)
     if width >= least and re.fullmatch(rb"[-+.\deE\s]*", text):
-        flat = np.fromstring(text.decode("ascii"), sep=" ")
+        try:
+            flat = np.fromstring(text.decode("ascii"), sep=" ")
+        except ValueError:  # the slow way finds the line that is to blame
+            flat = np.zeros(0)
         if len(flat) == width * len(rows) and len(rows[-1].split()) == width:
             return flat.reshape(-1, width)
     table = np.full((len(rows), max(8 if key == "v" else 3, width)), np.nan)
@@ -146,7 +149,10 @@ def _corners(path: Path, lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
     if not lines.seen and re.fullmatch(rb"[\d/\s]*", text):
         counts = np.fromiter((len(row.split()) for row in rows), np.int64, len(rows))
         slashes = rows[0].split()[0].count(b"/") if rows[0].split() else 0
-        flat = np.fromstring(text.replace(b"//", b" 0 ").replace(b"/", b" ").decode("ascii"), np.int64, sep=" ")
+        try:
+            flat = np.fromstring(text.replace(b"//", b" 0 ").replace(b"/", b" ").decode("ascii"), np.int64, sep=" ")
+        except ValueError:
+            flat = np.zeros(0, np.int64)
         total = int(counts.sum())
         if text.count(b"/") == slashes * total and len(flat) == (slashes + 1) * total:
             table = flat.reshape(total, slashes + 1) - 1

@@ -128,26 +128,17 @@ def _point(word: str, separator: str | None) -> str:
 
 
 def _all_numbers(lines: list[str], first: int, separator: str | None) -> np.ndarray | None:
-    """Parse all lines from `first` on where each holds the same number of numbers, float64 [n, width], else None."""
-    body = "\n".join(lines[first:])
+    """Parse all lines from `first` on where each holds the same number of numbers, float64 [n, width], else None.
+
+    The slow way finds the line that is to blame, the words, the empty cells, or the comments to pass over.
+    """
+    rows = lines[first:]
     if separator in (";", "\t"):
-        body = body.replace(",", ".")
-    width = len(split(lines[first], separator))
-    if separator is not None:
-        if '"' in body or lines[first].count(separator) != width - 1:
-            return None
-        rows = [line for line in lines[first:] if line and not line.isspace()]
-        if any(line.count(separator) != width - 1 for line in rows):
-            return None
-        body = body.replace(separator, " ")
-    counts = {len(line.split()) for line in body.splitlines()} - {0}
-    if counts != {width}:
-        return None
+        rows = [line.replace(",", ".") for line in rows]
     try:
-        flat = np.array(body.split(), np.float64)
+        return np.loadtxt(rows, np.float64, comments=None, delimiter=separator, ndmin=2)
     except ValueError:
-        return None  # the slow way finds the line that is to blame, the words, or the comments to pass over
-    return flat.reshape(-1, width) if len(flat) % width == 0 else None
+        return None
 
 
 def _mixed(path: Path, lines: list[str], names: list[str] | None, first: int, separator: str | None) -> TextTable:

@@ -140,3 +140,10 @@ def test_damaged_faces(tmp_path, line):
     path = write(tmp_path, None, f"v 0 0 0\nv 1 0 0\nv 0 1 0\n{line}\n", library=None)
     with pytest.raises(InputError, match=r"a\.obj"):
         read_mesh(path)
+
+
+@pytest.mark.parametrize("line", ["v 1 2 3-", "v 1 2 3e", "v 1 - 2", "v 1 2"])
+def test_damaged_vertices(tmp_path, line):
+    path = write(tmp_path, None, f"v 0 0 0\nv 1 0 0\nv 0 1 0\n{line}\nf 1 2 3\n", library=None)
+    with pytest.raises(InputError, match=r"a\.obj: expected v line 4"):
+        read_mesh(path)
