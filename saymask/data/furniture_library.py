@@ -45,7 +45,7 @@ class Surface:
     images: list[np.ndarray]  # uint8 [H, W, 3]
 
 
-def sample(surface: Surface, size: Sequence[float], rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
+def sample(surface: Surface, size: np.ndarray | Sequence[float], rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
     """Return points float32 [N, 3] in a box of `size` metres that stands on the origin, normals and colours [N, 3]."""
     flat = surface.corners.reshape(-1, 3)
     low, span = flat.min(axis=0), np.maximum(np.ptp(flat, axis=0), 1e-9)
