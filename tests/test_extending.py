@@ -10,6 +10,7 @@ import torch
 import saymask
 from saymask.data.scenes import load_scene
 from saymask.errors import InputError
+from saymask.evaluation.request import Request
 from saymask.evaluation.run import evaluate
 from saymask.hub import registry
 from saymask.hub.checkpoints import save_checkpoint
@@ -119,7 +120,7 @@ def test_a_new_model_is_trained_and_evaluated(tmp_path):
     trained = saymask.load_model(tmp_path / "run" / "best.safetensors")
     assert any(not torch.equal(value, before[name]) for name, value in trained.state_dict().items())
     assert trained.encode(scan).refer("the red chair").points(0).any()
-    result = evaluate(trained, data, protocol="scanrefer", quiet=True)
+    result = evaluate(trained, Request(data=data, protocol="scanrefer", quiet=True))
     assert result["protocol"] == "scanrefer"
     assert result["metrics"]["overall"]["n"] == 4
 

@@ -6,7 +6,7 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import saymask.io.load as loading
+import saymask.io.build as loading
 from saymask.errors import InputError
 from saymask.io.load import load_scan
 from saymask.io.ply import write_ply

@@ -1,4 +1,4 @@
-"""What an evaluation goes through: prepared scans, and the sentences about each."""
+"""Items of an evaluation: prepared scans, and the sentences about each."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class Items:
     left_out: int = 0
     """Annotations (of `refer`) or scans that are not prepared."""
     source: str = ""
-    """Whose sentences; "" = none are asked, or there are none."""
+    """Source of the sentences; "" = none are asked, or there are none."""
     annotations: Mapping[str, list[Annotation]] = field(default_factory=dict)
     """The sentences of each scan that has some."""
 

@@ -38,7 +38,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the measurement of one scene came to; plain data that another process can send."""
+    """Measurement of one scene; plain data that another process can send."""
 
     scene_id: str
     states: dict[Key, Mapping[Any, Any]] = field(default_factory=dict)
@@ -46,11 +46,11 @@ class Measured:
     not_finite: dict[Key, int] = field(default_factory=dict)
     """Points, masks or sentences with an answer that is no finite number."""
     unlabelled: tuple[Key, ...] = ()
-    """What the scene has no labels for."""
+    """Tasks and protocols for which the scene has no labels."""
     refused: dict[Key, str] = field(default_factory=dict)
     """Protocols that the model cannot be measured by, and why."""
     predicted: list[Predicted] = field(default_factory=list)
-    """What it said about sentences, where that is kept."""
+    """Predictions for sentences, where they are kept."""
 
 
 def measure_tasks(

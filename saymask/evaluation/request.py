@@ -13,12 +13,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Request:
-    """What is measured, on which data, by which rules; each field is a flag of `saymask evaluate`."""
+    """The measurement that is asked for: task, data and rules; each field is a flag of `saymask evaluate`."""
 
     data: Path
     """Folder written by `saymask prepare`."""
     task: Literal["refer", "semantic", "instance", "panoptic", "interactive", "find", "all"] = "refer"
-    """What is measured: refer (sentences), semantic (the class of every point), instance (objects with classes),
+    """Task to measure: refer (sentences), semantic (the class of every point), instance (objects with classes),
     panoptic (both at once), interactive (one click on each object), find (names of what is there), or all that the
     model answers, each scan encoded once."""
     protocol: str | None = None
@@ -36,12 +36,12 @@ class Request:
     click_distances: bool = False
     """interactive only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
     export: Path | None = None
-    """Where to write the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence; semantic
-    and instance: a folder for the benchmark's submission files."""
+    """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
+    semantic and instance: a folder for the benchmark's submission files."""
     allow_missing: bool = False
     """Score predictions that lack some sentences or scans; they are left out and counted."""
     json: Path | None = None
-    """Where to write the numbers."""
+    """File to write the numbers to."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None

@@ -16,12 +16,12 @@ from saymask.metrics.submission import add_scene, is_submission
 
 @dataclass(frozen=True)
 class Scored:
-    """What stored predictions came to."""
+    """Measurement of stored predictions."""
 
     name: str
-    """What made them, where they say so; else the name of the file."""
+    """Name of the model that made them, where they say so; else of the file."""
     items: Items
-    """What there are predictions for."""
+    """Items that there are predictions for."""
     measured: list[Measured]
     missing: int
     """Sentences or scans that there are no predictions for."""

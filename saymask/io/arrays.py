@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.build import build, check_options
 from saymask.io.cloud import Cloud, recognise
 from saymask.scan import Scan
 
@@ -158,7 +159,5 @@ def scan_to_open3d(scan: Scan) -> Any:
 
 
 def _built(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
-    from saymask.io.load import build, check_options
-
     check_options(unit, up)
     return build(path, cloud, unit, up)

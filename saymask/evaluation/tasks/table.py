@@ -13,9 +13,9 @@ from saymask.evaluation.tasks.task import Task
 
 TASKS: Mapping[str, Task] = {t.name: t for t in (REFER, SEMANTIC, INSTANCE, PANOPTIC, INTERACTIVE, FIND)}
 NAMES = (*TASKS, ALL)
-"""What may be asked for."""
+"""Names that may be asked for."""
 VERBS = {task.name: task.verb for task in TASKS.values()}
-"""What a model must answer to be measured on a task."""
+"""Verb that a model must answer to be measured on a task."""
 
 
 def tasks_of(request: Request) -> Mapping[str, Task]:

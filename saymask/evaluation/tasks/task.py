@@ -24,12 +24,12 @@ PUBLISHED = "uniseg3d"
 
 @dataclass(frozen=True)
 class Aside:
-    """What a task gets beside the scan, and where its answers go beside the metric."""
+    """Sentences that a task gets beside the scan, and places for its answers beside the metric."""
 
     annotations: Sequence[Annotation] = ()
     """The sentences about the scan."""
     folder: Path | None = None
-    """Where the scan's submission files are written; None = nowhere."""
+    """Folder for the scan's submission files; None = nowhere."""
     kept: list[Predicted] | None = None
     """Gets the predictions of the sentences; None = they are not kept."""
 
@@ -43,7 +43,7 @@ class Task:
 
     name: str
     verb: str
-    """What the model must answer."""
+    """Verb that the model must answer."""
     protocols: tuple[str, ...]
     """The most usual one first."""
     labels: Callable[[str], tuple[str, ...]]
@@ -58,9 +58,9 @@ class Task:
     columns: Mapping[str, str]
     """Number of a group -> its title in a table; numbers that a protocol does not have are not shown."""
     counts: str
-    """What `n` counts, for the caption of a table."""
+    """Things that `n` counts, for the caption of a table."""
     broken: str = "masks are left out"
-    """What becomes of an answer that is no number."""
+    """Treatment of an answer that is no number, for a message."""
     own_classes: bool = False
     """The answers are of the model's own classes, which not every protocol has."""
     needs_some: bool = True
