@@ -218,9 +218,9 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
         # One verb needs one checkpoint, not all that the default loads.
         model = checkpoints.default_for(prompt.verb) if options.model is None else options.model
         segmenter = checkpoints.load_model(model, device=options.device)
-    from saymask.scene.scene import require
+    from saymask.scene.verbs import check_verb
 
-    require(segmenter, prompt.verb)  # before the scan is read
+    check_verb(segmenter, prompt.verb)  # before the scan is read
     with timed(seconds, "load"):
         from saymask.io.load import load_scan
 

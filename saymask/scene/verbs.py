@@ -27,14 +27,18 @@ def require(model: Model, verb: Literal["semantic"]) -> AnswersSemantic: ...
 def require(model: Model, verb: Literal["instances"]) -> AnswersInstances: ...
 @overload
 def require(model: Model, verb: Literal["panoptic"]) -> AnswersPanoptic: ...
-@overload
-def require(model: Model, verb: str) -> Model: ...
 def require(model: Model, verb: str) -> Any:
-    """Return the model; raise InputError, which says what it answers and which presets answer `verb`, if it cannot."""
+    """Return the model, typed as one that answers `verb`; raise InputError as `check_verb` does if it cannot."""
+    check_verb(model, verb)
+    # Cheap, and true of every system: `verbs` is derived from the methods that there are.
+    assert isinstance(model, PROTOCOLS[verb])
+    return model
+
+
+def check_verb(model: Model, verb: str) -> None:
+    """Raise InputError, which says what the model answers and which presets answer `verb`, if it does not."""
     if verb in model.verbs:
-        # Cheap, and true of every system: `verbs` is derived from the methods that there are.
-        assert isinstance(model, PROTOCOLS[verb])
-        return model
+        return
     from saymask.hub.verbs import presets_for
 
     able = presets_for(verb)
