@@ -96,7 +96,7 @@ def _read_one(path: Path, file: "pye57.E57", i: int) -> dict[str, np.ndarray]:  
 
 def _read_fields(file: "pye57.E57", header: "pye57.ScanHeader", i: int) -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
     """Read the fields that pye57 knows; normals and other extensions would make it refuse the whole scan."""
-    from pye57 import libe57  # type: ignore[attr-defined]
+    import pye57.libe57 as libe57
     from pye57.e57 import SUPPORTED_POINT_FIELDS
 
     n = header.point_count

@@ -11,7 +11,7 @@ from saymask.answers import VERBS
 from saymask.errors import InputError, ProtocolError
 from saymask.hub import registry
 from saymask.models.contract import PROTOCOLS, answered_by
-from saymask.scene.scene import require
+from saymask.scene.verbs import require
 from tests.models.knowing_model import Knowing, KnowingConfig
 from tests.models.toy_model import Toy, ToyConfig
 

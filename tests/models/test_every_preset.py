@@ -129,8 +129,8 @@ def test_bfloat16_answers_nearly_the_same(name: str) -> None:
 
 @every_preset
 def test_a_checkpoint_answers_the_same(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for system in ("less", "bqnet", "lground", "uniseg3d"):
-        monkeypatch.setattr(f"saymask.models.{system}.model.load_text_encoder", encoder)
+    for module in ("models.less.model", "models.bqnet.model", "models.uniseg3d.model", "text.cache"):
+        monkeypatch.setattr(f"saymask.{module}.load_text_encoder", encoder)
     model = tiny(name)
     path = checkpoints.save_checkpoint(model, tmp_path / "tiny.safetensors")
     again = checkpoints.load_model(path, device="cpu")

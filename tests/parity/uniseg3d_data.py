@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from saymask.data.superpoint_truth import superpoint_truth
+from saymask.data.superpoint_truth import SuperpointTruth, superpoint_truth
 from saymask.geometry.votes import one_hot, vote
 from saymask.labels.tables import packaged_label_table
 from saymask.metrics.benchmark import MOST_INSTANCES, get_benchmark
@@ -20,7 +20,6 @@ from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import CLASSES, STUFF
 from saymask.models.uniseg3d.official_data import FOLDERS, OfficialScene, load_official_scene, read_infos
 from saymask.models.uniseg3d.transform import (
-    SuperpointTruth,
     elastic_coords,
 )
 from tests.parity import Check, case

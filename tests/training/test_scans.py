@@ -273,7 +273,7 @@ def test_clear_errors_before_any_work(data, tmp_path):
     fails("share above 0 and up to 1", scenes="3")
     fails(r"train\.task: expected refer, semantic, instance, .*, all or none, got 'classes'", task="classes")
     fails("protocol: expected one of scannet200, scannet, uniseg3d, got 'less'", protocol="less")
-    fails("protocol: expected one of less, .*got 'scannet'", "toy.tiny", protocol="scannet")
+    fails("protocol: expected one of 3dres, .*got 'scannet'", "toy.tiny", protocol="scannet")
     fails("toy.classes answers semantic, instances and cannot be measured on task 'refer'", task="refer")
     fails("toy.tiny answers refer and .*'semantic'", "toy.tiny", task="semantic", protocol="scannet")
     fails(r"train\.optimizer: expected 'adamw' or 'sgd', got 'adam'", optimizer="adam")
