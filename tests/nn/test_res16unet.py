@@ -166,7 +166,8 @@ def test_coarse_cells_depend_on_coordinates_modulo_16():
         assert (logits(shift) - expected).abs().max() > 1e-3
 
 
-def test_training_gradients_and_statistics_equal_the_twin():
+def test_training_gradients_and_statistics_equal_the_reference():
+    torch.manual_seed(0)  # an activation so near zero that float32 sums disagree about its sign has another gradient
     pyramid = build_sites(some_sites(400, 20), 5)
     x, probe = torch.randn(len(pyramid), 3), torch.randn(len(pyramid), 9)
     found = {}
@@ -274,7 +275,7 @@ def test_names():
     with torch.device("meta"):
         assert res16unet("34A", stem_size=5).input_conv.weight.shape == (125, 3, 32)
         assert official_state(res16unet("34A", stem_size=5))["conv0p1s1.kernel"].shape == (125, 3, 32)
-        assert "final.kernel" not in official_state(res16unet("14C").representation_only())
+        assert "final.kernel" not in official_state(res16unet("14C", classes=0))
     for wrong in ("34E", "50C", "34", "D", ""):
         with pytest.raises(InputError, match="34D"):
             res16_plan(wrong)
@@ -285,7 +286,8 @@ def test_representation_only():
     x = torch.randn(len(pyramid), 3)
     with torch.no_grad():
         expected = net(x, pyramid).features
-        out = net.representation_only()(x, pyramid)
+        net.classifier = None  # as pre-training builds it
+        out = net(x, pyramid)
     assert torch.equal(out.features, expected)
     assert out.logits is None
     assert out.offsets is None

@@ -7,6 +7,7 @@ from saymask.labels.tables import scannet20, scannet200
 from saymask.rooms import colors
 from saymask.rooms.furniture.design import DESIGNS, build, categories
 from saymask.rooms.furniture.parts import Part, rotation
+from tests.rooms.color_words import word_of
 
 ALL = [(category, option.name) for category in categories() for option in DESIGNS[category]]
 
@@ -59,7 +60,7 @@ def test_color_and_measures_can_be_asked_for() -> None:
     for word in colors.WORDS:
         chair = build("chair", rng, design="shell", color=word)
         assert chair.color == word
-        assert colors.word_of(np.array(chair.parts[-1].color)) == word
+        assert word_of(np.array(chair.parts[-1].color)) == word
     assert build("table", rng, design="rectangular", wish={"w": 1.234}).size[0] == pytest.approx(1.234)
 
 
@@ -92,7 +93,7 @@ def test_boxes_of_any_size(size, rounding, turn, kind) -> None:
 @pytest.mark.parametrize("word", colors.WORDS)
 def test_shades_keep_their_name(word: str) -> None:
     rng = np.random.RandomState(1)
-    names = [colors.word_of(np.array(colors.shade_of(rng, word)) * light) for light in (0.85, 1.0) for _ in range(20)]
+    names = [word_of(np.array(colors.shade_of(rng, word)) * light) for light in (0.85, 1.0) for _ in range(20)]
     assert names.count(word) >= 36
 
 

@@ -80,11 +80,6 @@ class Res16UNet(nn.Module):
         """The four stages on the way up, coarsest first."""
         return cast(list[LevelBlocks], list(self.decoder))
 
-    def representation_only(self) -> "Res16UNet":
-        """Drop the classifier, as pre-training does: there are no logits then; returns self."""
-        self.classifier = None
-        return self
-
     def project(self, anchors: Tensor) -> Tensor:
         """Return text anchors [C, D] as [C, P], the width of the features; anchors of any leading shape do."""
         if self.projection is None:

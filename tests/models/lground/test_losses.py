@@ -25,7 +25,6 @@ from saymask.models.lground.losses.contrastive import (
     draw_negatives,
     draw_voxels,
     norm_penalty,
-    seeded,
     voxel_contrast,
 )
 from tests.parity import case_type, load
@@ -34,6 +33,12 @@ from tests.parity.lground_losses import classification_losses, contrastive_losse
 GOLDEN = Path(__file__).parents[2] / "golden/lground"
 SPLITS = torch.tensor([0, 1, 2, 0, 1, 2, -1])
 CLASSES = len(SPLITS)
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """Return a generator that is a function of `numbers` alone, such as (seed, step, rank); on the CPU."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) & (2**63 - 1))
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("losses_*.npz")), ids=lambda p: p.stem)

@@ -3,9 +3,9 @@ import pytest
 
 from saymask.errors import InputError
 from saymask.rooms import make_room, scan_room
-from saymask.rooms.colors import word_of
 from saymask.rooms.mesh import RoomMesh
 from saymask.rooms.sensor.ideal import Capture, cameras, seen_things
+from tests.rooms.color_words import word_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ makes the scalar of it. Ignored voxels have label -1. Everything is computed in 
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,12 +46,6 @@ class Hinge:
             return {}
         parts = {"positive": self.positive, "negative": self.negative}
         return {name: value.detach()[self.valid].mean() for name, value in parts.items()}
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """Return a generator that is a function of `numbers` alone, such as (seed, step, rank); on the CPU."""
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) & (2**63 - 1))
 
 
 def draw_negatives(
