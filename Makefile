@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up on a fresh machine with Python 3.11+ and make; `make help` lists the rest.
 PYTHON ?= python3
-JOBS ?= 0
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 	$(BIN)/python examples/demo.py --out out
 
-test: install  ## the whole test suite (JOBS=2: in two processes)
+test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 coverage: install  ## the test suite, and which lines it never reaches
