@@ -22,7 +22,7 @@ from saymask.models.base import Model, Preset, TrainConfig
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation
-from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads
+from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads, shorten_socket_paths
 from saymask.util.files import check_writable, write_text
 from saymask.util.locks import only_process
 from saymask.util.settings import override, to_json
@@ -147,6 +147,7 @@ def run(job: Job) -> None:
             return
     learner.train()
     workers = _workers(config, line)
+    shorten_socket_paths()
     loader = torch.utils.data.DataLoader(
         samples, batch_sampler=order, num_workers=workers, collate_fn=model.collate,  # type: ignore[arg-type]
         worker_init_fn=_one_thread, pin_memory=not cpu, prefetch_factor=4 if workers else None,

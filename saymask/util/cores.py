@@ -1,7 +1,11 @@
 """Sharing the cores of a machine among processes."""
 
+import atexit
+import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -91,6 +95,20 @@ def environment_for(processes: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def shorten_socket_paths() -> None:
+    """Let processes meet in a short folder where the temporary one is too long for a socket's path (108 bytes).
+
+    Loading processes hand tensors over through sockets in the temporary folder; with a longer path the thread that
+    serves them dies, and both sides wait for each other for ever.
+    """
+    if os.name != "posix" or len(tempfile.gettempdir()) <= 60:
+        return
+    settings = vars(multiprocessing.current_process())["_config"]  # read by multiprocessing.util.get_temp_dir
+    if settings.get("tempdir") is None:
+        settings["tempdir"] = tempfile.mkdtemp(prefix="saymask-", dir="/tmp")
+        atexit.register(shutil.rmtree, settings["tempdir"], ignore_errors=True)
 
 
 def worker_died(workers: int, kept: str) -> InputError:

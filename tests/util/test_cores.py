@@ -41,3 +41,19 @@ def test_limit_makes_the_pool_small_and_leaves_the_process_forkable(first):
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
     environment["NUMBA_NUM_THREADS"] = "2"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, check=True, timeout=120)
+
+
+def test_sockets_have_short_paths_whatever_the_temporary_folder(tmp_path):
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    code = (
+        "import multiprocessing.util as u; from saymask.util.cores import shorten_socket_paths as s; s();"
+        "print(u.get_temp_dir())"
+    )
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, env=environment, check=True
+    )
+    used = Path(done.stdout.strip())
+    assert len(str(used)) < 60
+    assert not used.exists()  # removed when the process ends
