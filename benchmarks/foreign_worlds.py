@@ -16,6 +16,7 @@ import numpy as np
 from saymask.data.annotations import Annotation
 from saymask.data.samples.degrade import Degradation, still_true
 from saymask.errors import InputError
+from saymask.geometry.sampling import spread_over_triangles
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.visibility import Handheld, handheld_views, seen
 from saymask.geometry.voxelize import unique_cells
@@ -84,12 +85,7 @@ def sampled(
     rng = np.random.RandomState(seed)
     faces = faces[visible[faces].all(axis=1)]
     corners = vertices[faces].astype(np.float64)  # [F, 3, 3]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    count = int(DENSER * area.sum() / SPACING**2)
-    chosen = np.searchsorted(np.cumsum(area), rng.uniform(0, area.sum(), count)).clip(max=len(faces) - 1)
-    u, v = rng.uniform(size=(2, count))
-    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    weights = np.stack([1 - u - v, u, v], axis=1)[:, :, None]
+    chosen, weights = spread_over_triangles(corners, DENSER / SPACING**2, rng)
     points = (corners[chosen] * weights).sum(axis=1)
     paint = (colors[faces[chosen]].astype(np.float64) * weights).sum(axis=1)
     first = np.sort(unique_cells(np.floor((points - points.min(axis=0)) / SPACING).astype(np.int64))[2])

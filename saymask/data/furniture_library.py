@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.sampling import spread_over_triangles
 from saymask.geometry.voxelize import unique_cells
 
 SPACING = 0.02
@@ -50,13 +51,7 @@ def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.
     flat = surface.corners.reshape(-1, 3)
     low, span = flat.min(axis=0), np.maximum(np.ptp(flat, axis=0), 1e-9)
     corners = (surface.corners - low) / span * size - np.array([size[0] / 2, size[1] / 2, 0])
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(cross, axis=1) / 2
-    count = int(DENSER * area.sum() / SPACING**2)
-    chosen = np.searchsorted(np.cumsum(area), rng.uniform(0, area.sum(), count)).clip(max=len(area) - 1)
-    u, v = rng.uniform(size=(2, count))
-    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    weights = np.stack([1 - u - v, u, v], axis=1)[:, :, None]
+    chosen, weights = spread_over_triangles(corners, DENSER / SPACING**2, rng)
     points = (corners[chosen] * weights).sum(axis=1)
     kept = np.sort(unique_cells(np.floor((points - points.min(axis=0)) / SPACING).astype(np.int64))[2])
     chosen, weights, points = chosen[kept], weights[kept], points[kept]
@@ -67,7 +62,9 @@ def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.
         x = (np.mod(uv[rows, 0], 1) * (image.shape[1] - 1)).astype(int)
         y = ((1 - np.mod(uv[rows, 1], 1)) * (image.shape[0] - 1)).astype(int)
         colors[rows] = image[y, x]
-    normals = cross[chosen] / np.maximum(2 * area[chosen, None], 1e-12)
+    a, b, c = np.moveaxis(corners[chosen], 1, 0)
+    cross = np.cross(b - a, c - a)
+    normals = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
     return points.astype(np.float32), normals.astype(np.float32), np.clip(colors, 0, 255).astype(np.uint8)
 
 

@@ -97,3 +97,20 @@ def members_of(instance: np.ndarray) -> list[np.ndarray]:
     count = int(instance.max(initial=-1)) + 1
     bounds = np.searchsorted(instance[order], np.arange(count + 1))
     return [order[a:b] for a, b in pairwise(bounds)]
+
+
+def spread_over_triangles(
+    corners: np.ndarray,  # float64 [F, 3, 3]
+    density: float,  # points per square metre
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return random places on triangles, evenly by area: the triangle of each int64 [N], its weights float64 [N, 3, 1].
+
+    The place is the sum of the triangle's corners times the weights; so are its colour and texture coordinates.
+    """
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    count = int(density * area.sum())
+    chosen = np.searchsorted(np.cumsum(area), rng.uniform(0, area.sum(), count)).clip(max=len(corners) - 1)
+    u, v = rng.uniform(size=(2, count))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    return chosen, np.stack([1 - u - v, u, v], axis=1)[:, :, None]

@@ -7,17 +7,7 @@ from hypothesis import strategies as st
 
 from saymask.geometry.sampling import members_of
 from saymask.models.uniseg3d.clicks import training_clicks
-
-SEEDS = st.integers(0, 10_000)
-
-
-def scene(seed, n=400, objects=4):
-    """Points of a box and dense instances in slabs along x, -1 in between."""
-    rng = np.random.RandomState(seed)
-    points = (rng.rand(n, 3) * [2, 1, 1]).astype(np.float32)
-    slab = (points[:, 0] / 2 * (objects + 1)).astype(int)
-    instance = np.where(rng.rand(n) < 0.1, -1, slab - 1)
-    return points, np.unique(np.append(instance, -1), return_inverse=True)[1][:-1].reshape(-1) - 1
+from tests.metrics.test_clicks import SEEDS, scene
 
 
 @settings(max_examples=8, deadline=None)
