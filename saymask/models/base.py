@@ -59,6 +59,9 @@ class TrainConfig:
     """Largest gradient norm; 0 = no clipping."""
     precision: str = "32-true"
     """Lightning's precision name."""
+    conv_precision: str = "ieee"
+    """How sparse convolutions of float32 features multiply on the CPU: `ieee` (float32), or `bf16` where there is AMX
+    (sums stay float32); the names of `torch.backends.mkldnn.conv.fp32_precision`."""
     workers: int = 4
     seed: int = 42
     evaluate_every: int = 5

@@ -118,6 +118,7 @@ def run(job: Job) -> None:
     config = job.preset.train
     rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
+    torch.backends.mkldnn.conv.fp32_precision = config.conv_precision
     if cpu:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
@@ -190,6 +191,8 @@ def _check(job: Job) -> None:
             f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
             f"{config.max_val}"
         )
+    if config.conv_precision not in ("ieee", "bf16"):
+        raise InputError(f"train.conv_precision: expected ieee or bf16, got {config.conv_precision!r}")
     check_task(job.preset)
     read_manifest(job.data)
     for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
