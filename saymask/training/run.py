@@ -29,9 +29,9 @@ from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
-# Those may differ as well in schedules whose learning rate does not depend on the length of the run.
+# Those may differ as well in schedules whose learning rate depends on the length of the run at its end or not at all.
 _LENGTH = {"train.epochs", "max_steps"}
-_OF_ANY_LENGTH = ("epoch-decay", "multi-step")
+_OF_ANY_LENGTH = ("epoch-decay", "multi-step", "trapezoid")
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,7 @@ def run(job: Job) -> None:
         line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
+    learner.start_average()
     if callback.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
