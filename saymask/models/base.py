@@ -59,8 +59,8 @@ class TrainConfig:
     rise: int = 500
     fall: float = 0.2
     ema: float = 0.0
-    """Share that the running mean of the weights keeps of itself in a step, such as 0.999; what is validated and exported
-    is the mean. 0 = the weights themselves."""
+    """Share that the running mean of the weights keeps of itself in a step, such as 0.999; the mean is validated and
+    exported. 0 = the weights themselves."""
     clip: float = 0.0
     """Largest gradient norm; 0 = no clipping."""
     precision: str = "32-true"
