@@ -182,7 +182,10 @@ class _Reading:
         if other.lemma.split()[-1] in _ROOM:
             in_corner = "corner" in (*words, other.lemma)
             return relations.cornered(boxes, room) if in_corner else np.ones(len(boxes))
+        known = _read(edge.relation, RELATIONS)
         side = [_SIDES[w] for w in (*words, other.lemma) if w in _SIDES]
+        if known and not known.endswith(" of"):
+            side = []  # "right beside" says no side
         if side and _SIDES.keys().isdisjoint([other.lemma]):
             return self.aside(side[0], self.score(other, seen))
         if side:  # "on the far left", seen from where the sentence says
@@ -192,7 +195,6 @@ class _Reading:
         if order:
             apart = relations.distance(boxes, boxes) @ (anchor / max(anchor.sum(), 1e-9))
             return relations.most(_ORDER[order] * apart, named, CLEAR)
-        known = _read(edge.relation, RELATIONS)
         if not known or _ENTERS.intersection(words):
             return np.ones(len(boxes))
         true = RELATIONS[known](boxes, boxes)
