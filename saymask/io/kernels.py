@@ -163,4 +163,3 @@ def first_in_cells(points, size, most, sampled):  # type: ignore[no-untyped-def]
         if k > most:
             break
     return first[:k].copy(), group
-
