@@ -42,7 +42,8 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
             )
         messages.append(f"{n - len(kept):,} of {n:,} points are not finite: dropped (their masks are empty)")
     points = cloud.points if kept is None else cloud.points[kept]
-    scale, said = metres_per_unit(path, points, unit or cloud.unit)
+    camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
+    scale, said = metres_per_unit(path, points, unit or cloud.unit, camera=camera)
     if said:
         messages.append(said)
     if cloud.faces is not None and not cloud.settled:
@@ -54,7 +55,6 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     _check_extent(path, points)
     faces = None if cloud.loose else _moved_faces(cloud.faces, n, kept)
     normals = cloud.normals if cloud.normals is None or kept is None else cloud.normals[kept]
-    camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
     found = find_up(points, up=up, faces=faces, normals=normals, fixed=cloud.up, camera=camera)
     if found.message:
         messages.append(found.message)

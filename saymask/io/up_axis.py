@@ -140,9 +140,24 @@ def _camera_up(points: np.ndarray, camera: bool) -> str | None:
     for axis, sign, name in ((2, 1.0, "-y"), (2, -1.0, "y"), (0, 1.0, "z")):
         ahead = sign * some[:, axis]
         inside = ahead > 0.6 * distance
-        if inside.mean() > 0.995 and (camera or np.quantile(ahead, 0.01) > 0.25):
+        if inside.mean() > 0.995 and (camera or (np.quantile(ahead, 0.01) > 0.25 and _one_depth(some, distance))):
             return name
     return None
+
+
+def _one_depth(points: np.ndarray, distance: np.ndarray) -> bool:
+    """Say whether rays from the origin meet one surface each; seen from outside, a room has one wall behind the other.
+
+    The ranges of distance within directions 2 degrees wide are compared.
+    """
+    place = np.round(points / distance[:, None] / np.deg2rad(2.0)).astype(np.int64)
+    _, ray = np.unique(place, axis=0, return_inverse=True)
+    ray = ray.ravel()
+    near, far = np.full(ray.max() + 1, np.inf), np.zeros(ray.max() + 1)
+    np.minimum.at(near, ray, distance)
+    np.maximum.at(far, ray, distance)
+    several = np.bincount(ray) > 2
+    return not several.any() or float(np.median(far[several] / near[several])) < 1.25
 
 
 def _score(
