@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from saymask import __version__
 from saymask.errors import CheckpointError, InputError
@@ -25,7 +26,7 @@ from saymask.hub.registry import PRESETS, SYSTEMS, build, preset, suggest
 from saymask.io.pickles import refuse_pickle
 from saymask.models.base import Model, Preset
 from saymask.util.devices import device_named
-from saymask.util.files import atomic_path, write_text
+from saymask.util.files import atomic_path, parse_object, write_text
 from saymask.util.settings import from_json, to_json
 
 DEFAULT = "uniseg3d.rooms"
@@ -82,13 +83,38 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
-    model = build(chosen)
     with _opened(path) as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    _check_encoders(path, model, json.loads(metadata.get("text_encoders", "{}")))
+    try:
+        with _Bounded(sum(value.numel() for value in tensors.values())):
+            model = build(chosen)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, AssertionError) as error:
+        raise CheckpointError(f"{path} is for a model that cannot be built: {str(error).splitlines()[0]}") from None
+    _check_encoders(path, model, _object(path, metadata.get("text_encoders", "{}")))
     load_state(model, tensors, str(path))
-    model.card = {**model.card, **json.loads(metadata["card"]), "path": str(path)}
+    model.card = {**model.card, **_object(path, metadata["card"]), "path": str(path)}
     return model.to(target).eval()
+
+
+class _Bounded(TorchFunctionMode):
+    """Bound on the numbers that a model makes room for: a forged configuration must not fill the memory."""
+
+    MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
+    def __init__(self, stored: int) -> None:
+        """Allow a few times the numbers that the checkpoint has, beside what frozen encoders need."""
+        super().__init__()
+        self.left = 4 * stored + 300_000_000
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func in self.MAKERS:
+            self.left -= made.numel()
+            if self.left < 0:
+                raise ValueError("its configuration asks for far more weights than the file has")
+        return made
 
 
 def load_part(model: nn.Module, name_or_path: str | Path) -> str:
@@ -248,6 +274,14 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from None
 
 
+def _object(path: Path, text: str) -> dict[str, Any]:
+    """Return a JSON object of the header; CheckpointError where it is none."""
+    try:
+        return parse_object(text, path)
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+
+
 def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
     system, name = metadata["system"], metadata["preset"]
     if system not in SYSTEMS:
@@ -258,8 +292,8 @@ def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
     if known.system != system:
         raise CheckpointError(f"{path} is damaged: its preset {name!r} belongs to {known.system!r}, not {system!r}")
     try:
-        config = from_json(type(known.model), json.loads(metadata["config"]))
-    except (InputError, ValueError) as error:
+        config = from_json(type(known.model), parse_object(metadata["config"], path))
+    except InputError as error:
         raise CheckpointError(f"{path} has a configuration this version does not understand: {error}") from None
     return Preset(name, system, config, known.train)
 
@@ -267,6 +301,8 @@ def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
 def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]]) -> None:
     present = frozen_encoders(model)
     for prefix, encoder in recorded.items():
+        if not isinstance(encoder, dict) or not all(isinstance(encoder.get(k), str) for k in ("name", "fingerprint")):
+            raise CheckpointError(f"{path} is damaged: expected name and fingerprint of text encoder {prefix!r}")
         found = present.get(prefix)
         here = "none" if found is None else f"{found['name']} ({found['fingerprint'][:12]}…)"
         if found is None or found["fingerprint"] != encoder["fingerprint"]:

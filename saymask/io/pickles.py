@@ -11,6 +11,7 @@ import pickle
 import re
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ _ALLOWED = {
     "builtins": _PLAIN,
     "__builtin__": _PLAIN,
     "collections": {"OrderedDict", "defaultdict"},
-    "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"},
+    "torch._utils": {"_rebuild_parameter"},
     "torch": {"Size", "device"},
 }
 """What a file may name besides data types, storages and the stand-ins below."""
@@ -227,9 +228,22 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
         plain, sizes = _checked(data, dtype, shape)
         return np.frombuffer(data, plain).reshape(sizes, order="F" if order == "F" else "C")
 
+    def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Stands for one of PyTorch's makers of tensors, for those whose elements are all in the file."""
+
+        def rebuild(storage: Any, offset: Any, size: Any, *rest: Any) -> Any:
+            tensor = function(storage, offset, size, *rest)
+            if tensor.numel() > storage.size():
+                raise InputError(f"expected a tensor {list(tensor.shape)}, got {storage.size():,} numbers for it")
+            return tensor
+
+        return rebuild
+
     stand_ins: dict[tuple[str, str], Any] = {
         ("torch.storage", "_load_from_bytes"): storage,
         ("_codecs", "encode"): encode,
+        ("torch._utils", "_rebuild_tensor"): whole(torch._utils._rebuild_tensor),
+        ("torch._utils", "_rebuild_tensor_v2"): whole(torch._utils._rebuild_tensor_v2),
         ("numpy", "dtype"): NumberType,
         ("__builtin__", "bytes"): lambda: b"",  # how old pickles write no bytes
     }
@@ -261,8 +275,12 @@ def _torch_file(file: Path | io.BytesIO, reader: SimpleNamespace) -> Any:
     """Return the content of a file that torch.save wrote, in either of its formats."""
     with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
         zipped = opened.read(len(_ZIP)) == _ZIP
+        size = opened.seek(0, io.SEEK_END)
     if zipped:
         with zipfile.ZipFile(file) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > 2 * size + 2**20:  # PyTorch stores its archives without compression
+                raise CheckpointError(f"unpacks to {unpacked:,} bytes; expected the size of the file, {size:,}")
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 raise CheckpointError("is a TorchScript program, not a checkpoint; expected a saved state dict")
     if isinstance(file, io.BytesIO):

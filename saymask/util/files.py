@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from saymask.errors import InputError
+
+
+def file_name(name: str, what: str = "id") -> str:
+    """Return a name that comes out of a file if it can be the name of a file in a folder, and of no other place.
+
+    Raises InputError, beginning with `what`, for separators, `..`, hidden names, control characters, and endless names.
+    """
+    plain = isinstance(name, str) and name.isprintable() and not re.search(r"[/\\:]", name)
+    if not plain or not name.strip() or name.startswith(".") or len(os.fsencode(name)) > 200:
+        raise InputError(f"{what}: expected a plain name such as scene0011_00, got {name!r:.80}; rename it")
+    return name
 
 
 @contextmanager
@@ -64,7 +76,27 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
+    return parse_json(text, path)
+
+
+def parse_json(text: str | bytes, where: object) -> Any:
+    """Return the content of a JSON text; raise InputError, beginning with `where`, for what is none or too deep."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
+        raise InputError(f"{where}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
+    except (ValueError, RecursionError) as error:  # endless digits, bytes of no encoding, brackets without end
+        raise InputError(f"{where}: expected JSON, got a text that cannot be read ({error})") from None
+
+
+def parse_object(text: str | bytes, where: object, **kinds: type | tuple[type, ...]) -> dict[str, Any]:
+    """Return a JSON object whose entries under the given names have the given types; raise InputError otherwise."""
+    content = parse_json(text, where)
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: expected a JSON object, got {type(content).__name__}")
+    for name, kind in kinds.items():
+        value = content.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            expected = kind.__name__ if isinstance(kind, type) else " or ".join(k.__name__ for k in kind)
+            raise InputError(f"{where}: expected {expected} as {name!r}, got {value!r:.60}; make the file again")
+    return content
