@@ -5,34 +5,25 @@ preset, configuration) and the card; the same card lies beside it as `<stem>.jso
 frozen text encoder are not stored, only its name and fingerprint: the encoder is loaded from where it came.
 """
 
-import contextlib
 import datetime
 import hashlib
 import json
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from saymask import __version__
 from saymask.errors import CheckpointError, InputError
-from saymask.hub.registry import PRESETS, SYSTEMS, build, preset, suggest
-from saymask.io.pickles import refuse_pickle
+from saymask.hub.headers import FORMAT, find_checkpoint, header_object, opened, read_metadata
+from saymask.hub.registry import PRESETS, SYSTEMS, build, preset
 from saymask.models.base import Model, Preset
 from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, parse_object, write_text
 from saymask.util.settings import from_json, to_json
-
-DEFAULT = "uniseg3d.rooms"
-"""The embedded checkpoint that is used when no other is named."""
-WEIGHTS = Path(__file__).parents[1] / "weights"
-FORMAT = "saymask-1"
 
 
 def save_checkpoint(
@@ -83,7 +74,7 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     try:
         with _Bounded(sum(value.numel() for value in tensors.values())):
@@ -92,9 +83,9 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, AssertionError) as error:
         raise CheckpointError(f"{path} is for a model that cannot be built: {str(error).splitlines()[0]}") from None
-    _check_encoders(path, model, _object(path, metadata.get("text_encoders", "{}")))
+    _check_encoders(path, model, header_object(path, metadata.get("text_encoders", "{}")))
     load_state(model, tensors, str(path))
-    model.card = {**model.card, **_object(path, metadata["card"]), "path": str(path)}
+    model.card = {**model.card, **header_object(path, metadata["card"]), "path": str(path)}
     return model.to(target).eval()
 
 
@@ -124,7 +115,7 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     """
     path, own = find_checkpoint(name_or_path), stored_state(model)
     taken = 0
-    with _opened(path) as file, torch.no_grad():
+    with opened(path, "pt") as file, torch.no_grad():
         names = list(file.keys())
         for name in names:
             if name in own and list(own[name].shape) == file.get_slice(name).get_shape():
@@ -133,47 +124,6 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     if not taken:
         raise CheckpointError(f"{path} shares no tensor with the model: none of its {len(names)} names and shapes fit")
     return f"{taken} of {len(own)} tensors start from {path}"
-
-
-def list_models() -> list[dict[str, Any]]:
-    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
-
-    `default_for` lists the verbs that a checkpoint answers when no model is named: those of `DEFAULT`, and of the
-    others, in alphabetical order, what those before them cannot answer.
-    """
-    cards = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
-        card = json.loads(read_metadata(path)["card"])
-        cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
-    chosen: dict[str, str] = {}
-    for card in sorted(cards, key=lambda card: card["name"] != DEFAULT):
-        for verb in card["verbs"]:
-            chosen.setdefault(verb, card["name"])
-    return [{**card, "default_for": [v for v in card["verbs"] if chosen[v] == card["name"]]} for card in cards]
-
-
-def default_for(verb: str) -> str:
-    """Return the name of the embedded checkpoint that answers `verb` when no model is named; InputError without one."""
-    for card in list_models():
-        if verb in card["default_for"]:
-            return card["name"]
-    raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the header of a saymask checkpoint without reading its tensors; raise CheckpointError if it is not one."""
-    path = Path(path)
-    with _opened(path) as file:
-        metadata = file.metadata() or {}
-    missing = [key for key in ("system", "preset", "config", "card") if key not in metadata]
-    if metadata.get("format") != FORMAT or missing:
-        raise CheckpointError(
-            f"{path} holds tensors but no saymask header (format {metadata.get('format')!r}, expected {FORMAT!r}): "
-            "weights of other projects are turned into a checkpoint by `saymask convert`"
-        )
-    if hashlib.sha256(metadata["config"].encode()).hexdigest() != metadata.get("config_sha256"):
-        raise CheckpointError(f"{path} is damaged: its configuration does not match its own checksum; copy it again")
-    return metadata
 
 
 def frozen_encoders(model: nn.Module) -> dict[str, dict[str, str]]:
@@ -222,64 +172,6 @@ def _stored(value: Tensor, dtype: str) -> Tensor:
         value = value.to(torch.float16 if half else torch.float32)
     # A copy per tensor: safetensors refuses tensors that share memory.
     return value.clone(memory_format=torch.contiguous_format)
-
-
-def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name, a path or nothing stands for."""
-    text = DEFAULT if name_or_path is None else str(name_or_path)
-    path = Path(text)
-    embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
-    if text in embedded and not path.is_file():
-        return embedded[text]
-    if path.is_file():
-        return path
-    if path.is_dir():
-        inside = sorted(p.name for p in path.glob("*.safetensors"))
-        hint = f": name one of {', '.join(inside)}" if inside else " without checkpoints"
-        raise CheckpointError(f"{path} is a folder{hint}; expected a .safetensors file or the name of a checkpoint")
-    if text in PRESETS:
-        raise CheckpointError(
-            f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
-            f"give the path of RUN/best.safetensors, or use one of: {', '.join(embedded) or 'none is embedded'}"
-        )
-    if path.suffix or len(path.parts) > 1:
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    raise CheckpointError(
-        f"there is no checkpoint {text!r}{suggest(text, embedded)}: expected a .safetensors file or one of: "
-        f"{', '.join(embedded) or 'none is embedded'}"
-    )
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file; CheckpointError where it is unusable for any reason."""
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(9)
-    if not head:
-        raise CheckpointError(f"{path} is empty; expected a .safetensors checkpoint")
-    # A safetensors file is the length of its header and then a JSON object; that length may look like a pickle's start.
-    safe = len(head) == 9 and head.endswith(b"{") and 8 + struct.unpack("<Q", head[:8])[0] <= size
-    if not safe:
-        refuse_pickle(path)
-        raise CheckpointError(f"{path} is cut off or not a safetensors file ({size:,} bytes); copy it again")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            yield opened
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is cut off or not a safetensors file ({size:,} bytes: {error}); copy it again"
-        ) from None
-
-
-def _object(path: Path, text: str) -> dict[str, Any]:
-    """Return a JSON object of the header; CheckpointError where it is none."""
-    try:
-        return parse_object(text, path)
-    except InputError as error:
-        raise CheckpointError(str(error)) from None
 
 
 def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:

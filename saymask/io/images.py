@@ -20,8 +20,8 @@ def read_image(data: bytes | Path, what: str, mode: str | None = None) -> tuple[
     """
     from PIL import Image
 
-    size = len(data) if isinstance(data, bytes) else data.stat().st_size
     try:
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
         with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
             pixels = image.width * image.height
             if pixels > LARGE and pixels > PACKED * size:

@@ -95,8 +95,10 @@ def _check_chunks(path: Path, header: "laspy.LasHeader") -> bool:  # type: ignor
 
     Return whether several chunks can be decoded at once, for which the decoder reserves them whole.
     """
-    import lazrs
-
+    try:
+        import lazrs
+    except ImportError:
+        raise missing_extra(path, "lazrs", "las") from None
     record: bytes = header.vlrs[header.vlrs.index("LasZipVlr")].record_data
     start, size, count = header.offset_to_point_data, path.stat().st_size, header.point_count
     width = lazrs.LazVlr(record).item_size()

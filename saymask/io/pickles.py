@@ -233,8 +233,8 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
 
         def rebuild(storage: Any, offset: Any, size: Any, *rest: Any) -> Any:
             tensor = function(storage, offset, size, *rest)
-            if tensor.numel() > storage.size():
-                raise InputError(f"expected a tensor {list(tensor.shape)}, got {storage.size():,} numbers for it")
+            if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+                raise InputError(f"expected the numbers of a tensor {list(tensor.shape)}, got a few that repeat")
             return tensor
 
         return rebuild

@@ -30,7 +30,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary file keeps the suffix of `path`, is flushed to the disk before it is renamed, and is removed when
     the block fails, so that an existing file survives a full disk or a kill.
     """
-    path = Path(path)
+    path = output_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
@@ -47,6 +47,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def output_path(path: str | Path) -> Path:
+    """Return where a file is written to: a link is followed, as programs do, so that it stays a link.
+
+    Raises InputError for a device, a pipe or a socket, which a finished file must not replace.
+    """
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"cannot write {path}: expected a file, got a device or a pipe; choose another output path")
+    return path
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
@@ -55,10 +66,10 @@ def write_text(path: str | Path, text: str) -> None:
 
 def check_writable(path: str | Path) -> Path:
     """Return `path` if a file could be written there now; raise InputError before any long work is done otherwise."""
-    path = Path(path)
-    if path.is_dir():
+    path, target = Path(path), output_path(path)
+    if target.is_dir():
         raise InputError(f"cannot write {path}: expected a file name, got a folder")
-    folder = next(p for p in [path.parent, *path.parent.parents] if p.exists())
+    folder = next(p for p in [target.parent, *target.parent.parents] if p.exists())
     if not folder.is_dir():
         raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
     try:

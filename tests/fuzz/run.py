@@ -29,6 +29,7 @@ TIMES = 4
 """Memory may rise by this many times the size of the file, or by `MEMORY`, whichever is more."""
 MACHINE = 3_000_000_000
 """An input cannot take more than this from the machine, whatever it claims."""
+COMMAND = [sys.executable, "-m", "tests.fuzz.child"]
 OUTCOMES = ("loaded", "refused", "other", "abort", "time-out", "memory")
 BAD = OUTCOMES[2:]
 
@@ -126,7 +127,7 @@ class Child:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
         self.warm = set()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.child"],
+            COMMAND,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("w"), text=True, env=environment,
         )  # fmt: skip
 
