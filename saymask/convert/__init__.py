@@ -68,9 +68,8 @@ def convert(
     for name, value in choices.items():
         if value is not None and system not in _CHOICES[name]:
             raise InputError(f"{name} is a choice for {' and '.join(_CHOICES[name])}; leave it out for {system}")
-    for given in (path, projections, anchors, class_embeddings, text_encoder):
-        if given is not None and given != "rebuild" and not Path(given).exists():
-            raise CheckpointError(f"there is no file {given}; check the path")
+    if not Path(path).is_file():
+        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
     from saymask.io.pickles import read_foreign, state_dict_of
 
     content, refused = read_foreign(path)

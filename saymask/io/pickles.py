@@ -38,6 +38,8 @@ _ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 """First number in a PyTorch file of the format before zip archives."""
 _LARGEST = 8 * 2**30
+_REPEATED = 50_000_000
+"""Numbers of a tensor that may stand for fewer in the file."""
 _NUMBER = re.compile(r"[biuf][0-9]{1,2}")
 """How NumPy writes a type of plain numbers."""
 
@@ -229,11 +231,11 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
         return np.frombuffer(data, plain).reshape(sizes, order="F" if order == "F" else "C")
 
     def whole(function: Callable[..., Any]) -> Callable[..., Any]:
-        """Stands for one of PyTorch's makers of tensors, for those whose elements are all in the file."""
+        """Stands for one of PyTorch's makers of tensors, for those that are not far larger than the file."""
 
         def rebuild(storage: Any, offset: Any, size: Any, *rest: Any) -> Any:
             tensor = function(storage, offset, size, *rest)
-            if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            if tensor.numel() > _REPEATED and tensor.nbytes > tensor.untyped_storage().nbytes():
                 raise InputError(f"expected the numbers of a tensor {list(tensor.shape)}, got a few that repeat")
             return tensor
 

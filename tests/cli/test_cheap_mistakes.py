@@ -59,7 +59,7 @@ MISTAKES = {
     "evaluate default --data data --protocol scanref": "did you mean 'scanrefer'",
     "evaluate default --data data --device gpu": "cannot use device",
     "evaluate default --data data --json folder": "got a folder",
-    "convert less nope.pth --out o.safetensors --projections rebuild": "there is no file nope.pth",
+    "convert less nope.pth --out o.safetensors --projections rebuild": "there is no checkpoint file nope.pth",
     "convert less nope.pth --out o.foo --projections rebuild": "ends in .safetensors",
     "convert less nope.pth --out o.safetensors": "projections",
     "reffer a.ply chair": "expected a command",

@@ -23,10 +23,10 @@ def test_every_reader_has_seeds_and_a_call():
 def test_damaged_files_are_refused_and_do_no_harm():
     for extra in ("laspy", "pye57"):
         pytest.importorskip(extra)
-    found = run.fuzz(QUICK, 12 * len(QUICK), seed=1, processes=1)
+    found = run.fuzz(QUICK, 8 * len(QUICK), seed=1, processes=1)
     assert not found.finds, "\n".join(map(str, found.finds))
-    assert sum(c["refused"] for c in found.counts.values()) > 4 * len(QUICK)
-    assert sum(c["loaded"] for c in found.counts.values()) > len(QUICK)
+    assert sum(c["refused"] for c in found.counts.values()) > 3 * len(QUICK)
+    assert sum(c["loaded"] for c in found.counts.values()) > 0.5 * len(QUICK)
 
 
 def test_the_same_seed_gives_the_same_input():
@@ -48,7 +48,7 @@ def misbehaved(monkeypatch, tmp_path):
         "targets.TARGETS['csv'] = act\nchild.main()\n"
     )
     monkeypatch.setattr(run, "COMMAND", [sys.executable, str(code)])
-    monkeypatch.setattr(run, "SECONDS", 0.5)
+    monkeypatch.setattr(run, "SECONDS", 2.0)
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     )
