@@ -55,9 +55,8 @@ def check_evaluation(model: str, request: Request) -> None:
         hint = suggest(request.protocol, known)
         raise InputError(f"protocol: expected one of {', '.join(known)}, got {request.protocol!r}{hint}")
     splits = read_manifest(request.data).get("splits", {})
-    if request.split not in splits:
-        there = ", ".join(splits) or "none"
-        raise InputError(f"{request.data}: expected a split of {there}, got {request.split!r}")
+    if splits and request.split not in splits:
+        raise InputError(f"{request.data}: expected a split of {', '.join(splits)}, got {request.split!r}")
     if is_file_form(model) and not Path(model).exists():
         raise InputError(f"{model}: there is no such file of predictions; check the path")
     if model != "default" and not Path(model).is_dir() and not is_file_form(model):

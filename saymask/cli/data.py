@@ -100,7 +100,7 @@ def prepare(
         raise InputError(f"--every: expected 1 or more, got {every}")
     for name, folder in (("--frames", frames), ("--image-weights", image_weights), ("--pseudo-masks", pseudo_masks)):
         if folder is not None and not folder.exists():
-            raise InputError(f"{name}: there is no {folder}; check the path")
+            raise InputError(f"{name}: {folder} is not there; check the path")
     from saymask.data.prepare.folder import prepare
 
     report = prepare(

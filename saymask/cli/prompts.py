@@ -19,7 +19,7 @@ from saymask.util.words import check_names, check_sentence, check_threshold
 if TYPE_CHECKING:
     from saymask.masks import Masks
     from saymask.scene.open_vocabulary import Views
-    from saymask.util.words import Scene
+    from saymask.scene.scene import Scene
 
 Row = dict[str, Any]
 CLASS_LISTS = ("scannet200", "scannet20")
@@ -95,7 +95,7 @@ def find(
         raise InputError(f"--every: expected 1 or more, got {every}")
     for name, given in (("--frames", frames), ("--image-masks", image_masks)):
         if given is not None and not given.exists():
-            raise InputError(f"{name}: there is no {given}; check the path")
+            raise InputError(f"{name}: {given} is not there; check the path")
     _check(scan, "find" if frames is None else "instances", options)
     views = None if frames is None else _views(frames, image_encoder, image_masks, every, options)
 

@@ -101,7 +101,8 @@ def _check_chunks(path: Path, header: "laspy.LasHeader") -> bool:  # type: ignor
         raise missing_extra(path, "lazrs", "las") from None
     record: bytes = header.vlrs[header.vlrs.index("LasZipVlr")].record_data
     start, size, count = header.offset_to_point_data, path.stat().st_size, header.point_count
-    width = lazrs.LazVlr(record).item_size()
+    vlr = lazrs.LazVlr(record)  # pyright: ignore[reportAttributeAccessIssue] - a compiled module
+    width = vlr.item_size()
     if record[0] not in (2, 3) or width != header.point_format.size:
         raise truncated(path, f"LAZ in chunks of points of {header.point_format.size} bytes", f"{width} bytes")
     with open(path, "rb") as file:
@@ -120,7 +121,7 @@ def _check_chunks(path: Path, header: "laspy.LasHeader") -> bool:  # type: ignor
         if not 0 <= chunks * width <= size:
             raise truncated(path, "a table of chunks that fits the file", f"{chunks:,} chunks from byte {table:,} on")
         file.seek(start)
-        listed = lazrs.read_chunk_table(file, lazrs.LazVlr(record))
+        listed = lazrs.read_chunk_table(file, vlr)  # pyright: ignore[reportAttributeAccessIssue]
         at = start + 8
         if sum(n for n, _ in listed) < count or sum(n for _, n in listed) > table - at:
             raise truncated(path, f"chunks of {count:,} points within {table - at:,} bytes", "others")

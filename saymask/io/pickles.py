@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._utils import _rebuild_tensor, _rebuild_tensor_v2
 
 from saymask.errors import CheckpointError, InputError
 
@@ -244,8 +245,8 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
     stand_ins: dict[tuple[str, str], Any] = {
         ("torch.storage", "_load_from_bytes"): storage,
         ("_codecs", "encode"): encode,
-        ("torch._utils", "_rebuild_tensor"): whole(torch._utils._rebuild_tensor),
-        ("torch._utils", "_rebuild_tensor_v2"): whole(torch._utils._rebuild_tensor_v2),
+        ("torch._utils", "_rebuild_tensor"): whole(_rebuild_tensor),
+        ("torch._utils", "_rebuild_tensor_v2"): whole(_rebuild_tensor_v2),
         ("numpy", "dtype"): NumberType,
         ("__builtin__", "bytes"): lambda: b"",  # how old pickles write no bytes
     }

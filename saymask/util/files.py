@@ -53,6 +53,8 @@ def output_path(path: str | Path) -> Path:
     Raises InputError for a device, a pipe or a socket, which a finished file must not replace.
     """
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if path.is_symlink():
+        raise InputError(f"cannot write {path}: expected a file, got a link to itself; choose another output path")
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(f"cannot write {path}: expected a file, got a device or a pipe; choose another output path")
     return path

@@ -252,7 +252,8 @@ def _safetensors(rng: Random, data: bytes) -> bytes:
     text, body = data[8 : 8 + size], data[8 + size :]
     content = json.loads(text)
     inner = content.get("__metadata__") if isinstance(content, dict) else None
-    texts = [key for key, value in inner.items() if isinstance(value, str)] if isinstance(inner, dict) else []
+    inner = inner if isinstance(inner, dict) else {}
+    texts = [key for key, value in inner.items() if isinstance(value, str)]
     if texts and rng.random() < 0.6:  # what the file's own header says, as JSON in JSON
         key = rng.choice(texts)
         inner[key] = _json(rng, inner[key].encode()).decode("utf-8", "replace")

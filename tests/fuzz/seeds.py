@@ -286,7 +286,7 @@ def npz() -> list[Files]:
         (np.savez_compressed, {"cloud": records}),
     ):
         buffer = io.BytesIO()
-        save(buffer, **arrays)
+        save(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         out.append({"a.npz": buffer.getvalue()})
     return out
 

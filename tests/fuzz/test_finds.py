@@ -249,6 +249,27 @@ def test_e57_that_claims_more_points_than_bits(tmp_path):
     refused(tmp_path, "e57", {"a.e57": b"".join(page + struct.pack(">I", _crc32c(page)) for page in pages)})
 
 
+@pytest.mark.parametrize("name", ["../s", "/tmp/s", "a/b", ".."])
+def test_ids_that_are_paths_reach_no_file(tmp_path, name):
+    from saymask.data.image_store import feature_path
+    from saymask.data.scenes import scene_path
+    from saymask.metrics.predictions import Predicted, save_predictions
+    from saymask.metrics.submission import write_instances, write_semantic
+
+    out = tmp_path / "deep" / "out"
+    masks, one = np.zeros((1, 3), bool), np.ones(1)
+    for attempt in (
+        lambda: write_semantic(out, name, np.zeros(3, int)),
+        lambda: write_instances(out, name, masks, one.astype(int), one),
+        lambda: save_predictions(out, [Predicted(name, 0, 3, ())], {}),
+        lambda: scene_path(out, name),
+        lambda: feature_path(out, "clip", name),
+    ):
+        with pytest.raises(InputError, match="expected a plain name"):
+            attempt()
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
 def test_projections_that_are_no_tensors(tmp_path):
     refused(tmp_path, "projections", {"a.safetensors": b"\x08\0\0\0\0\0\0\0{}      x"})
     refused(tmp_path, "projections", {"a.pth": pickle.dumps({"a": 1})})
