@@ -17,7 +17,7 @@ from saymask.data.samples.scans import ScanDataset, chosen_scenes
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
@@ -202,7 +202,7 @@ def _check(job: Job) -> None:
     if config.scenes or config.source == "scans":
         chosen_scenes(job.data, "train", config.scenes)
     if config.init:
-        checkpoints.find_checkpoint(config.init)
+        headers.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")
     for module, need in (("lightning", "training"), ("tensorboard", "logging")):
         try:
