@@ -6,7 +6,7 @@ rooms (`saymask rooms --furniture`).
 
 Reads the libraries of Debian's package sweethome3d-furniture (CC0 and CC-BY 3.0 models; `categories` is a JSON list of
 its models with class, size and axes) and a folder of CC0 models in GLB with a list of its own, samples every surface at
-2 cm with texture colours, divides it into superpoints as a bare cloud, and makes a mesh of as many vertices. Nothing
+2 cm with texture colours, divides it into superpoints as a bare cloud, and makes a mesh with vertices 2.5 cm apart. Nothing
 of the models becomes part of saymask.
 """
 
@@ -28,6 +28,8 @@ from saymask.geometry.voxelize import unique_cells
 
 SPACING = 0.02
 """Metres between points."""
+LONGEST_EDGE, CELL = 0.035, 0.025
+"""Metres: of the triangles of a mesh before their corners are merged, and of the cells in which they are."""
 DENSER = 3.0
 """Points that are drawn for each that is kept."""
 LARGEST = 3.5
@@ -47,8 +49,8 @@ class Surface:
     images: list[np.ndarray]  # uint8 [H, W, 3]
 
 
-Made = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Points, normals and colours of a model, and its mesh."""
+Found = tuple[str, str, Surface, np.ndarray]
+"""A model: class, name, surface, and width, depth and height in metres."""
 
 
 def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
@@ -79,9 +81,9 @@ def _paint(surface: Surface, chosen: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def mesh(surface: Surface, size: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return vertices float32 [V, 3] about 2 cm apart, placed as by `sample`, their colours and faces uint16 [F, 3].
+    """Return vertices float32 [V, 3] at least a cell apart, placed as by `sample`, their colours and faces uint16 [F, 3].
 
-    Long edges are halved until none is longer than the spacing; then the corners of a cell become one place, with a
+    Long edges are halved until none is left; then the corners of a cell become one place, with a
     vertex for every main direction of the faces there, so that the two sides of a thin board stay apart.
     """
     flat = surface.corners.reshape(-1, 3)
@@ -92,7 +94,7 @@ def mesh(surface: Surface, size: Sequence[float] | np.ndarray) -> tuple[np.ndarr
         places = weights @ corners[chosen]
         edges = np.linalg.norm(places - np.roll(places, -1, axis=1), axis=2)
         side = edges.argmax(axis=1)
-        long = edges.max(axis=1) > SPACING
+        long = edges.max(axis=1) > LONGEST_EDGE
         if not long.any():
             break
         a, b, c = (weights[long, (side[long] + k) % 3] for k in range(3))
@@ -103,7 +105,7 @@ def mesh(surface: Surface, size: Sequence[float] | np.ndarray) -> tuple[np.ndarr
     axis = np.abs(normals).argmax(axis=1)
     direction = 2 * axis + (normals[np.arange(len(axis)), axis] > 0)
     points = places.reshape(-1, 3)
-    cells = np.floor((points - points.min(axis=0)) / (0.8 * SPACING)).astype(np.int64)
+    cells = np.floor((points - points.min(axis=0)) / CELL).astype(np.int64)
     cell = unique_cells(cells)[1]
     count = np.bincount(cell)
     middle = np.stack([np.bincount(cell, points[:, k]) / count for k in range(3)], axis=1)
@@ -182,9 +184,8 @@ def _read_materials(
                 materials[current] = (materials[current][0], len(images) - 1)
 
 
-def sweethome3d(folder: Path, categories: Path) -> Iterator[tuple[str, str, Made]]:
-    """Yield (class, name, sample) of the models that a list of categories says are usable."""
-    rng = np.random.RandomState(0)
+def sweethome3d(folder: Path, categories: Path) -> Iterator[Found]:
+    """Yield the models that a list of categories says are usable."""
     archives: dict[str, zipfile.ZipFile] = {}
     for model in json.loads(categories.read_text(encoding="utf-8"))["models"]:
         size = np.array(model["size_cm"]) / 100  # width, depth, height
@@ -192,17 +193,15 @@ def sweethome3d(folder: Path, categories: Path) -> Iterator[tuple[str, str, Made
             continue
         archive = archives.setdefault(model["library"], zipfile.ZipFile(folder / model["library"]))
         try:
-            surface = read_obj(archive, model["path"])
-            yield model["label"], f"{model['library']}:{model['id']}", (*sample(surface, size, rng), mesh(surface, size))
+            yield model["label"], f"{model['library']}:{model['id']}", read_obj(archive, model["path"]), size
         except (KeyError, ValueError, IndexError, OSError) as error:
             print(f"left out: {model['id']}: {error}", file=sys.stderr)
 
 
-def glb_models(folder: Path) -> Iterator[tuple[str, str, Made]]:
-    """Yield (class, name, sample) of a folder of GLB files; its categories.json says what each file shows."""
+def glb_models(folder: Path) -> Iterator[Found]:
+    """Yield the models of a folder of GLB files; its categories.json says what each file shows."""
     import trimesh
 
-    rng = np.random.RandomState(0)
     listed = json.loads((folder / "categories.json").read_text(encoding="utf-8"))["models"]
     for model in listed:
         scene: Any = trimesh.load(folder / model["file"], force="scene")
@@ -220,18 +219,23 @@ def glb_models(folder: Path) -> Iterator[tuple[str, str, Made]]:
         size = np.ptp(all_corners.reshape(-1, 3), axis=0)
         if 0.2 < max(size) < LARGEST:
             surface = Surface(all_corners, np.concatenate(colors), *none, [])
-            yield model["label"], model["file"], (*sample(surface, size, rng), mesh(surface, size))
+            yield model["label"], model["file"], surface, size
 
 
-def write_library(models: Iterator[tuple[str, str, Made]], wanted: set[str], out: Path) -> int:
+def write_library(models: Iterator[Found], wanted: set[str], out: Path) -> int:
     """Write the models of the `wanted` classes to an NPZ file; return how many."""
     from saymask.geometry.cloud_superpoints import cloud_superpoints
 
     kinds, names, points, colors, segments, meshes = list[str](), list[str](), [], [], [], []
-    for kind, name, (place, normals, paint, surface) in models:
-        if kind not in wanted or len(place) < 200 or len(surface[0]) >= 2**16:
+    rng = np.random.RandomState(0)
+    for kind, name, surface, size in models:
+        if kind not in wanted:
             continue
-        meshes.append(surface)
+        place, normals, paint = sample(surface, size, rng)
+        made = mesh(surface, size)
+        if len(place) < 200 or len(made[0]) >= 2**16:
+            continue
+        meshes.append(made)
         kinds.append(kind)
         names.append(name)
         points.append(place)
@@ -261,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--glb", type=Path)
     options = parser.parse_args(arguments)
 
-    def models() -> Iterator[tuple[str, str, Made]]:
+    def models() -> Iterator[Found]:
         yield from sweethome3d(options.sweethome3d, options.categories)
         if options.glb:
             yield from glb_models(options.glb)

@@ -30,8 +30,7 @@ def _made(k: Kit, w: float, d: float, z: float, style: str | None = None) -> Non
     cloth, tex = _linen(k)
     thick = k.u(0.16, 0.3)
     k.soft(0, 0, z, w, d, thick, k.pick("white", "white", "beige", "grey"), "fabric", round=0.05, bulge=0.01)
-    top = z + thick
-    lift = 0.02
+    top, lift = z + thick, 0.0
     if style == "duvet":
         over, lift = k.u(0.02, 0.14), k.u(0.08, 0.16)
         drop = k.u(0.05, min(0.3, thick + 0.1))

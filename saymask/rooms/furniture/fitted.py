@@ -73,8 +73,8 @@ def island2(k: Kit) -> None:
         k.legs(w - 0.08, d - 0.08, h - 0.05, 0.07, body)
         k.box(0, 0, 0.2, w - 0.1, d - 0.1, 0.03, body, "wood")
         k.box(0, 0, h - 0.16, w - 0.1, d - 0.1, 0.11, body)
-    k.box(0, 0, h - 0.05, w, d, k.u(0.03, 0.06), slab, "stone")
-    k.top(-w / 2 + 0.04, -d / 2 + 0.04, w / 2 - 0.04, d / 2 - 0.04, h + 0.012)
+    k.box(0, 0, h - 0.05, w, d, 0.05, slab, "stone")
+    k.top(-w / 2 + 0.04, -d / 2 + 0.04, w / 2 - 0.04, d / 2 - 0.04, h)
 
 
 @design2("stove", "cooker", weight=2.5, fronted=True)

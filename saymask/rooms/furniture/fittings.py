@@ -429,7 +429,7 @@ def seat(k: Kit) -> None:
     body = k.main(PAINTED | WOOD, "wood")
     k.box(0, 0, 0, w, d, h - 0.08, body, k.pick("wood", "plain"))
     k.soft(0, 0, h - 0.1, w, d, 0.1, k.some(BRIGHT | {"black": 1, "brown": 1}), round=0.03, bulge=0.01)
-    k.top(-w / 2 + 0.05, -d / 2 + 0.05, w / 2 - 0.05, d / 2 - 0.05, h + 0.012)
+    k.top(-w / 2 + 0.05, -d / 2 + 0.05, w / 2 - 0.05, d / 2 - 0.05, h)
 
 
 @design2("divider", "panel", weight=2)

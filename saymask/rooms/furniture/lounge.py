@@ -256,4 +256,4 @@ def cushioned_ottoman(k: Kit) -> None:
     k.legs(w, d, 0.1, 0.045, k.pick("brown", "black"), inset=0.03)
     k.soft(0, 0, 0.09, w, d, h - 0.22, cloth, tex, round=0.02)
     k.soft(0, 0, h - 0.15, w, d, 0.16, darker(cloth, 1.03), tex, round=0.05, bulge=0.02, bumps=0.01)
-    k.top(-w / 2 + 0.06, -d / 2 + 0.06, w / 2 - 0.06, d / 2 - 0.06, h + 0.02)
+    k.top(-w / 2 + 0.06, -d / 2 + 0.06, w / 2 - 0.06, d / 2 - 0.06, h + 0.01)
