@@ -17,7 +17,7 @@ def rooms(
     *,
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
-    sensor: Literal["ideal", "handheld"] = "ideal",
+    sensor: Literal["ideal", "handheld", "rgbd", "mixed"] = "ideal",
     workers: int = 2,
 ) -> int:
     """Generate furnished rooms with sentences in the raw formats of ScanNet, ScanRefer and Multi3DRefer.
@@ -26,7 +26,8 @@ def rooms(
         out: Folder to write; an interrupted run goes on where it stopped.
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
-        sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
+        sensor: How surfaces become points; ideal = all that is visible, handheld = what a quick walk with a depth
+            camera shows, rgbd = the same with more and larger frames, kept in OUT/frames, mixed = one of them per room.
         workers: Processes.
     """
     from saymask.rooms.generate import generate
