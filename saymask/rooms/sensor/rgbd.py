@@ -8,7 +8,7 @@ from saymask.rooms.mesh import RoomMesh
 from saymask.rooms.sensor.capture import Capture
 from saymask.rooms.sensor.frames import Camera, take
 from saymask.rooms.sensor.fusion import fuse
-from saymask.rooms.sensor.surface import places, plan_area, room_surface
+from saymask.rooms.sensor.surface import Surface, places, plan_area, room_surface
 from saymask.rooms.sensor.walk import walk
 
 FRAMES_PER_M2, FRAMES = 4.5, (60, 120)
@@ -24,6 +24,10 @@ def rgbd(mesh: RoomMesh, capture: Capture) -> Capture:
     rng = np.random.RandomState(np.array([*mesh.seed, 3], dtype=np.uint32))
     surface = room_surface(mesh, capture, rng)
     count = int(np.clip(FRAMES_PER_M2 * plan_area(mesh), *FRAMES))
-    poses = walk(places(mesh, rng, PLACES), count, rng.uniform(*PITCH), rng)
-    frames = take(surface, poses, CAMERA, rng)
+    return recorded(surface, places(mesh, rng, PLACES), count, rng)
+
+
+def recorded(surface: Surface, places: np.ndarray, count: int, rng: np.random.RandomState) -> Capture:
+    """Return what `count` frames of a walk over places, float64 [K, 3], show of surfaces, with the frames."""
+    frames = take(surface, walk(places, count, rng.uniform(*PITCH), rng), CAMERA, rng)
     return replace(fuse(frames, LEAST), frames=frames)
