@@ -20,7 +20,7 @@ def rooms(
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
     version: Literal[1, 2] = 1,
-    sensor: Literal["ideal", "handheld"] = "ideal",
+    sensor: Literal["ideal", "handheld", "rgbd", "mixed"] = "ideal",
     furniture: Path | None = None,
     workers: int = 2,
 ) -> int:
@@ -31,7 +31,8 @@ def rooms(
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
         version: 1 = the benchmark that results are given on, 2 = more varied shapes, contents and plans.
-        sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
+        sensor: How surfaces become points; ideal = all that is visible, handheld = what a quick walk with a depth
+            camera shows, rgbd = the same with more and larger frames, kept in OUT/frames, mixed = one of them per room.
         furniture: File of furniture models that stand in for a part of the furniture (version 2), made by
             python -m saymask.data.furniture_library.
         workers: Processes.
