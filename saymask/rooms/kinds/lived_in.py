@@ -15,7 +15,8 @@ WORK = ("office", "meeting room", "classroom", "copy room", "lounge")
 # What lies on a thing, by its category; "" is on anything else.
 ON: dict[str, tuple[str, ...]] = {
     "desk": ("paper", "paper", "book", "cup", "telephone", "lamp", "bottle", "headphones", "tissue box", "plant", "box",
-             "speaker", "laptop", "keyboard", "mouse", "container", "bag", "monitor", "calendar", "power strip", "cd case",
+             "speaker", "laptop", "keyboard", "mouse", "container", "bag", "monitor", "calendar", "power strip",
+             "cd case",
              "decoration", "tray"),
     "table": ("cup", "paper", "book", "bottle", "plate", "bowl", "laptop", "bag", "plant", "tissue box", "box", "tray",
               "water bottle", "decoration", "candle", "telephone", "backpack", "paper bag", "hat", "clothes"),
@@ -50,24 +51,30 @@ FLOOR = (
     ("basket", HOME), ("fan", ("bedroom", "office", "studio")), ("stool", ()), ("container", ("storage", "kitchen")),
 )  # fmt: skip
 RARE2: tuple[Rare, ...] = (
-    ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room", "hallway")),
-    ("structure", "foot", 0.02, ()), ("ledge", "wall", 0.02, ()), ("closet door", "foot", 0.05, HOME + ("hallway",)),
+    ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room",
+    "hallway")),
+    ("structure", "foot", 0.02, ()), ("ledge", "wall", 0.02, ()), ("closet door", "foot", 0.05, (*HOME, "hallway")),
     ("seat", "wall_floor", 0.02, ("hallway", "lounge", "bathroom")), ("stair rail", "wall_floor", 0.012, ("hallway",)),
-    ("bar", "wall_floor", 0.006, ("living room", "lounge", "kitchen")), ("tube", "foot", 0.008, ("storage", "laundry room")),
+    ("bar", "wall_floor", 0.006, ("living room", "lounge", "kitchen")),
+    ("tube", "foot", 0.008, ("storage", "laundry room")),
     ("closet rod", "wall", 0.008, ("bedroom", "storage")), ("hair dryer", "wall", 0.008, ("bathroom",)),
-    ("toilet seat cover dispenser", "wall", 0.008, ("bathroom",)), ("toilet paper holder", "paper", 0.012, ("bathroom",)),
+    ("toilet seat cover dispenser", "wall", 0.008, ("bathroom",)),
+    ("toilet paper holder", "paper", 0.012, ("bathroom",)),
     ("shower head", "high", 0.008, ("bathroom",)), ("shower curtain rod", "high", 0.008, ("bathroom",)),
     ("bathroom stall door", "foot", 0.012, ("bathroom",)), ("shower door", "foot", 0.012, ("bathroom",)),
     ("shower wall", "foot", 0.012, ("bathroom",)), ("shower floor", "corner", 0.01, ("bathroom",)),
     ("closet wall", "foot", 0.01, ("bedroom", "hallway")), ("folded chair", "wall_floor", 0.015, ("storage", "office")),
     ("coat rack", "coat", 0.05, ("office", "hallway", "bedroom", "classroom")), ("tray", "on", 0.02, ()),
     ("board", "wall", 0.02, WORK), ("bulletin board", "wall", 0.06, WORK), ("poster", "wall", 0.08, HOME + WORK),
-    ("calendar", "wall", 0.06, ()), ("sign", "wall", 0.06, WORK + ("hallway",)), ("clock", "wall", 0.09, ()),
-    ("jacket", "wall", 0.06, HOME + WORK), ("towel", "towel", 0.03, ("kitchen", "bathroom")), ("hat", "on", 0.015, HOME),
+    ("calendar", "wall", 0.06, ()), ("sign", "wall", 0.06, (*WORK, "hallway")), ("clock", "wall", 0.09, ()),
+    ("jacket", "wall", 0.06, HOME + WORK), ("towel", "towel", 0.03, ("kitchen", "bathroom")),
+    ("hat", "on", 0.015, HOME),
     ("keyboard", "on", 0.02, ("office", "bedroom")), ("headphones", "on", 0.015, ("office", "bedroom")),
-    ("mirror", "wall", 0.06, HOME + ("hallway",)), ("shelf", "wall_board", 0.12, HOME + ("kitchen", "office", "bathroom")),
+    ("mirror", "wall", 0.06, (*HOME, "hallway")),
+    ("shelf", "wall_board", 0.12, (*HOME, "kitchen", "office", "bathroom")),
     ("person", "floor", 0.012, WORK), ("cushion", "on", 0.04, HOME), ("fire extinguisher", "wall", 0.03, WORK),
-    ("mattress", "wall_floor", 0.015, ("bedroom", "storage")), ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
+    ("mattress", "wall_floor", 0.015, ("bedroom", "storage")),
+    ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
     ("water bottle", "on", 0.04, WORK),
 )  # fmt: skip
 
@@ -142,4 +149,3 @@ def thin(lay: Layout, keep: float) -> None:
     for item in left:
         item.id, item.on = number[item.id], None if item.on is None else number[item.on]
     lay.placed = left
-
