@@ -81,7 +81,7 @@ RARE2: tuple[Rare, ...] = (
 
 def lived_in(lay: Layout) -> None:
     """Add fittings, clutter and rarely met things, then take away what a tidy or nearly empty room lacks."""
-    mess = float(lay.rng.gamma(1.3, 0.75))  # 0 = tidy, 1 = usual, 4 = crammed
+    mess = float(lay.rng.gamma(0.9, 0.75))  # 0 = tidy, 1 = usual, 4 = crammed
     fittings(lay)
     rare_things(lay, RARE + RARE2, SHARES)
     surfaces(lay, mess)
@@ -93,7 +93,7 @@ def lived_in(lay: Layout) -> None:
 def fittings(lay: Layout) -> None:
     """Switches beside doors, sockets, lamps under the ceiling."""
     for door in lay.doors:
-        if door.wall is not None and lay.chance(0.45):
+        if door.wall is not None and lay.chance(0.3):
             model = lay.make("light switch")
             side = lay.pick(-1, 1)
             wall, u = lay.walls[door.wall], door.u + side * (door.model.size[0] / 2 + lay.u(0.1, 0.25))
@@ -102,7 +102,7 @@ def fittings(lay: Layout) -> None:
                 item = lay.new(model, at, lay.u(0.95, 1.2), wall.yaw, "wall", wall=wall.index, u=u)
                 if lay.fits(item, zones=False):
                     lay.add(item)
-    for _ in range(lay.pick(0, 0, 0, 1, 2, 3)):
+    for _ in range(lay.pick(0, 0, 0, 0, 1, 2)):
         lay.on_wall(lay.make("power outlet"), 0.2, 0.4)
     if lay.chance(0.3):
         model = lay.make(lay.pick("ceiling light", "light"))
@@ -138,7 +138,7 @@ def thin(lay: Layout, keep: float) -> None:
     """Keep a share of the things, more of the large ones, and what carries them; doors and windows stay."""
     fixed = {id(item) for item in lay.doors + lay.windows}
     stays = [
-        id(item) in fixed or lay.chance(keep**0.25 if item.mount == "floor" and max(item.model.size) > 1.1 else keep)
+        id(item) in fixed or lay.chance(keep**0.15 if item.mount == "floor" and max(item.model.size) > 1.1 else keep)
         for item in lay.placed
     ]
     for item in reversed(lay.placed):
