@@ -35,7 +35,8 @@ HOSTS = {
     "counter": "counter", "kitchen counter": "counter", "bar": "counter", "bathroom counter": "vanity",
     "bathroom vanity": "vanity", "couch": "seat", "armchair": "seat", "sofa chair": "seat", "bench": "seat",
     "ottoman": "seat", "washing machine": "machine", "clothes dryer": "machine", "copier": "machine",
-    "microwave": "machine", "refrigerator": "machine", "windowsill": "cabinet", "stool": "seat",
+    "microwave": "machine", "refrigerator": "machine", "windowsill": "cabinet", "stool": "seat", "chair": "seat",
+    "office chair": "seat", "seat": "seat",
 }  # fmt: skip
 # What lies on floors, and where.
 FLOOR = (
@@ -119,7 +120,7 @@ def surfaces(lay: Layout, mess: float) -> None:
             continue
         kind = HOSTS.get(host.model.category, "cabinet")
         area = sum((top.x1 - top.x0) * (top.y1 - top.y0) for top in host.model.tops)
-        mean = mess * min(area, 2.5) * (3.0 if kind in ("desk", "counter") else 0.7 if kind == "seat" else 1.8)
+        mean = mess * min(area, 2.5) * (3.0 if kind in ("desk", "counter") else 1.2 if kind == "seat" else 1.8)
         clutter(lay, host, ON[kind], min(mean, 9.0), pump=True)
 
 
