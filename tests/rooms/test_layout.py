@@ -149,9 +149,7 @@ def test_doors_stay_reachable() -> None:
     assert not reachable(layout)
 
 
-@pytest.mark.parametrize(
-    ("empty", "kind"), [(m.empty_room, kind) for m in (shell, plans) for kind in sorted(m.PLANS)]
-)
+@pytest.mark.parametrize(("empty", "kind"), [(m.empty_room, kind) for m in (shell, plans) for kind in sorted(m.PLANS)])
 def test_what_is_cut_from_a_plan_stays_empty(empty, kind: str) -> None:
     notches = 0
     for seed in range(30):
@@ -162,7 +160,8 @@ def test_what_is_cut_from_a_plan_stays_empty(empty, kind: str) -> None:
             assert not layout.inside(Upright(notch.x, notch.y, 0.1, 0.1, 0, 1, 0.4))
         for wall in layout.walls:
             assert wall.length > 0.15
-            thin = Upright(*wall.at(wall.length / 2, 0.06), min(0.1, wall.length / 2), 0.05, 0, 1, wall.yaw)
+            x, y = wall.at(wall.length / 2, 0.06)
+            thin = Upright(x, y, min(0.1, wall.length / 2), 0.05, 0, 1, wall.yaw)
             assert layout.inside(thin)
     assert notches
 

@@ -13,7 +13,9 @@ def place_bed(lay: Layout, design: str | None = None, **wish: float) -> Placed |
         sideways = model.design == "daybed" or (model.size[0] < 1.5 and lay.chance(0.4))
         turn = lay.pick(-pi / 2, pi / 2) if sideways else 0.0
         corner = lay.chance(0.35 if not sideways else 0.7)
-        bed = lay.against_wall(model, front=0.5 if attempt < 2 else 0.2, corner=corner, turn=turn, gap=lay.u(0.01, 0.06))
+        bed = lay.against_wall(
+            model, front=0.5 if attempt < 2 else 0.2, corner=corner, turn=turn, gap=lay.u(0.01, 0.06)
+        )
         if bed is not None:
             return bed
     return None
@@ -27,7 +29,8 @@ def make_up(lay: Layout, bed: Placed) -> None:
     for model in lay.group("pillow", lay.pick(1, 2, 2, 3, 4) if wide else lay.pick(0, 1, 1, 2)):
         lay.on_top(model, bed, at=(lay.rng.random_sample(), 0.9 if model.size[1] < 0.3 else 0.5), spread=0.15, top=0)
     for category, chance in (
-        ("cushion", 0.25), ("blanket", 0.25), ("clothes", 0.25), ("stuffed animal", 0.1), ("laptop", 0.06), ("bag", 0.08),
+        ("cushion", 0.25), ("blanket", 0.25), ("clothes", 0.25), ("stuffed animal", 0.1), ("laptop", 0.06),
+        ("bag", 0.08),
         ("book", 0.08), ("towel", 0.06), ("backpack", 0.05), ("jacket", 0.03), ("hat", 0.02),
     ):  # fmt: skip
         if lay.chance(chance):
@@ -40,7 +43,9 @@ def beside_bed(lay: Layout, bed: Placed, chance: float = 0.75) -> None:
     for side in (-1, 1):
         if not lay.chance(chance):
             continue
-        model = stand if lay.chance(0.7) else lay.make(lay.pick("nightstand", "nightstand", "end table", "stool", "stand"))
+        model = (
+            stand if lay.chance(0.7) else lay.make(lay.pick("nightstand", "nightstand", "end table", "stool", "stand"))
+        )
         placed = lay.beside(model, bed, side, gap=lay.u(0.03, 0.15))
         if placed is not None and placed.model.tops:
             if lay.chance(0.6):
