@@ -41,7 +41,7 @@ from saymask.evaluation.tasks.instance import measure_instances
 from saymask.evaluation.tasks.refer import answer, point_logits
 from saymask.evaluation.tasks.semantic import measure_semantic
 from saymask.geometry.superpoints import superpoints_of
-from saymask.hub import checkpoints
+from saymask.hub import checkpoints, headers
 from saymask.labels.tables import scannet200
 from saymask.metrics.baselines import class_oracle, random_object
 from saymask.metrics.find import FindMetric
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table per model and view, and write everything to a JSON file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.foreign", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--worlds", type=Path, required=True, help="folder of NAME.npz and NAME.json")
-    parser.add_argument("--model", nargs="+", default=[checkpoints.DEFAULT], help="names or paths of checkpoints")
+    parser.add_argument("--model", nargs="+", default=[headers.DEFAULT], help="names or paths of checkpoints")
     parser.add_argument(
         "--adapt", type=float, nargs="+", help="weights of a scan's own norm statistics; default: model's"
     )

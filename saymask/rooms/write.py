@@ -139,15 +139,15 @@ def _dump(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-def write_label_table(path: str | Path, counts: dict[str, int]) -> None:
-    """Write scannetv2-labels.combined.tsv: ScanNet's 17 columns, one row per category that rooms know.
+def write_label_table(path: str | Path, counts: dict[str, int], version: int) -> None:
+    """Write scannetv2-labels.combined.tsv: ScanNet's 17 columns, one row per category that a version of the rooms knows.
 
     `counts` gives the number of instances per category. Columns without a meaning here stay empty.
     """
     table = packaged_label_table()
     named20 = {c.nyu40id for c in scannet20()}
     lines = ["\t".join(COLUMNS)]
-    for name in sorted({*categories(), *SHELL}, key=lambda n: (table.rows[n].id, n)):
+    for name in sorted({*categories(version), *SHELL}, key=lambda n: (table.rows[n].id, n)):
         row = table.rows[name]
         value = dict.fromkeys(COLUMNS, "")
         value |= {"id": str(row.id), "raw_category": name, "category": name, "count": str(counts.get(name, 0))}
