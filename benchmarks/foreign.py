@@ -1,11 +1,11 @@
 """Every verb on furnished worlds that nobody of this project made: the development set for rooms of other people.
 
-    python -m benchmarks.foreign --worlds DIR [--model NAME ...] [--adapt 0.5] [--views surface handheld] [--repeats 1]
-                                 [--only WORLD ...] [--json FILE]
+    python -m benchmarks.foreign --worlds DIR [--model NAME ...] [--adapt 0.5] [--views surface handheld rgbd]
+                                 [--only WORLD ...] [--repeats 1] [--json FILE]
 
-Each world is looked at twice (`benchmarks.foreign_worlds`): `surface` is all of its visible surface, `handheld` what a
-person with a sensor would have scanned. Nothing may be trained on these worlds. Figures in %, by the metrics of
-`saymask evaluate`: `semantic` mIoU over the classes of ScanNet20 that occur, `points` right among them; `AP25`, `AP50`
+Each world is looked at three times (`benchmarks.foreign_worlds`): `surface` is all of its visible surface, `handheld`
+what camera poses on a walk saw of it, `rgbd` what the sensor of that name fuses from its frames. Nothing may be trained
+on these worlds. Figures in %, by the metrics of `saymask evaluate`: `semantic` mIoU over the classes of ScanNet20 that occur, `points` right among them; `AP25`, `AP50`
 of instances, and with `any` the same without looking at classes; `click` mIoU of one click on every object; `refer`
 mIoU of sentences about one object (`3dres`) with `any` of all sentences, `none` those about nothing that are answered
 with nothing (`3dgres`); `find` mIoU of the names that are there, of ScanNet200's. Objects that an answer may include

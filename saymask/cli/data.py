@@ -19,7 +19,9 @@ def rooms(
     *,
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
-    sensor: Literal["ideal", "handheld"] = "ideal",
+    version: Literal[1, 2] = 1,
+    sensor: Literal["ideal", "handheld", "rgbd", "mixed"] = "ideal",
+    furniture: Path | None = None,
     workers: int = 2,
 ) -> int:
     """Generate furnished rooms with sentences in the raw formats of ScanNet, ScanRefer and Multi3DRefer.
@@ -28,7 +30,11 @@ def rooms(
         out: Folder to write; an interrupted run goes on where it stopped.
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
-        sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
+        version: 1 = the benchmark that results are given on, 2 = more varied shapes, contents and plans.
+        sensor: How surfaces become points; ideal = all that is visible, handheld = what a quick walk with a depth
+            camera shows, rgbd = the same with more and larger frames, kept in OUT/frames, mixed = one of them per room.
+        furniture: File of furniture models that stand in for a part of the furniture (version 2), made by
+            python -m saymask.data.furniture_library.
         workers: Processes.
     """
     splits: dict[str, int] = {}
@@ -41,7 +47,7 @@ def rooms(
     check_writable(out / "card.json")
     from saymask.rooms.generate import generate
 
-    generate(out, splits, seed=seed, sensor=sensor, workers=workers)
+    generate(out, splits, seed=seed, version=version, sensor=sensor, furniture=furniture, workers=workers)
     return 0
 
 

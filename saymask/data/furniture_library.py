@@ -1,12 +1,13 @@
-"""Furniture models of others as coloured points, for the training view that exchanges furniture.
+"""Furniture models of others as coloured points and meshes: for the training view that exchanges furniture, and for
+rooms (`saymask rooms --furniture`).
 
     python -m saymask.data.furniture_library OUT.npz --sweethome3d /usr/share/sweethome3d/furniture --categories FILE
                                              [--glb FOLDER]
 
 Reads the libraries of Debian's package sweethome3d-furniture (CC0 and CC-BY 3.0 models; `categories` is a JSON list of
 its models with class, size and axes) and a folder of CC0 models in GLB with a list of its own, samples every surface at
-2 cm with texture colours, and divides it into superpoints as a bare cloud. Nothing of the models becomes part of
-saymask.
+2 cm with texture colours, divides it into superpoints as a bare cloud, and makes a mesh with vertices 2.5 cm apart. Nothing
+of the models becomes part of saymask.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from saymask.geometry.voxelize import unique_cells
 
 SPACING = 0.02
 """Metres between points."""
+LONGEST_EDGE, CELL = 0.035, 0.025
+"""Metres: of the triangles of a mesh before their corners are merged, and of the cells in which they are."""
 DENSER = 3.0
 """Points that are drawn for each that is kept."""
 LARGEST = 3.5
@@ -46,6 +49,10 @@ class Surface:
     images: list[np.ndarray]  # uint8 [H, W, 3]
 
 
+Found = tuple[str, str, Surface, np.ndarray]
+"""A model: class, name, surface, and width, depth and height in metres."""
+
+
 def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
     """Return points float32 [N, 3] in a box of `size` metres that stands on the origin, normals and colours [N, 3]."""
     flat = surface.corners.reshape(-1, 3)
@@ -55,6 +62,14 @@ def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.
     points = (corners[chosen] * weights).sum(axis=1)
     kept = np.sort(unique_cells(np.floor((points - points.min(axis=0)) / SPACING).astype(np.int64))[2])
     chosen, weights, points = chosen[kept], weights[kept], points[kept]
+    a, b, c = np.moveaxis(corners[chosen], 1, 0)
+    cross = np.cross(b - a, c - a)
+    normals = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
+    return points.astype(np.float32), normals.astype(np.float32), _paint(surface, chosen, weights)
+
+
+def _paint(surface: Surface, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the colours uint8 [N, 3] at points of the triangles `chosen` [N], by barycentric weights [N, 3, 1]."""
     colors = (surface.colors[chosen] * weights).sum(axis=1)
     uv = (surface.uv[chosen] * weights).sum(axis=1)
     for number, image in enumerate(surface.images):
@@ -62,10 +77,46 @@ def sample(surface: Surface, size: Sequence[float] | np.ndarray, rng: np.random.
         x = (np.mod(uv[rows, 0], 1) * (image.shape[1] - 1)).astype(int)
         y = ((1 - np.mod(uv[rows, 1], 1)) * (image.shape[0] - 1)).astype(int)
         colors[rows] = image[y, x]
-    a, b, c = np.moveaxis(corners[chosen], 1, 0)
-    cross = np.cross(b - a, c - a)
-    normals = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
-    return points.astype(np.float32), normals.astype(np.float32), np.clip(colors, 0, 255).astype(np.uint8)
+    return np.clip(colors, 0, 255).astype(np.uint8)
+
+
+def mesh(surface: Surface, size: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return vertices float32 [V, 3] at least a cell apart, placed as by `sample`, their colours and faces uint16 [F, 3].
+
+    Long edges are halved until none is left; then the corners of a cell become one place, with a
+    vertex for every main direction of the faces there, so that the two sides of a thin board stay apart.
+    """
+    flat = surface.corners.reshape(-1, 3)
+    low, span = flat.min(axis=0), np.maximum(np.ptp(flat, axis=0), 1e-9)
+    corners = (surface.corners - low) / span * size - np.array([size[0] / 2, size[1] / 2, 0])
+    chosen, weights = np.arange(len(corners)), np.broadcast_to(np.eye(3), (len(corners), 3, 3))
+    while True:  # weights [F, 3, 3]: each new corner as a mix of the corners of its first triangle
+        places = weights @ corners[chosen]
+        edges = np.linalg.norm(places - np.roll(places, -1, axis=1), axis=2)
+        side = edges.argmax(axis=1)
+        long = edges.max(axis=1) > LONGEST_EDGE
+        if not long.any():
+            break
+        a, b, c = (weights[long, (side[long] + k) % 3] for k in range(3))
+        half = (a + b) / 2
+        weights = np.concatenate([weights[~long], np.stack([a, half, c], 1), np.stack([half, b, c], 1)])
+        chosen = np.concatenate([chosen[~long], chosen[long], chosen[long]])
+    normals = np.cross(places[:, 1] - places[:, 0], places[:, 2] - places[:, 0])
+    axis = np.abs(normals).argmax(axis=1)
+    direction = 2 * axis + (normals[np.arange(len(axis)), axis] > 0)
+    points = places.reshape(-1, 3)
+    cells = np.floor((points - points.min(axis=0)) / CELL).astype(np.int64)
+    cell = unique_cells(cells)[1]
+    count = np.bincount(cell)
+    middle = np.stack([np.bincount(cell, points[:, k]) / count for k in range(3)], axis=1)
+    found, first, vertex = np.unique(cell * 6 + np.repeat(direction, 3), return_index=True, return_inverse=True)
+    faces = vertex.reshape(-1, 3)
+    real = np.sort(cell.reshape(-1, 3), axis=1)
+    faces = faces[(np.diff(real, axis=1) > 0).all(axis=1)]  # all others have shrunk to a line
+    faces = faces[np.unique(np.sort(faces, axis=1), axis=0, return_index=True)[1]]
+    used, faces = np.unique(faces, return_inverse=True)
+    colors = _paint(surface, np.repeat(chosen, 3)[first], weights.reshape(-1, 3)[first][:, :, None])
+    return middle[found // 6][used].astype(np.float32), colors[used], faces.reshape(-1, 3).astype(np.uint16)
 
 
 def read_obj(archive: zipfile.ZipFile, path: str) -> Surface:
@@ -133,9 +184,8 @@ def _read_materials(
                 materials[current] = (materials[current][0], len(images) - 1)
 
 
-def sweethome3d(folder: Path, categories: Path) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
-    """Yield (class, name, sample) of the models that a list of categories says are usable."""
-    rng = np.random.RandomState(0)
+def sweethome3d(folder: Path, categories: Path) -> Iterator[Found]:
+    """Yield the models that a list of categories says are usable."""
     archives: dict[str, zipfile.ZipFile] = {}
     for model in json.loads(categories.read_text(encoding="utf-8"))["models"]:
         size = np.array(model["size_cm"]) / 100  # width, depth, height
@@ -143,17 +193,15 @@ def sweethome3d(folder: Path, categories: Path) -> Iterator[tuple[str, str, tupl
             continue
         archive = archives.setdefault(model["library"], zipfile.ZipFile(folder / model["library"]))
         try:
-            made = sample(read_obj(archive, model["path"]), size, rng)
-            yield model["label"], f"{model['library']}:{model['id']}", made
+            yield model["label"], f"{model['library']}:{model['id']}", read_obj(archive, model["path"]), size
         except (KeyError, ValueError, IndexError, OSError) as error:
             print(f"left out: {model['id']}: {error}", file=sys.stderr)
 
 
-def glb_models(folder: Path) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
-    """Yield (class, name, sample) of a folder of GLB files; its categories.json says what each file shows."""
+def glb_models(folder: Path) -> Iterator[Found]:
+    """Yield the models of a folder of GLB files; its categories.json says what each file shows."""
     import trimesh
 
-    rng = np.random.RandomState(0)
     listed = json.loads((folder / "categories.json").read_text(encoding="utf-8"))["models"]
     for model in listed:
         scene: Any = trimesh.load(folder / model["file"], force="scene")
@@ -171,17 +219,23 @@ def glb_models(folder: Path) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]
         size = np.ptp(all_corners.reshape(-1, 3), axis=0)
         if 0.2 < max(size) < LARGEST:
             surface = Surface(all_corners, np.concatenate(colors), *none, [])
-            yield model["label"], model["file"], sample(surface, size, rng)
+            yield model["label"], model["file"], surface, size
 
 
-def write_library(models: Iterator[tuple[str, str, tuple[np.ndarray, ...]]], wanted: set[str], out: Path) -> int:
+def write_library(models: Iterator[Found], wanted: set[str], out: Path) -> int:
     """Write the models of the `wanted` classes to an NPZ file; return how many."""
     from saymask.geometry.cloud_superpoints import cloud_superpoints
 
-    kinds, names, points, colors, segments = list[str](), list[str](), [], [], []
-    for kind, name, (place, normals, paint) in models:
-        if kind not in wanted or len(place) < 200:
+    kinds, names, points, colors, segments, meshes = list[str](), list[str](), [], [], [], []
+    rng = np.random.RandomState(0)
+    for kind, name, surface, size in models:
+        if kind not in wanted:
             continue
+        place, normals, paint = sample(surface, size, rng)
+        made = mesh(surface, size)
+        if len(place) < 200 or len(made[0]) >= 2**16:
+            continue
+        meshes.append(made)
         kinds.append(kind)
         names.append(name)
         points.append(place)
@@ -190,16 +244,19 @@ def write_library(models: Iterator[tuple[str, str, tuple[np.ndarray, ...]]], wan
     if not kinds:
         raise InputError(f"{out}: expected models of {', '.join(sorted(wanted))}, found none")
     start = np.cumsum([0, *(len(p) for p in points)])
+    vertices, paints, faces = zip(*meshes, strict=True)
     np.savez_compressed(
         out, kinds=np.array(kinds), names=np.array(names), start=start, points=np.concatenate(points),
         colors=np.concatenate(colors), segments=np.concatenate(segments),
+        vertices=np.concatenate(vertices), vertex_colors=np.concatenate(paints), faces=np.concatenate(faces),
+        vertex_start=np.cumsum([0, *map(len, vertices)]), face_start=np.cumsum([0, *map(len, faces)]),
     )  # fmt: skip
     return len(kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make a library from the command line."""
-    from saymask.data.samples.exchange import LIKE
+    from saymask.labels.tables import scannet200
 
     parser = argparse.ArgumentParser(prog="python -m saymask.data.furniture_library")
     parser.add_argument("out", type=Path)
@@ -208,12 +265,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--glb", type=Path)
     options = parser.parse_args(arguments)
 
-    def models() -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
+    def models() -> Iterator[Found]:
         yield from sweethome3d(options.sweethome3d, options.categories)
         if options.glb:
             yield from glb_models(options.glb)
 
-    wanted = {name for alike in LIKE.values() for name in alike}
+    wanted = {c.name for c in scannet200()}
     print(f"{write_library(models(), wanted, options.out)} models in {options.out}")
     return 0
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.rooms.mesh import VERSION, make_room, random_state, room_id
+from saymask.rooms.furniture.library import read_library
+from saymask.rooms.mesh import VERSION, check_version, make_room, random_state, room_id
 from saymask.rooms.sensor.ideal import seen_things
 from saymask.rooms.sensor.scan import check_sensor, scan_room
 from saymask.rooms.write import scan_files, write_label_table, write_room
@@ -45,35 +46,45 @@ def generate(
     splits: dict[str, int],
     *,
     seed: int = 0,
+    version: int = VERSION,
     sensor: str = "ideal",
+    furniture: str | Path | None = None,
     workers: int = 2,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Generate rooms with sentences into OUT and return the card, which is also OUT/card.json.
 
-    `splits`: rooms per split, for example {"train": 400, "val": 60}. Rooms that are complete are kept, so that an
+    `splits`: rooms per split, for example {"train": 400, "val": 60}. `furniture`: a file of models that stand in for a
+    part of the furniture (`saymask.data.furniture_library`); rooms then depend on that file, too. Rooms that are complete are kept, so that an
     interrupted run resumes, and a larger number adds rooms. InputError when OUT holds rooms made with other settings,
-    cannot be written, or when there is no such sensor.
+    cannot be written, or when there is no such version or sensor.
     """
     out = Path(out)
     check_sensor(sensor)
+    check_version(version, furniture is not None)
+    models = None if furniture is None else str(Path(furniture).resolve())
+    if models is not None:
+        read_library(models)
     if workers < 1:
         raise InputError(f"workers: expected at least 1, got {workers}")
     for split, count in splits.items():
         if split not in ("train", "val") or count < 1:
             raise InputError(f"splits: expected train and/or val with at least one room, got {split}={count}")
     check_writable(out / "card.json")
-    _claim(out, {"version": VERSION, "seed": seed, "sensor": sensor})
+    library = None if models is None else hashlib.sha256(Path(models).read_bytes()).hexdigest()
+    _claim(out, {"version": version, "seed": seed, "sensor": sensor, "furniture": library})
     for left in [*(out / "scans").glob(".room*"), *(out / "rooms").glob("**/.*")]:  # of a run that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     rooms = [(split, index) for split, count in splits.items() for index in range(count)]
     todo = [
-        (str(out), split, index, seed, sensor) for split, index in rooms if not _complete(out, room_id(split, index))
+        (str(out), split, index, seed, version, sensor, models)
+        for split, index in rooms
+        if not _complete(out, room_id(split, index))
     ]
     with _progress(len(rooms), len(rooms) - len(todo), quiet) as advance:
         for _ in _run(todo, workers):
             advance()
-    return _finish(out, splits, seed, sensor)
+    return _finish(out, splits, {"version": version, "seed": seed, "sensor": sensor, "furniture_sha256": library})
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
@@ -98,16 +109,20 @@ def _complete(out: Path, id: str) -> bool:
     )
 
 
-def make_one(job: tuple[str, str, int, int, str]) -> str:
-    """Make, scan, describe and write one room: (OUT, split, index, seed, sensor); return its id."""
+Job = tuple[str, str, int, int, int, str, str | None]
+"""Room to make: OUT, split, index, seed, version, sensor, furniture library."""
+
+
+def make_one(job: Job) -> str:
+    """Make, scan, describe and write one room; return its id."""
     from saymask.rooms.files import write_room_json
     from saymask.rooms.language.describe import describe
 
-    out, split, index, seed, sensor = job
-    mesh = make_room(split, index, seed)
+    out, split, index, seed, version, sensor, models = job
+    mesh = make_room(split, index, seed, version, library=None if models is None else read_library(models))
     capture = scan_room(mesh, sensor)
     seen = seen_things(mesh, capture)
-    rng = random_state(VERSION, seed, split, index, 2)
+    rng = random_state(version, seed, split, index, 2)
     told = describe(mesh.room, rng=rng, split="val" if split == "val" else "train", seen=seen)
     try:
         write_room_json(Path(out) / "rooms" / f"{mesh.room.id}.json", mesh.room)
@@ -130,7 +145,7 @@ def make_one(job: tuple[str, str, int, int, str]) -> str:
     return mesh.room.id
 
 
-def _run(jobs: list[tuple[str, str, int, int, str]], workers: int) -> Iterator[str]:
+def _run(jobs: list[Job], workers: int) -> Iterator[str]:
     """Run the jobs in processes; yield the id of every finished room."""
     if workers == 1 or len(jobs) <= 1:
         yield from map(make_one, jobs)
@@ -168,7 +183,7 @@ def _progress(total: int, done: int, quiet: bool):
         yield advance
 
 
-def _finish(out: Path, splits: dict[str, int], seed: int, sensor: str) -> dict[str, Any]:
+def _finish(out: Path, splits: dict[str, int], settings: dict[str, Any]) -> dict[str, Any]:
     """Write the files of the whole benchmark and return the card."""
     records: dict[str, dict[str, dict[str, Any]]] = {}
     for split, count in splits.items():
@@ -188,14 +203,14 @@ def _finish(out: Path, splits: dict[str, int], seed: int, sensor: str) -> dict[s
     for room in everything:
         for label in room["objects"]:
             counts[label] = counts.get(label, 0) + 1
-    write_label_table(out / "scannetv2-labels.combined.tsv", counts)
-    card = _card(out, records, counts, seed, sensor)
+    write_label_table(out / "scannetv2-labels.combined.tsv", counts, settings["version"])
+    card = _card(out, records, counts, settings)
     write_text(out / "card.json", json.dumps(card, indent=1))
     return card
 
 
 def _card(
-    out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int], seed: int, sensor: str
+    out: Path, records: dict[str, dict[str, Any]], counts: dict[str, int], settings: dict[str, Any]
 ) -> dict[str, Any]:
     from saymask.data.annotations import unique_multiple
     from saymask.rooms.language.describe import sentence_statistics
@@ -221,9 +236,7 @@ def _card(
                 sentences[split][source]["unique_share"] = 1 - sum(flags) / len(flags)
     return {
         "name": "rooms",
-        "version": VERSION,
-        "seed": seed,
-        "sensor": sensor,
+        **settings,
         "rooms": {split: len(rooms) for split, rooms in records.items()},
         "kinds": dict(sorted(kinds.items())),
         "objects": sum(counts.values()),

@@ -1,15 +1,19 @@
 """Placement of furniture in a room: against walls, beside, around, on top of, above; never through anything."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise, product
 from math import atan2, cos, hypot, pi, sin
 
 import numpy as np
 
 from saymask.rooms.boxes import Upright, overlap, part_boxes
 from saymask.rooms.furniture.design import Model, build
+from saymask.rooms.furniture.library import Library
 from saymask.rooms.room import Room, Thing
 
 Point = tuple[float, float]
+LIBRARY_SHARE = 0.45
+"""Share of the furniture for which a model of a library is looked for, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class Wall:
     def yaw(self) -> float:
         """The yaw of a thing whose back is at this wall."""
         return atan2(self.inward[0], -self.inward[1])
+
+    def spans(self, y: float) -> bool:
+        """Return whether the wall passes the line at `y`."""
+        ends = self.start[1], self.start[1] + self.along[1] * self.length
+        return min(ends) < y < max(ends)
 
     def at(self, u: float, out: float) -> Point:
         """Return the point `u` metres along the wall and `out` metres into the room."""
@@ -68,8 +77,11 @@ class Placed:
 class Layout:
     """A room under construction: the walls, what has been placed, and zones that must stay free."""
 
-    def __init__(self, rng: np.random.RandomState, kind: str, floor: tuple[Point, ...], height: float):
-        self.rng, self.kind, self.floor, self.height = rng, kind, floor, height
+    def __init__(
+        self, rng: np.random.RandomState, kind: str, floor: tuple[Point, ...], height: float, version: int = 1
+    ):
+        self.rng, self.kind, self.floor, self.height, self.version = rng, kind, floor, height, version
+        self.library: Library | None = None  # models of others that stand in for LIBRARY_SHARE of the furniture
         self.placed: list[Placed] = []
         self.zones: list[tuple[Upright, str]] = []  # "door" keeps everything out, "window" keeps tall things out
         self.doors: list[Placed] = []
@@ -81,18 +93,19 @@ class Layout:
             along = ((b[0] - a[0]) / length, (b[1] - a[1]) / length)
             self.walls.append(Wall(i, a, along, (-along[1], along[0]), length))
         self.width, self.depth = max(p[0] for p in floor), max(p[1] for p in floor)
-        self.notch: Upright | None = None
-        inner = [p for k, p in enumerate(floor) if self._reflex(k)]
-        if inner:  # an l-shaped room is a rectangle without the part behind its inner corner
-            nx, ny = inner[0]
-            outer = [(x, y) for x in (0.0, self.width) for y in (0.0, self.depth) if (x, y) not in floor]
-            ox, oy = outer[0]
-            self.notch = Upright((nx + ox) / 2, (ny + oy) / 2, abs(ox - nx) / 2, abs(oy - ny) / 2, -1, 9, 0.0)
-        self.area = self.width * self.depth - (4 * self.notch.hx * self.notch.hy if self.notch else 0)
+        self.notches = self._notches()
+        self.area = self.width * self.depth - sum(4 * notch.hx * notch.hy for notch in self.notches)
 
-    def _reflex(self, k: int) -> bool:
-        a, b, c = self.floor[k - 1], self.floor[k], self.floor[(k + 1) % len(self.floor)]
-        return (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]) < 0
+    def _notches(self) -> list[Upright]:
+        """Return the parts of the plan's bounding rectangle that do not belong to the room."""
+        xs, ys = (sorted({p[k] for p in self.floor}) for k in (0, 1))
+        found = []
+        for (x0, x1), (y0, y1) in product(pairwise(xs), pairwise(ys)):
+            x, y = (x0 + x1) / 2, (y0 + y1) / 2
+            crossed = [wall for wall in self.walls if wall.along[0] == 0 and wall.start[0] > x and wall.spans(y)]
+            if len(crossed) % 2 == 0:
+                found.append(Upright(x, y, (x1 - x0) / 2, (y1 - y0) / 2, -1, 9, 0.0))
+        return found
 
     # --- random numbers
     def chance(self, p: float) -> bool:
@@ -108,8 +121,11 @@ class Layout:
         return options[self.rng.randint(len(options))]
 
     def make(self, category: str, design: str | None = None, color: str | None = None, **wish: float) -> Model:
-        """Build a model with this layout's random numbers."""
-        return build(category, self.rng, design=design, color=color, wish=wish)
+        """Build a model with this layout's random numbers, or take one of the library in its place."""
+        model = build(category, self.rng, version=self.version, design=design, color=color, wish=wish)
+        if self.library is not None and self.chance(LIBRARY_SHARE):
+            return self.library.instead(model, self.rng)
+        return model
 
     # --- tests
     def inside(self, box: Upright, slack: float = 0.003) -> bool:
@@ -122,7 +138,7 @@ class Layout:
             or box.y + ry > self.depth + slack
         ):
             return False
-        return self.notch is None or not overlap(self.notch, box)
+        return not any(overlap(notch, box) for notch in self.notches)
 
     def collides(self, item: Placed, gap: float = 0.0) -> bool:
         """Return whether a thing would go through another one (their parts are compared, not only their boxes)."""
@@ -364,6 +380,9 @@ class Layout:
         models = [first]
         for i in range(1, n):
             same = i % 2 == 0 or self.chance(0.35)
+            if self.library is not None and self.chance(0.7):
+                models.append(first)
+                continue
             models.append(self.make(category, first.design, first.color if same else None, **options))
         return models
 

@@ -1,33 +1,39 @@
 """Generation of a room: its description together with the parametric surfaces that a sensor looks at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
 
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.rooms.furniture.library import Library
 from saymask.rooms.furniture.parts import Part, rotation
-from saymask.rooms.kinds import home as kinds_home
-from saymask.rooms.kinds import work as kinds_work
-from saymask.rooms.kinds.groups import SHARES, rare_things
+from saymask.rooms import plans, shell
+from saymask.rooms.kinds import groups, home, lived_in, public, sleeping, work
 from saymask.rooms.layout import Layout
 from saymask.rooms.reach import reachable
 from saymask.rooms.room import Room
-from saymask.rooms.shell import Style, dress_windows, empty_room
+from saymask.rooms.shell import Style
 
+VERSIONS = (1, 2)
 VERSION = 1
-KINDS = {
-    "bedroom": kinds_home.bedroom,
-    "living room": kinds_home.living_room,
-    "kitchen": kinds_home.kitchen,
-    "office": kinds_work.office,
-    "meeting room": kinds_work.meeting_room,
-    "bathroom": kinds_home.bathroom,
-    "hallway": kinds_work.hallway,
-    "storage": kinds_work.storage,
-}
+"""The default: the benchmark that results are given on."""
+Furnish = Callable[[Layout], None]
+_FIRST: dict[str, Furnish] = {
+    "bedroom": home.bedroom, "living room": home.living_room, "kitchen": home.kitchen, "office": work.office,
+    "meeting room": work.meeting_room, "bathroom": home.bathroom, "hallway": work.hallway, "storage": work.storage,
+}  # fmt: skip
+_SECOND: dict[str, Furnish] = {
+    "bedroom": sleeping.bedroom, "studio": sleeping.studio, "hospital room": sleeping.hospital_room,
+    "open plan": public.open_plan, "lounge": public.lounge, "classroom": public.classroom,
+    "copy room": public.copy_room, "laundry room": public.laundry_room, "gym": public.gym,
+}  # fmt: skip
+KINDS: dict[int, dict[str, Furnish]] = {1: _FIRST, 2: _FIRST | _SECOND}
+"""What furnishes each kind of room, by version."""
 SPLITS = {"train": 0, "val": 9000, "test": 8000}  # the first room number of a split
-LEAST_THINGS, MOST_THINGS = 12, 46
+THINGS = {1: (12, 46), 2: (4, 120)}
+"""The least and the most things of a room, by version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,29 +80,43 @@ def room_id(split: str, index: int) -> str:
     return f"room{SPLITS[split] + 10_000 * (index // later) + index % later:05d}_00"
 
 
-def make_room(split: str, index: int, seed: int = 0, version: int = VERSION, kind: str | None = None) -> RoomMesh:
+def check_version(version: int, library: bool = False) -> None:
+    """Raise InputError for a version of the rooms that does not exist, or cannot take a library."""
+    if version not in VERSIONS:
+        raise InputError(f"rooms of version {version} cannot be made: expected one of {', '.join(map(str, VERSIONS))}")
+    if library and version < 2:
+        raise InputError(f"a furniture library is for rooms of version 2 and later: expected --version 2, got {version}")
+
+
+def make_room(
+    split: str,
+    index: int,
+    seed: int = 0,
+    version: int = VERSION,
+    kind: str | None = None,
+    *,
+    library: Library | None = None,
+) -> RoomMesh:
     """Make room `index` of a split: a pure function of its arguments.
 
-    `kind` fixes the kind of room, which is otherwise drawn. A plan in which a door cannot be reached or which holds
-    too few things is drawn again. InputError for an unknown split, kind or version.
+    `kind` fixes the kind of room, which is otherwise drawn; `library` gives models of others that stand in for a part
+    of the furniture (version 2). A plan in which a door cannot be reached or which holds
+    too few things is drawn again. InputError for an unknown split, kind or version, or a library in version 1.
     """
-    if version != VERSION:
-        raise InputError(f"rooms of version {version} cannot be made: this program makes version {VERSION}")
+    check_version(version, library is not None)
     rng = random_state(version, seed, split, index, 0)
-    names = list(KINDS)
+    shares = groups.SHARES if version == 1 else lived_in.SHARES
+    names = list(KINDS[version])
     if kind is None:
-        share = np.cumsum([SHARES[name] for name in names])
+        share = np.cumsum([shares[name] for name in names])
         kind = names[int(np.searchsorted(share, rng.random_sample() * share[-1], side="right"))]
-    elif kind not in KINDS:
+    elif kind not in names:
         raise InputError(f"unknown kind of room {kind!r}: expected one of {', '.join(names)}")
     best: tuple[tuple[bool, bool, int], Layout, Style] | None = None
     for _ in range(12):
-        layout, style = empty_room(rng, kind)
-        dress_windows(layout)
-        KINDS[kind](layout)
-        rare_things(layout)
+        layout, style = _furnished(rng, kind, version, library)
         count = len(layout.placed)
-        rank = (reachable(layout), LEAST_THINGS <= count <= MOST_THINGS, -abs(count - 24))
+        rank = (reachable(layout), THINGS[version][0] <= count <= THINGS[version][1], -abs(count - 24))
         if best is None or rank > best[0]:
             best = (rank, layout, style)
         if rank[0] and rank[1]:
@@ -110,6 +130,23 @@ def make_room(split: str, index: int, seed: int = 0, version: int = VERSION, kin
     bodies += _shell(layout, style, len(bodies))
     numbers = (version, seed, SPLITS[split], index)
     return RoomMesh(room, tuple(bodies), tuple(_covers(layout, len(layout.placed))), style, alignment, numbers)
+
+
+def _furnished(
+    rng: np.random.RandomState, kind: str, version: int, library: Library | None
+) -> tuple[Layout, Style]:
+    """Draw a furnished room once."""
+    if version == 1:
+        layout, style = shell.empty_room(rng, kind)
+        shell.dress_windows(layout)
+        KINDS[version][kind](layout)
+        groups.rare_things(layout, groups.RARE, groups.SHARES)
+    else:
+        layout, style = plans.empty_room(rng, kind, library)
+        plans.dress_windows(layout)
+        KINDS[version][kind](layout)
+        lived_in.lived_in(layout)
+    return layout, style
 
 
 def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
@@ -133,11 +170,9 @@ def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
         x, y = wall.at(wall.length / 2, 0.0)
         bodies.append(Body(first + wall.index, "wall", tuple(parts), x, y, 0.0, wall.yaw))
     w, d = layout.width, layout.depth
-    notch = layout.notch
-    holes = ()
-    if notch is not None:
-        x, y = notch.x - w / 2, notch.y - d / 2
-        holes = ((x - notch.hx, y - notch.hy, x + notch.hx, y + notch.hy),)
+    holes = tuple(
+        (n.x - w / 2 - n.hx, n.y - d / 2 - n.hy, n.x - w / 2 + n.hx, n.y - d / 2 + n.hy) for n in layout.notches
+    )
     flat = (w, 0.0, d)
     down = Part("sheet", flat, np.zeros(3), rotation(-pi / 2), style.floor, style.floor_texture, holes=holes)
     bodies.append(Body(first + len(layout.walls), "floor", (down,), w / 2, d / 2, 0.0, 0.0))

@@ -19,7 +19,7 @@ def reachable(layout: Layout) -> bool:
     xx, yy = np.meshgrid((np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL, indexing="ij")
     free = np.ones((nx, ny), dtype=bool)
     solid = [p.box for p in layout.placed if p.z < 1.2 and p.model.category != "mat" and p.model.size[2] > 0.1]
-    for box in solid + ([layout.notch] if layout.notch else []):
+    for box in solid + layout.notches:
         c, s = cos(box.yaw), sin(box.yaw)
         u = np.abs(c * (xx - box.x) + s * (yy - box.y))
         v = np.abs(-s * (xx - box.x) + c * (yy - box.y))

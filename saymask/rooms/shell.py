@@ -46,7 +46,7 @@ class Style:
 
 
 def empty_room(rng: np.random.RandomState, kind: str) -> tuple[Layout, Style]:
-    """Draw a floor plan with doors and windows, and the style."""
+    """Draw a floor plan of version 1 with doors and windows, and the style."""
     (small, large), (fat, thin), bent, windows, coverings = PLANS[kind]
     area, ratio = rng.uniform(small, large), rng.uniform(fat, thin)
     is_l = rng.random_sample() < bent
@@ -69,8 +69,13 @@ def empty_room(rng: np.random.RandomState, kind: str) -> tuple[Layout, Style]:
     layout = Layout(rng, kind, floor, round(float(rng.uniform(2.4, 3.0)), 3))
     _doors(layout, 1 if kind != "hallway" else 0)
     _windows(layout, int(rng.randint(windows[0], windows[1] + 1)))
+    return layout, style_of(rng, coverings)
+
+
+def style_of(rng: np.random.RandomState, coverings: tuple[str, ...]) -> Style:
+    """Draw the look of a room with one of the floor coverings."""
     covering = coverings[rng.randint(len(coverings))]
-    style = Style(
+    return Style(
         wall=WALLS[rng.randint(len(WALLS))],
         floor=FLOORS[covering][rng.randint(len(FLOORS[covering]))],
         floor_texture="fabric" if covering == "carpet" else covering,
@@ -79,7 +84,6 @@ def empty_room(rng: np.random.RandomState, kind: str) -> tuple[Layout, Style]:
         light=float(rng.uniform(0.86, 1.06)),
         warmth=float(rng.uniform(-0.04, 0.06)),
     )
-    return layout, style
 
 
 def _doors(layout: Layout, least: int) -> None:
@@ -88,10 +92,10 @@ def _doors(layout: Layout, least: int) -> None:
     for i in range(count):
         if i and layout.chance(0.5):
             model = layout.make("door", layout.pick("plain", "glazed"), w=model.size[0])
-        item = _opening(layout, model, 0.0, 0.11)
+        item = opening(layout, model, 0.0, 0.11)
         if item is not None:
             layout.doors.append(item)
-            layout.zones.append((_zone(layout, item, 0.95, 0.0, 2.0), "door"))
+            layout.zones.append((zone(layout, item, 0.95, 0.0, 2.0), "door"))
 
 
 def _windows(layout: Layout, count: int) -> None:
@@ -105,13 +109,13 @@ def _windows(layout: Layout, count: int) -> None:
         model = layout.make("window", "casement", color, w=width, h=height)
         color = model.color
         prefer = wall_of_windows if layout.chance(0.7) else None
-        item = _opening(layout, model, sill, 0.10, prefer)
+        item = opening(layout, model, sill, 0.10, prefer)
         if item is not None:
             layout.windows.append(item)
-            layout.zones.append((_zone(layout, item, 0.3, sill, sill + height), "window"))
+            layout.zones.append((zone(layout, item, 0.3, sill, sill + height), "window"))
 
 
-def _opening(layout: Layout, model: Model, z: float, out: float, prefer: int | None = None) -> Placed | None:
+def opening(layout: Layout, model: Model, z: float, out: float, prefer: int | None = None) -> Placed | None:
     """Set a door or window into a wall, 0.2 m away from corners and other openings; its back is `out` m outside."""
     w, d, _ = model.size
     for attempt in range(40):
@@ -126,11 +130,16 @@ def _opening(layout: Layout, model: Model, z: float, out: float, prefer: int | N
             continue
         x, y = wall.at(u, d / 2 - out)
         item = Placed(model, x, y, z, wall.yaw, len(layout.placed), "wall", wall=wall.index, u=u)
+        if layout.version > 1:  # a leaf that stands open needs room
+            within = Upright(*wall.at(u, (d - out) / 2), w / 2, (d - out) / 2, z, z + model.size[2], wall.yaw)
+            if not layout.inside(within) or layout.collides(item):
+                continue
         return layout.add(item)
     return None
 
 
-def _zone(layout: Layout, item: Placed, deep: float, z0: float, z1: float) -> Upright:
+def zone(layout: Layout, item: Placed, deep: float, z0: float, z1: float) -> Upright:
+    """Return the box before a door or window that stays free."""
     wall = layout.walls[item.wall or 0]
     x, y = wall.at(item.u, deep / 2 + 0.005)
     return Upright(x, y, item.model.size[0] / 2, deep / 2, z0, z1, wall.yaw)

@@ -29,9 +29,9 @@ from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
-# Those may differ as well in schedules whose learning rate does not depend on the length of the run.
+# Those may differ as well in schedules whose learning rate depends on the length of the run at its end or not at all.
 _LENGTH = {"train.epochs", "max_steps"}
-_OF_ANY_LENGTH = ("epoch-decay", "multi-step")
+_OF_ANY_LENGTH = ("epoch-decay", "multi-step", "trapezoid")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def run(job: Job) -> None:
     config = job.preset.train
     rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
+    torch.backends.mkldnn.conv.fp32_precision = config.conv_precision
     if cpu:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
@@ -141,6 +142,7 @@ def run(job: Job) -> None:
         line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
+    learner.start_average()
     if callback.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
@@ -190,6 +192,8 @@ def _check(job: Job) -> None:
             f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
             f"{config.max_val}"
         )
+    if config.conv_precision not in ("ieee", "bf16"):
+        raise InputError(f"train.conv_precision: expected ieee or bf16, got {config.conv_precision!r}")
     check_task(job.preset)
     read_manifest(job.data)
     for path in (annotation_path(job.data, source, "train") for source in _sources(config)):

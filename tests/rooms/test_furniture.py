@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from saymask.labels.tables import scannet20, scannet200
 from saymask.rooms import colors
-from saymask.rooms.furniture.design import DESIGNS, build, categories
+from saymask.rooms.furniture.design import Design, Kit, build, categories, designs
 from saymask.rooms.furniture.parts import Part, rotation
 from tests.rooms.color_words import word_of
 
-ALL = [(category, option.name) for category in categories() for option in DESIGNS[category]]
+ALL = [option for category in categories(2) for option in designs(category, 2)]
 
 
 def volume(vertices: np.ndarray, faces: np.ndarray) -> float:
@@ -19,25 +19,43 @@ def volume(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 def test_categories_are_those_of_scannet200() -> None:
     names = {c.name: c.nyu40id for c in scannet200()}
-    assert len(categories()) >= 70
-    assert set(categories()) <= set(names)
-    covered = {names[category] for category in categories()} | {1, 2}  # walls and floors come with the shell
-    assert {c.nyu40id for c in scannet20()} <= covered
+    assert len(categories(1)) >= 70
+    assert len(categories(2)) >= 190
+    assert set(categories(1)) < set(categories(2)) < set(names)
+    for version in (1, 2):
+        covered = {names[category] for category in categories(version)} | {1, 2}  # walls and floors: the shell
+        assert {c.nyu40id for c in scannet20()} <= covered
 
 
 def test_frequent_categories_have_several_designs() -> None:
     for category in ("chair", "office chair", "couch", "table", "desk", "bed", "cabinet", "bookshelf", "lamp", "door"):
-        assert len(DESIGNS[category]) >= 2, category
+        first, second = (len(designs(category, version)) for version in (1, 2))
+        assert first >= 2, category
+        assert second >= 2 * first, category
 
 
-@pytest.mark.parametrize(("category", "name"), ALL)
-def test_every_design(category: str, name: str) -> None:
-    rng = np.random.RandomState(sum(map(ord, category + name)))
+def test_a_version_has_the_designs_of_earlier_ones_in_their_order() -> None:
+    for category in categories(1):
+        assert [d for d in designs(category, 2) if d.since == 1] == designs(category, 1)
+
+
+def test_a_design_stands_in_the_places_of_the_one_it_is_like() -> None:
+    rng = np.random.RandomState(0)
+    assert {build("tv", rng, version=1, design="on_wall").design for _ in range(9)} == {"on_wall"}
+    assert len({build("couch", rng, version=2, design="sofa").design for _ in range(40)}) >= 4
+    for category, version in (("door", 1), ("door", 2)):
+        for option in designs(category, version):
+            assert option.like is None or option.like in {d.name for d in designs(category, 1)}
+
+
+@pytest.mark.parametrize("option", ALL, ids=lambda option: f"{option.category}-{option.name}")
+def test_every_design(option: Design) -> None:
+    rng = np.random.RandomState(sum(map(ord, option.category + option.name)))
     for _ in range(2):
-        model = build(category, rng, design=name)
-        assert model.category == category
-        assert model.design == name
-        assert all(0.01 < s < 4.2 for s in model.size), model.size
+        kit = Kit(rng)
+        option.make(kit)
+        model = kit.finish(option.category, option)
+        assert all(0.005 < s < 4.2 for s in model.size), model.size
         low, high = model.boxes[:, :3].min(axis=0), model.boxes[:, 3:].max(axis=0)
         np.testing.assert_allclose(high - low, model.size, atol=1e-9)
         np.testing.assert_allclose([low[0] + high[0], low[1] + high[1], low[2]], 0, atol=1e-9)
@@ -58,18 +76,18 @@ def test_every_design(category: str, name: str) -> None:
 def test_color_and_measures_can_be_asked_for() -> None:
     rng = np.random.RandomState(0)
     for word in colors.WORDS:
-        chair = build("chair", rng, design="shell", color=word)
+        chair = build("chair", rng, version=1, design="shell", color=word)
         assert chair.color == word
         assert word_of(np.array(chair.parts[-1].color)) == word
-    assert build("table", rng, design="rectangular", wish={"w": 1.234}).size[0] == pytest.approx(1.234)
+    assert build("table", rng, version=1, design="rectangular", wish={"w": 1.234}).size[0] == pytest.approx(1.234)
 
 
 def test_unknown_names() -> None:
     rng = np.random.RandomState(0)
     with pytest.raises(KeyError):
-        build("spaceship", rng)
+        build("spaceship", rng, version=1)
     with pytest.raises(KeyError, match="no design"):
-        build("chair", rng, design="throne")
+        build("chair", rng, version=1, design="throne")
 
 
 @settings(max_examples=40, deadline=None)
@@ -77,7 +95,7 @@ def test_unknown_names() -> None:
     st.tuples(*[st.floats(0.02, 0.8)] * 3),
     st.floats(0.0, 0.3),
     st.tuples(*[st.floats(-3.1, 3.1)] * 3),
-    st.sampled_from(["box", "cushion"]),
+    st.sampled_from(["box", "cushion", "soft"]),
 )
 def test_boxes_of_any_size(size, rounding, turn, kind) -> None:
     part = Part(kind, size, np.array([1.0, -2.0, 0.5]), rotation(*turn), (9, 9, 9), "plain", rounding)

@@ -7,19 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.rooms import make_room
+from saymask.rooms import make_room, plans, shell
 from saymask.rooms.boxes import Upright, overlap
 from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.layout import Layout
-from saymask.rooms.mesh import KINDS, LEAST_THINGS, MOST_THINGS, RoomMesh, room_id
+from saymask.rooms.mesh import KINDS, THINGS, RoomMesh, room_id
 from saymask.rooms.reach import reachable
 from saymask.rooms.room import Thing
-from saymask.rooms.shell import PLANS, empty_room
+from saymask.rooms.shell import empty_room
 
 
-@pytest.fixture(scope="module")
-def rooms() -> list[RoomMesh]:
-    return [make_room("val", index, kind=kind) for index in range(3) for kind in KINDS]
+@pytest.fixture(scope="module", params=[1, 2])
+def rooms(request: pytest.FixtureRequest) -> list[RoomMesh]:
+    version: int = request.param
+    return [make_room("val", index, version=version, kind=kind) for index in range(3) for kind in KINDS[version]]
 
 
 def area(floor) -> float:
@@ -27,17 +28,19 @@ def area(floor) -> float:
 
 
 def test_rooms_are_as_promised(rooms: list[RoomMesh]) -> None:
-    assert {mesh.room.kind for mesh in rooms} == set(KINDS)
-    assert {len(mesh.room.floor) for mesh in rooms} == {4, 6}
+    version = rooms[0].seed[0]
+    least, most = THINGS[version]
+    assert {mesh.room.kind for mesh in rooms} == set(KINDS[version])
+    assert {len(mesh.room.floor) for mesh in rooms} == ({4, 6} if version == 1 else {4, 6, 8})
     assert 0 < sum(mesh.style.ceiling for mesh in rooms) < len(rooms)
     assert 0 < sum(mesh.alignment != 0 for mesh in rooms) < len(rooms) * 0.7
     for mesh in rooms:
         room = mesh.room
-        assert 2.4 <= room.height <= 3.0
-        assert 7 <= area(room.floor) <= 46, (room.kind, area(room.floor))
-        assert LEAST_THINGS <= len(room.things) <= MOST_THINGS
+        assert 2.35 <= room.height <= (3.0 if version == 1 else 3.2)
+        assert (7 if version == 1 else 2.5) <= area(room.floor) <= (46 if version == 1 else 51), room.kind
+        assert least <= len(room.things) <= most
         assert [thing.id for thing in room.things] == list(range(len(room.things)))
-        assert any(thing.category == "door" for thing in room.things)
+        assert any(thing.category in ("door", "doorframe") for thing in room.things)
         labels = Counter(body.label for body in mesh.bodies[len(room.things) :])
         assert labels["wall"] == len(room.floor)
         assert labels["floor"] == 1
@@ -71,7 +74,7 @@ def test_things_are_in_the_room_and_rest_on_something(rooms: list[RoomMesh]) -> 
         xs, ys = [p[0] for p in room.floor], [p[1] for p in room.floor]
         for thing in room.things:
             corners = thing.corners()
-            outside = 0.13 if thing.category in ("door", "window") else 0.005
+            outside = 0.13 if thing.category in ("door", "window", "doorframe") else 0.005
             assert corners[:, 0].min() >= min(xs) - outside
             assert corners[:, 0].max() <= max(xs) + outside
             assert corners[:, 1].min() >= min(ys) - outside
@@ -92,19 +95,22 @@ def test_things_are_in_the_room_and_rest_on_something(rooms: list[RoomMesh]) -> 
                 assert thing.wall is not None
 
 
-def test_same_class_siblings() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_same_class_siblings(version: int) -> None:
     with_sibling = total = 0
     for index in range(40):
-        count = Counter(thing.category for thing in make_room("train", index).room.things)
+        count = Counter(thing.category for thing in make_room("train", index, version=version).room.things)
         with_sibling += sum(n for n in count.values() if n > 1)
         total += sum(count.values())
     assert with_sibling >= 0.5 * total
 
 
-def test_frequencies_have_a_long_tail() -> None:
+@pytest.mark.parametrize(("version", "least"), [(1, 70), (2, 130)])
+def test_frequencies_have_a_long_tail(version: int, least: int) -> None:
     n = 120
-    present = Counter(label for i in range(n) for label in {t.category for t in make_room("train", i).room.things})
-    assert len(present) >= 70
+    made = (make_room("train", i, version=version).room.things for i in range(n))
+    present = Counter(label for things in made for label in {thing.category for thing in things})
+    assert len(present) >= least
     share = np.array(sorted(present.values(), reverse=True)) / n
     assert (share >= 0.1).sum() >= 20
     assert (share <= 0.015).sum() >= 15
@@ -143,18 +149,22 @@ def test_doors_stay_reachable() -> None:
     assert not reachable(layout)
 
 
-@pytest.mark.parametrize("kind", sorted(PLANS))
-def test_l_shapes_keep_things_out_of_the_notch(kind: str) -> None:
-    for seed in range(40):
-        layout, _ = empty_room(np.random.RandomState(seed), kind)
-        if layout.notch is not None:
-            break
-    assert layout.notch is not None
-    assert layout.area == pytest.approx(area(layout.floor))
-    inside = Upright(layout.notch.x, layout.notch.y, 0.1, 0.1, 0, 1, 0.4)
-    assert not layout.inside(inside)
-    for wall in layout.walls:
-        assert layout.inside(Upright(*wall.at(wall.length / 2, 0.12), 0.1, 0.1, 0, 1, wall.yaw))
+@pytest.mark.parametrize(
+    ("empty", "kind"), [(m.empty_room, kind) for m in (shell, plans) for kind in sorted(m.PLANS)]
+)
+def test_what_is_cut_from_a_plan_stays_empty(empty, kind: str) -> None:
+    notches = 0
+    for seed in range(30):
+        layout, _ = empty(np.random.RandomState(seed), kind)
+        assert layout.area == pytest.approx(area(layout.floor))
+        for notch in layout.notches:
+            notches += 1
+            assert not layout.inside(Upright(notch.x, notch.y, 0.1, 0.1, 0, 1, 0.4))
+        for wall in layout.walls:
+            assert wall.length > 0.15
+            thin = Upright(*wall.at(wall.length / 2, 0.06), min(0.1, wall.length / 2), 0.05, 0, 1, wall.yaw)
+            assert layout.inside(thin)
+    assert notches
 
 
 def test_placement_refuses_what_does_not_fit() -> None:

@@ -1,20 +1,24 @@
 """Parametric furniture: a small language of parts, and a table of designs per ScanNet category.
 
 A design is a function that draws its measures from a `Kit` and adds parts to it. Designs are registered with
-`@design(category, name)`; `build` picks one, runs it and returns a `Model` whose size is that of its parts.
+`@design(category, name)`; `build` picks one, runs it and returns a `Model` whose size is that of its parts. A design
+belongs to the version of the rooms that it came with and to all later ones, so that earlier ones stay as they were.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 
 import numpy as np
 
 from saymask.rooms import colors
 from saymask.rooms.colors import RGB
-from saymask.rooms.furniture.parts import Part, along, rotation
+from saymask.rooms.furniture.parts import Bumps, Part, along, rotation
 
-FAMILIES = ("seats", "tables", "storage", "beds", "kitchen", "bath", "devices", "walls", "small", "tail")
+FAMILIES = ("seats", "tables", "storage", "beds", "kitchen", "bath", "devices", "walls", "small", "tail",
+    "bedding", "lounge", "chairs", "openings", "surfaces", "cases", "fitted", "fittings",
+)  # fmt: skip
 Paint = RGB | str
 
 
@@ -55,47 +59,64 @@ class Design:
     make: Callable[["Kit"], None]
     weight: float
     fronted: bool
+    since: int  # first version of the rooms that has it
+    like: str | None  # name of an earlier design in whose places it may stand
 
 
 DESIGNS: dict[str, list[Design]] = {}
 
 
-def design(category: str, name: str, *, weight: float = 1.0, fronted: bool = False):
+def design(
+    category: str, name: str, *, weight: float = 1.0, fronted: bool = False, since: int = 1, like: str | None = None
+):
     """Register the decorated function as a design of `category` (decorators may be stacked)."""
 
     def register(make: Callable[["Kit"], None]) -> Callable[["Kit"], None]:
-        DESIGNS.setdefault(category, []).append(Design(category, name, make, weight, fronted))
+        DESIGNS.setdefault(category, []).append(Design(category, name, make, weight, fronted, since, like))
         return make
 
     return register
 
 
-def categories() -> tuple[str, ...]:
-    """Return every category that can be built, in alphabetical order."""
+design2 = partial(design, since=2)
+"""`design` for what version 2 of the rooms added."""
+
+
+def designs(category: str, version: int) -> list[Design]:
+    """Return the designs of a category that a version of the rooms has."""
     _load()
-    return tuple(sorted(DESIGNS))
+    return [option for option in DESIGNS.get(category, ()) if option.since <= version]
+
+
+def categories(version: int) -> tuple[str, ...]:
+    """Return every category that a version of the rooms can build, in alphabetical order."""
+    _load()
+    return tuple(sorted(category for category in DESIGNS if designs(category, version)))
 
 
 def build(
     category: str,
     rng: np.random.RandomState,
     *,
+    version: int,
     design: str | None = None,
     color: str | None = None,
     wish: dict[str, float] | None = None,
 ) -> Model:
-    """Build a model of `category`.
+    """Build a model of `category` as a version of the rooms has it.
 
-    `design` and `color` fix what is otherwise drawn; `wish` fixes measures by name (metres) where the design asks for
-    them, for example `{"w": 1.2}`. KeyError when the category or the design is unknown.
+    `design` and `color` fix what is otherwise drawn, where `design` stands for all designs that are like it; `wish`
+    fixes measures by name (metres) where the design asks for them, for example `{"w": 1.2}`. KeyError when the
+    category or the design is unknown.
     """
-    _load()
-    options = DESIGNS[category]
+    options = designs(category, version)
     if design is not None:
-        options = [option for option in options if option.name == design]
-        if not options:
-            raise KeyError(f"{category} has no design {design}")
+        options = [option for option in options if design in (option.name, option.like)]
+    if not options:
+        raise KeyError(f"{category} has no design {design or ''} in version {version}")
     share = np.cumsum([option.weight for option in options])
+    if len(options) > 1 and share[-1] == 0:  # designs that stand only where they are asked for
+        share = np.arange(1.0, len(options) + 1)
     chosen = options[min(int(np.searchsorted(share, rng.random_sample() * share[-1], side="right")), len(options) - 1)]
     kit = Kit(rng, forced=color, wish=wish or {})
     chosen.make(kit)
@@ -209,6 +230,45 @@ class Kit:
         center = np.array([x, y, z + h / 2], dtype=np.float64)
         self.parts.append(Part("sheet", (w, folds[1], h), center, rotation(*turn), self._rgb(paint), tex, 0, (), folds))
 
+    def bumps(self, height: float, width: float) -> Bumps | None:
+        """Draw the bumps of a soft surface: their height and their distance, metres."""
+        return Bumps(height, width, int(self.rng.randint(2**31 - 1))) if height > 0 else None
+
+    def soft(
+        self, x, y, z, w, d, h, paint: Paint, tex="fabric", *, round=0.05, bulge=0.02, bumps=0.0, wave=0.25,
+        turn=(0.0, 0.0, 0.0),
+    ) -> None:  # fmt: skip
+        """Add a filled cover w × d × h: rounded, swollen by `bulge`, with bumps `wave` metres apart."""
+        center = np.array([x, y, z + h / 2], dtype=np.float64)
+        self.parts.append(
+            Part("soft", (w, d, h), center, rotation(*turn), self._rgb(paint), tex, round, bulge=bulge,
+                 bumps=self.bumps(bumps, wave))
+        )  # fmt: skip
+
+    def cloth(
+        self, x, y, z, w, line, paint: Paint, tex="fabric", *, cup=0.0, bumps=0.0, wave=0.2, turn=(0.0, 0.0, 0.0)
+    ) -> None:
+        """Add a surface w wide that follows a bent line of (y, z) points, relative to (x, y, z) before the turn."""
+        low, high = np.min(line, axis=0), np.max(line, axis=0)
+        middle = (low + high) / 2
+        spread = np.maximum(high - low, 0.004) + 2 * (abs(cup) + bumps) * (np.ptp(line, axis=0)[::-1] > 0.03)
+        points = tuple((float(a - middle[0]), float(b - middle[1])) for a, b in line)
+        turned = rotation(*turn)
+        center = np.array([x, y, z], dtype=np.float64) + turned @ np.array([0.0, *middle])
+        size = (float(w), float(spread[0]), float(spread[1]))
+        self.parts.append(
+            Part("cloth", size, center, turned, self._rgb(paint), tex, profile=points, bulge=cup,
+                 bumps=self.bumps(bumps, wave))
+        )  # fmt: skip
+
+    def drape(self, x, y, z, w, h, deep, paint: Paint, tex: str, folds: int) -> None:
+        """Add a hanging cloth whose folds differ in width and depth."""
+        center = np.array([x, y, z + h / 2], dtype=np.float64)
+        self.parts.append(
+            Part("sheet", (w, deep, h), center, np.eye(3), self._rgb(paint), tex, folds=(folds, deep * 0.6),
+                 bumps=self.bumps(deep * 0.3, w / folds * 3))
+        )  # fmt: skip
+
     # --- groups of parts
     def legs(self, w, d, h, thick, paint: Paint, *, inset=0.0, round_legs=False, splay=0.0, z=0.0) -> None:
         """Add four legs under a w × d rectangle; `splay` moves their feet outwards."""
@@ -247,21 +307,7 @@ class Kit:
         low, high = boxes[:, :3].min(axis=0), boxes[:, 3:].max(axis=0)
         shift = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
         dx, dy, dz = shift.tolist()
-        parts = tuple(
-            Part(
-                p.kind,
-                p.size,
-                p.center - shift,
-                p.rotation,
-                p.color,
-                p.texture,
-                p.rounding,
-                p.profile,
-                p.folds,
-                p.holes,
-            )
-            for p in self.parts
-        )
+        parts = tuple(replace(part, center=part.center - shift) for part in self.parts)
         tops = tuple(Surface(s.x0 - dx, s.y0 - dy, s.x1 - dx, s.y1 - dy, s.z - dz, s.headroom) for s in self.tops)
         w, d, h = (float(v) for v in high - low)
         fronted = chosen.fronted if self.fronted is None else self.fronted

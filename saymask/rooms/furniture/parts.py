@@ -1,4 +1,4 @@
-"""Parts that furniture is made of: boxes, soft boxes, turned shapes and sheets, tessellated as regular grids.
+"""Parts that furniture is made of: boxes, soft things, turned shapes, sheets and cloth, tessellated as regular grids.
 
 A part is parametric and cheap; its vertices exist only after `tessellate`. Every part is one connected surface whose
 vertices are welded, and no part is connected to another, so a superpoint can never cross from one object to another.
@@ -13,25 +13,47 @@ import numpy as np
 from saymask.rooms.colors import RGB
 
 
+@dataclass(frozen=True)
+class Bumps:
+    """Smooth bumps of a soft surface: a sum of waves in space, drawn from `seed`."""
+
+    height: float  # metres, about the largest deviation
+    width: float  # metres from bump to bump
+    seed: int
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Return the displacement at points [n, 3], float64 [n] metres."""
+        rng = np.random.RandomState(self.seed)
+        out = np.zeros(len(points))
+        for _ in range(7):
+            direction = rng.standard_normal(3)
+            wave = direction / np.linalg.norm(direction) * (2 * np.pi / self.width * rng.uniform(0.5, 1.5))
+            out += np.sin(points @ wave + rng.uniform(0, 2 * np.pi)) / 3.5
+        return self.height * out
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """One surface of a piece of furniture, in the furniture's frame (metres, z up, front towards -y)."""
 
-    kind: str  # "box" | "cushion" | "lathe" | "sheet"
+    kind: str  # "box" | "cushion" | "soft" | "lathe" | "sheet" | "cloth" | "mesh"
     size: tuple[float, float, float]  # extents in the part's own frame, before it is turned
     center: np.ndarray  # float64 [3]
     rotation: np.ndarray  # float64 [3, 3], part frame -> furniture frame
-    color: RGB
+    color: RGB | np.ndarray  # of the whole part, or uint8 [n, 3] of every vertex of a mesh
     texture: str = "plain"
-    rounding: float = 0.0  # radius of a box's edges, metres
+    rounding: float = 0.0  # radius of the edges of a box or soft thing, metres
     profile: tuple[tuple[float, float], ...] = ()  # lathe: (radius, z) from bottom to top
     folds: tuple[int, float] = (0, 0.0)  # sheet: number and depth (m) of the folds
     holes: tuple[tuple[float, float, float, float], ...] = ()  # sheet: (x0, z0, x1, z1) cut out, part frame
+    bulge: float = 0.0  # soft: how far the sides swell; cloth: how far its edges bend forward; metres
+    bumps: Bumps | None = None  # soft, sheet, cloth
+    mesh: tuple[np.ndarray, np.ndarray] | None = None  # mesh: vertices float64 [n, 3], part frame, and faces [m, 3]
 
     @property
     def two_sided(self) -> bool:
         """True for surfaces that have no inside."""
-        return self.kind == "sheet"
+        return self.kind in ("sheet", "cloth", "mesh")
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper corner of the part's box along the furniture's axes, float64 [3] each."""
@@ -44,6 +66,15 @@ class Part:
             local, faces = _lathe(self.profile, step)
         elif self.kind == "sheet":
             local, faces = _sheet(self.size, self.folds, self.holes, step)
+            if self.bumps is not None:
+                local[:, 1] += self.bumps.at(local * (1.0, 1.0, 0.2))  # folds run from top to bottom
+                local[:, 1] = np.clip(local[:, 1], -self.size[1] / 2, self.size[1] / 2)
+        elif self.kind == "soft":
+            local, faces = _soft(self, step)
+        elif self.kind == "cloth":
+            local, faces = _cloth(self, step)
+        elif self.mesh is not None:
+            local, faces = self.mesh
         else:
             cells = tuple(max(1, round(s / step)) for s in self.size)
             if self.kind == "cushion" or self.rounding > 0:
@@ -168,3 +199,54 @@ def _sheet(size, folds, holes, step) -> tuple[np.ndarray, np.ndarray]:
     vertices = np.stack([xx.ravel(), yy.ravel(), zz.ravel()], axis=1)
     used, faces = np.unique(faces, return_inverse=True)
     return vertices[used], faces.reshape(-1, 3).astype(np.int32)
+
+
+def _fitted(points: np.ndarray, size: tuple[float, float, float]) -> np.ndarray:
+    """Stretch points to fill a box around the origin."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return ((points - low) / np.maximum(high - low, 1e-9) - 0.5) * size
+
+
+def _soft(part: Part, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """A filled cover: a rounded box whose sides swell, with bumps."""
+    size = np.asarray(part.size)
+    unit, faces = _box_grid(*(max(3, round(s / step)) for s in part.size))
+    half, local = size / 2, unit * size
+    radius = min(part.rounding, half.min() * 0.98)
+    inner = np.clip(local, -(half - radius), half - radius)
+    offset = local - inner
+    length = np.linalg.norm(offset, axis=1, keepdims=True)
+    local = inner + offset / np.maximum(length, 1e-9) * np.minimum(length, radius)
+    u = unit * 2
+    free = 1 - u**2
+    for axis in range(3):
+        local[:, axis] += part.bulge * u[:, axis] * free[:, (axis + 1) % 3] * free[:, (axis + 2) % 3]
+    if part.bumps is not None:
+        outward = local / half
+        outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
+        local += outward * part.bumps.at(local)[:, None]
+    return _fitted(local, part.size), faces
+
+
+def _cloth(part: Part, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """A surface that follows a bent line (y, z) over its whole width: a blanket over an edge, the shell of a seat."""
+    line = np.asarray(part.profile)
+    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    rows = max(4, round(lengths[-1] / step))
+    where = np.linspace(0, lengths[-1], rows + 1)
+    y, z = (np.interp(where, lengths, line[:, k]) for k in range(2))
+    for _ in range(max(1, round((0.05 / max(lengths[-1] / rows, 1e-3)) ** 2))):  # rounds the bends off
+        y[1:-1] = (y[:-2] + 2 * y[1:-1] + y[2:]) / 4
+        z[1:-1] = (z[:-2] + 2 * z[1:-1] + z[2:]) / 4
+    across = np.linspace(-1, 1, max(4, round(part.size[0] / step)) + 1)
+    normal = np.stack([-np.gradient(z), np.gradient(y)], axis=1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    grid = np.empty((len(across), rows + 1, 3))
+    grid[..., 0] = across[:, None] * part.size[0] / 2
+    grid[..., 1], grid[..., 2] = y, z
+    lift = np.repeat(part.bulge * across[:, None] ** 2, rows + 1, axis=1)
+    if part.bumps is not None:
+        lift = lift + part.bumps.at(grid.reshape(-1, 3)).reshape(lift.shape)
+    grid[..., 1:] += lift[..., None] * normal
+    faces = _quads(np.arange(len(across) * (rows + 1)).reshape(len(across), rows + 1))
+    return _fitted(grid.reshape(-1, 3), part.size), faces.astype(np.int32)

@@ -146,8 +146,11 @@ def rug_under(lay: Layout, host: Placed) -> None:
         lay.add(item)
 
 
-# Rarely met things: (category, where, share of rooms, kinds). Their frequencies fall like 1 / rank.
-RARE: tuple[tuple[str, str, float, tuple[str, ...]], ...] = (
+Rare = tuple[str, str, float, tuple[str, ...]]
+"""A rarely met thing: category, where, share of rooms, kinds of rooms (none = all)."""
+
+# Their frequencies fall like 1 / rank.
+RARE: tuple[Rare, ...] = (
     ("backpack", "floor", 0.11, ("office", "bedroom", "hallway", "living room", "meeting room")),
     ("light switch", "wall", 0.07, ()),
     ("power outlet", "outlet", 0.05, ()),
@@ -207,12 +210,16 @@ RARE: tuple[tuple[str, str, float, tuple[str, ...]], ...] = (
 )
 
 
-def rare_things(lay: Layout) -> None:
-    """Add rarely met things where they belong."""
-    for category, where, share, kinds in RARE:
+# Where things hang that are met at heights of their own, metres.
+HEIGHTS = {"paper": (0.5, 0.8), "coat": (1.5, 1.7), "towel": (0.75, 1.1), "cupboard": (1.35, 1.6)}
+
+
+def rare_things(lay: Layout, rare: tuple[Rare, ...], shares: dict[str, float]) -> None:
+    """Add rarely met things where they belong; `shares` of rooms of each kind."""
+    for category, where, share, kinds in rare:
         if kinds and lay.kind not in kinds:
             continue
-        if not lay.chance(share / (sum(SHARES[k] for k in kinds) if kinds else 1.0)):
+        if not lay.chance(share / (sum(shares[k] for k in kinds) if kinds else 1.0)):
             continue
         for _ in range(1 + int(lay.chance(0.35))):
             if where == "floor":
@@ -230,5 +237,15 @@ def rare_things(lay: Layout) -> None:
                 lay.on_wall(lay.make(category), 2.0, 2.25)
             elif where == "outlet":
                 lay.on_wall(lay.make(category), 0.25, 0.35)
+            elif where == "foot":
+                lay.on_wall(lay.make(category), 0.005, 0.01)
+            elif where in HEIGHTS:
+                lay.on_wall(lay.make(category, "hanging" if where == "towel" else None), *HEIGHTS[where])
+            elif where == "corner":
+                lay.against_wall(lay.make(category), front=0.2, corner=True)
+            elif where == "on":
+                hosts = [host for host in lay.placed if host.model.tops]
+                if hosts:
+                    lay.on_top(lay.make(category), lay.pick(*hosts))
             else:
                 lay.overhead(lay.make(category), (lay.width * lay.u(0.3, 0.7), lay.depth * lay.u(0.3, 0.7)))
