@@ -85,7 +85,9 @@ def check_version(version: int, library: bool = False) -> None:
     if version not in VERSIONS:
         raise InputError(f"rooms of version {version} cannot be made: expected one of {', '.join(map(str, VERSIONS))}")
     if library and version < 2:
-        raise InputError(f"a furniture library is for rooms of version 2 and later: expected --version 2, got {version}")
+        raise InputError(
+            f"a furniture library is for rooms of version 2 and later: expected --version 2, got {version}"
+        )
 
 
 def make_room(
@@ -132,9 +134,7 @@ def make_room(
     return RoomMesh(room, tuple(bodies), tuple(_covers(layout, len(layout.placed))), style, alignment, numbers)
 
 
-def _furnished(
-    rng: np.random.RandomState, kind: str, version: int, library: Library | None
-) -> tuple[Layout, Style]:
+def _furnished(rng: np.random.RandomState, kind: str, version: int, library: Library | None) -> tuple[Layout, Style]:
     """Draw a furnished room once."""
     if version == 1:
         layout, style = shell.empty_room(rng, kind)

@@ -138,7 +138,9 @@ def various_file(k: Kit) -> None:
 def various_dresser(k: Kit) -> None:
     """A chest of drawers: tall and narrow or low and wide."""
     tall = k.flip(0.35)
-    w, d, h = (k.u(0.4, 0.75), k.u(0.38, 0.5), k.u(1.0, 1.4)) if tall else (k.u(0.8, 1.7), k.u(0.4, 0.55), k.u(0.65, 0.95))
+    w, d, h = (
+        (k.u(0.4, 0.75), k.u(0.38, 0.5), k.u(1.0, 1.4)) if tall else (k.u(0.8, 1.7), k.u(0.4, 0.55), k.u(0.65, 0.95))
+    )
     wood = k.main(WOOD | {"white": 4}, "wood")
     base = _base(k, w, d, wood)
     k.box(0, 0, base, w, d, h - base - 0.03, wood, "wood")
@@ -241,7 +243,15 @@ def _row(k: Kit, x0: float, x1: float, z: float, d: float, room: float) -> None:
                 x += 0.076
         elif kind < 0.88:
             wide = min(k.u(0.15, 0.35), x1 - x)
-            k.box(x + wide / 2, 0, z, wide * 0.95, d * 0.8, room * k.u(0.4, 0.85), k.some(PLASTIC | {"brown": 2, "white": 2}))
+            k.box(
+                x + wide / 2,
+                0,
+                z,
+                wide * 0.95,
+                d * 0.8,
+                room * k.u(0.4, 0.85),
+                k.some(PLASTIC | {"brown": 2, "white": 2}),
+            )
             x += wide + 0.01
         else:
             x += k.u(0.06, 0.3)
@@ -339,7 +349,9 @@ def various_fridge(k: Kit) -> None:
     """A refrigerator of any width: one, two or four doors, drawers below, a dispenser, magnets and notes."""
     wide = k.flip(0.35)
     w, d, h = k.u(0.78, 0.98) if wide else k.u(0.54, 0.72), k.u(0.58, 0.76), k.u(1.4, 2.0)
-    paint = k.main({"white": 4, "grey": 4, "black": 1.3, "beige": 0.5, "red": 0.2, "green": 0.15, "blue": 0.15}, "metal")
+    paint = k.main(
+        {"white": 4, "grey": 4, "black": 1.3, "beige": 0.5, "red": 0.2, "green": 0.15, "blue": 0.15}, "metal"
+    )
     k.box(0, 0.03, 0.02, w, d - 0.07, h - 0.02, darker(paint, k.u(0.75, 1.0)))
     y, grip = -d / 2 + 0.01, k.pick("grey", "grey", "black", paint)
     faces = k.pick(
@@ -362,7 +374,9 @@ def various_fridge(k: Kit) -> None:
     if wide and k.flip(0.4):
         k.box(-w * 0.25, y - 0.038, h * 0.55, 0.2, 0.01, 0.3, (30, 32, 34))
     for _ in range(k.pick(0, 0, 2, 5)):
-        k.box(k.u(-0.35, 0.35) * w, y - 0.038, k.u(0.4, 0.9) * h, k.u(0.04, 0.16), 0.008, k.u(0.04, 0.2), k.some(BRIGHT))
+        k.box(
+            k.u(-0.35, 0.35) * w, y - 0.038, k.u(0.4, 0.9) * h, k.u(0.04, 0.16), 0.008, k.u(0.04, 0.2), k.some(BRIGHT)
+        )
     if h < 1.75:
         k.top(-w / 2 + 0.04, -d / 2 + 0.06, w / 2 - 0.04, d / 2 - 0.05, h)
 
@@ -452,7 +466,9 @@ def shell_case(k: Kit) -> None:
         for sx in (-1, 1):
             for sy in (-1, 1):
                 k.ball(sx * w * 0.36, sy * d * 0.3, 0, 0.028, "black")
-            k.tube((sx * 0.07, d / 2 - 0.06, h - 0.02), (sx * 0.07, d / 2 - 0.06, h + 0.02 + k.u(0.0, 0.35)), 0.009, "grey")
+            k.tube(
+                (sx * 0.07, d / 2 - 0.06, h - 0.02), (sx * 0.07, d / 2 - 0.06, h + 0.02 + k.u(0.0, 0.35)), 0.009, "grey"
+            )
         k.box(0, d / 2 - 0.06, h + 0.02, 0.16, 0.03, 0.03, "black", round=0.01)
     else:
         for s in (-1, 1):
@@ -523,4 +539,3 @@ def various_bin(k: Kit) -> None:
         for s in (-1, 1):
             k.tube((s * w * 0.4, d / 2, 0.08), (s * w * 0.48, d / 2, 0.08), 0.08, "black")
         k.tube((-w * 0.35, d / 2 + 0.04, h - 0.08), (w * 0.35, d / 2 + 0.04, h - 0.08), 0.014, paint)
-

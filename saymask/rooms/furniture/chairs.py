@@ -105,8 +105,14 @@ def drafting_chair(k: Kit) -> None:
 
 def _shell(k: Kit, w: float, seat: float, back: float, paint, tex: str, *, cup: float, deep: float = 0.42) -> None:
     """A seat and back bent from one piece, as a thin double surface."""
-    line = ((-deep / 2, seat - 0.02), (-deep / 2 + 0.04, seat + 0.012), (deep / 2 - 0.12, seat - 0.01),
-            (deep / 2 - 0.02, seat + 0.05), (deep / 2 + 0.04, seat + back * 0.6), (deep / 2 + 0.07, seat + back))
+    line = (
+        (-deep / 2, seat - 0.02),
+        (-deep / 2 + 0.04, seat + 0.012),
+        (deep / 2 - 0.12, seat - 0.01),
+        (deep / 2 - 0.02, seat + 0.05),
+        (deep / 2 + 0.04, seat + back * 0.6),
+        (deep / 2 + 0.07, seat + back),
+    )
     for out in (0.0, 0.016):
         k.cloth(0, 0, -out, w, line, darker(paint, 1 - 4 * out), tex, cup=cup)
 
@@ -116,7 +122,9 @@ def bent_shell(k: Kit) -> None:
     """A stacking chair: a bent shell of plastic or plywood on steel legs, a sled, wooden legs or a cantilever."""
     w, seat, back, d = k.u(0.4, 0.5), k.u(0.43, 0.47), k.u(0.3, 0.42), 0.42
     wood = k.flip(0.4)
-    paint = k.main(WOOD | {"red": 0.3} if wood else PLASTIC | {"orange": 0.6, "black": 3}, "wood" if wood else "plastic")
+    paint = k.main(
+        WOOD | {"red": 0.3} if wood else PLASTIC | {"orange": 0.6, "black": 3}, "wood" if wood else "plastic"
+    )
     foot = k.pick("legs", "sled", "wood", "cantilever")
     steel = k.pick("grey", "black", "white")
     _shell(k, w, seat, back, paint, "wood" if wood else "plain", cup=k.u(0.0, 0.05))

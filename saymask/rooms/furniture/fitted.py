@@ -326,7 +326,14 @@ def shower2(k: Kit) -> None:
     if k.flip():
         k.box(-side * w * 0.3, d / 2 - 0.08, k.u(0.9, 1.2), 0.25, 0.12, 0.02, metal)
         for i in range(3):
-            k.cyl(-side * w * 0.3 - 0.08 + 0.08 * i, d / 2 - 0.08, 1.22, 0.03, 0.18, k.pick("white", "blue", "green", "red"))
+            k.cyl(
+                -side * w * 0.3 - 0.08 + 0.08 * i,
+                d / 2 - 0.08,
+                1.22,
+                0.03,
+                0.18,
+                k.pick("white", "blue", "green", "red"),
+            )
 
 
 @design2("washing machine", "various", weight=2, fronted=True)

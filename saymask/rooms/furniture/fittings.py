@@ -73,9 +73,13 @@ def various_whiteboard(k: Kit) -> None:
         x, z = k.u(-0.48 * w + long / 2, 0.48 * w - long / 2), k.u(0.2, 0.88) * h
         for line in range(k.n(1, 3)):
             if z - line * 0.06 > 0.08:
-                k.box(x, -0.017, z - line * 0.06, long * k.u(0.5, 1.0), 0.004, 0.018, ink, turn=(0, k.u(-0.06, 0.06), 0))
+                k.box(
+                    x, -0.017, z - line * 0.06, long * k.u(0.5, 1.0), 0.004, 0.018, ink, turn=(0, k.u(-0.06, 0.06), 0)
+                )
     for _ in range(k.pick(0, 0, 1, 3)):
-        k.box(k.u(-0.4, 0.4) * w, -0.018, k.u(0.3, 0.6) * h, 0.2, 0.006, 0.28, k.pick("white", "yellow", "pink"), "text")
+        k.box(
+            k.u(-0.4, 0.4) * w, -0.018, k.u(0.3, 0.6) * h, 0.2, 0.006, 0.28, k.pick("white", "yellow", "pink"), "text"
+        )
 
 
 @design2("blackboard", "school", weight=1.5)
@@ -88,7 +92,15 @@ def school_board(k: Kit) -> None:
     k.box(0, -0.008, 0.03, w - 0.06, 0.014, h - 0.06, paint, "stone")
     k.box(0, -0.06, 0, w, 0.06, 0.02, "brown", "wood")
     for _ in range(k.n(0, 8)):
-        k.box(k.u(-0.3, 0.3) * w, -0.017, k.u(0.2, 0.85) * h, k.u(0.1, 0.4), 0.004, 0.02, k.pick("white", "white", "yellow"))
+        k.box(
+            k.u(-0.3, 0.3) * w,
+            -0.017,
+            k.u(0.2, 0.85) * h,
+            k.u(0.1, 0.4),
+            0.004,
+            0.02,
+            k.pick("white", "white", "yellow"),
+        )
 
 
 @design2("bulletin board", "full", weight=2)
@@ -474,5 +486,11 @@ def fireplace2(k: Kit) -> None:
     k.box(0, d / 2 - 0.03, 0, gap, 0.05, h * 0.65, (24, 22, 22))
     k.box(0, -0.04, h, w + 0.12, d + 0.1, 0.07, k.some(WOOD), "wood")
     for i in range(k.n(1, 4)):
-        k.tube((-gap * 0.3, 0.02 * i, 0.06 + 0.05 * i), (gap * 0.3, 0.03 * i - 0.03, 0.07 + 0.05 * i), 0.04, "brown", "wood")
+        k.tube(
+            (-gap * 0.3, 0.02 * i, 0.06 + 0.05 * i),
+            (gap * 0.3, 0.03 * i - 0.03, 0.07 + 0.05 * i),
+            0.04,
+            "brown",
+            "wood",
+        )
     k.top(-w / 2 + 0.05, -d / 2, w / 2 - 0.05, d / 2 - 0.04, h + 0.07)

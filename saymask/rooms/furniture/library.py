@@ -68,7 +68,9 @@ class Library:
         part = Part("mesh", model.size, middle, np.eye(3), np.round(paint), mesh=(local, faces.astype(np.int32)))
         standing = local + middle
         tops = _tops(standing, size) if model.category in FLAT else ()
-        return replace(model, parts=(part,), boxes=_boxes(standing, size), tops=tops, color=None, material=None, shape=None)
+        return replace(
+            model, parts=(part,), boxes=_boxes(standing, size), tops=tops, color=None, material=None, shape=None
+        )
 
 
 def _boxes(vertices: np.ndarray, size: np.ndarray) -> np.ndarray:

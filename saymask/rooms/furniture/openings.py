@@ -186,7 +186,9 @@ def panes(k: Kit) -> None:
     if k.flip(0.6):
         k.tube((0.03, y - 0.03, h * 0.45), (0.03, y - 0.06, h * 0.52), 0.011, "grey")
     if k.flip(0.75):
-        k.box(0, -deep - 0.05, -0.005, w + k.u(0.0, 0.16), k.u(0.1, 0.24), 0.03, k.pick("white", "grey", "beige", paint))
+        k.box(
+            0, -deep - 0.05, -0.005, w + k.u(0.0, 0.16), k.u(0.1, 0.24), 0.03, k.pick("white", "grey", "beige", paint)
+        )
 
 
 @design2("window", "hung", weight=1.5, like="casement")

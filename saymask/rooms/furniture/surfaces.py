@@ -409,7 +409,9 @@ def various_tv_stand(k: Kit) -> None:
             k.box(0, 0, 0, w - 0.06, d - 0.06, base, "black")
         if style == "drawers":
             k.box(0, 0, base, w, d, h - base, wood, "wood")
-            k.fronts(w, d, base, h - base - 0.02, k.n(1, 2), k.n(2, 4), darker(wood, 1.04), k.pick("grey", None), "wood")
+            k.fronts(
+                w, d, base, h - base - 0.02, k.n(1, 2), k.n(2, 4), darker(wood, 1.04), k.pick("grey", None), "wood"
+            )
         else:
             n = k.n(2, 4)
             k.box(0, 0, h - 0.025, w, d, 0.025, wood, "wood")

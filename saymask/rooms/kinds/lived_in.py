@@ -142,4 +142,3 @@ def thin(lay: Layout, keep: float) -> None:
     for item in left:
         item.id, item.on = number[item.id], None if item.on is None else number[item.on]
     lay.placed = left
-

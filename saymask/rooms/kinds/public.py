@@ -105,7 +105,9 @@ def copy_room(lay: Layout) -> None:
     for category in lay.pick(("counter",), ("table",), ("counter", "table"), ("cabinet", "table")):
         top = lay.against_wall(lay.make(category), front=0.5)
         if top is not None:
-            clutter(lay, top, ("printer", "paper", "paper cutter", "box", "tray", "telephone", "book", "container"), 3.5)
+            clutter(
+                lay, top, ("printer", "paper", "paper cutter", "box", "tray", "telephone", "book", "container"), 3.5
+            )
             if lay.chance(0.5):
                 lay.on_wall(lay.make("kitchen cabinet"), 1.45, 1.6, above=top, near=0.2)
     for category, chance in (("shelf", 0.7), ("file cabinet", 0.6), ("file cabinet", 0.4), ("cabinet", 0.5), ("cart", 0.2),
@@ -176,4 +178,3 @@ def gym(lay: Layout) -> None:
     for _ in range(lay.pick(0, 1, 2)):
         lay.free(lay.make(lay.pick("water bottle", "towel", "backpack", "shoe")), gap=0.0)
     pictures(lay, [], 2, extra=("clock", "poster", "sign"))
-

@@ -13,7 +13,9 @@ def place_bed(lay: Layout, design: str | None = None, **wish: float) -> Placed |
         sideways = model.design == "daybed" or (model.size[0] < 1.5 and lay.chance(0.4))
         turn = lay.pick(-pi / 2, pi / 2) if sideways else 0.0
         corner = lay.chance(0.35 if not sideways else 0.7)
-        bed = lay.against_wall(model, front=0.5 if attempt < 2 else 0.2, corner=corner, turn=turn, gap=lay.u(0.01, 0.06))
+        bed = lay.against_wall(
+            model, front=0.5 if attempt < 2 else 0.2, corner=corner, turn=turn, gap=lay.u(0.01, 0.06)
+        )
         if bed is not None:
             return bed
     return None
@@ -40,7 +42,9 @@ def beside_bed(lay: Layout, bed: Placed, chance: float = 0.75) -> None:
     for side in (-1, 1):
         if not lay.chance(chance):
             continue
-        model = stand if lay.chance(0.7) else lay.make(lay.pick("nightstand", "nightstand", "end table", "stool", "stand"))
+        model = (
+            stand if lay.chance(0.7) else lay.make(lay.pick("nightstand", "nightstand", "end table", "stool", "stand"))
+        )
         placed = lay.beside(model, bed, side, gap=lay.u(0.03, 0.15))
         if placed is not None and placed.model.tops:
             if lay.chance(0.6):
