@@ -50,7 +50,7 @@ def check_evaluation(model: str, request: Request) -> None:
 
     request.check()
     check_device(request.device)
-    known = (*PROTOCOLS, *OTHER_PROTOCOLS)
+    known = tuple(dict.fromkeys(("3dres", *PROTOCOLS, *OTHER_PROTOCOLS)))  # the default first
     if request.protocol is not None and request.protocol not in known:
         hint = suggest(request.protocol, known)
         raise InputError(f"protocol: expected one of {', '.join(known)}, got {request.protocol!r}{hint}")

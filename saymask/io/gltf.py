@@ -104,7 +104,7 @@ def _matrix(data: GltfData, node: dict[str, Any]) -> np.ndarray:
             return np.array(node["matrix"], np.float64).reshape(4, 4).T
         t, s = (np.array(node.get(k, d), np.float64) for k, d in (("translation", [0] * 3), ("scale", [1] * 3)))
         x, y, z, w = (float(v) for v in node.get("rotation", (0, 0, 0, 1)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise data.wrong("a node's placement in numbers", error) from None
     if t.shape != (3,) or s.shape != (3,):
         raise data.wrong("translation and scale of three numbers", (t.shape, s.shape))

@@ -188,5 +188,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
             data[name] = values
     for name, values in extra.items():
         data[name] = values
-    with open(path, "wb") as file:
-        data.write(file, do_compress=path.suffix.lower() == ".laz")
+    compress = path.suffix.lower() == ".laz"
+    # names in a header should be ASCII, and are not always: letters that are none are left as they came
+    with laspy.open(path, mode="w", header=header, do_compress=compress, encoding_errors="ignore") as writer:
+        writer.write_points(data.points)

@@ -270,7 +270,7 @@ def read_rle(scan: Scan, source: str | Path | dict[str, Any]) -> Masks:
             row[mask if scan.source is None else scan.source.index[mask & (scan.source.index >= 0)]] = True
         scores = np.array([float(e["score"]) for e in entries], np.float32)
         names = tuple(str(e["name"]) for e in entries)
-        labels = np.array([int(e["label"]) for e in entries]) if entries and "label" in entries[0] else None
+        labels = np.array([int(e["label"]) for e in entries], np.int64) if entries and "label" in entries[0] else None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: expected name, score and counts of every mask, got {error}") from None
     return Masks.from_points(scan, bits, scores, names, labels=labels, message=str(source.get("message", "")))

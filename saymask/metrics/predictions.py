@@ -242,6 +242,11 @@ def _content(path: Path) -> Any:
     return parse_json(content, path)
 
 
+def _modest(value: str | float) -> bool:
+    """Whether a number is one that a score or an id can be."""
+    return isinstance(value, str) or abs(value) < 2**63
+
+
 def _entry(path: Path, number: int, row: Any) -> Predicted:
     wanted = {"scene_id": str, "ann_id": int, "length": int, "masks": list}
     if not isinstance(row, dict) or not all(type(row.get(key)) is kind for key, kind in wanted.items()):
@@ -250,8 +255,9 @@ def _entry(path: Path, number: int, row: Any) -> Predicted:
             f"(a list of texts), got {str(row)[:80]}"
         )
     masks, scores, ids = row["masks"], row.get("scores", []), row.get("object_ids")
-    for key, values, kind in (("masks", masks, str), ("scores", scores, (int, float)), ("object_ids", ids or [], int)):
-        if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
+    named = [] if ids is None else ids
+    for key, values, kind in (("masks", masks, str), ("scores", scores, (int, float)), ("object_ids", named, int)):
+        if not isinstance(values, list) or not all(isinstance(v, kind) and _modest(v) for v in values):
             raise InputError(f"{path}: prediction {number}: {key} is not what was expected: {str(values)[:60]}")
     return Predicted(
         scene_id=row["scene_id"],

@@ -168,10 +168,10 @@ def read_list(path: str | Path) -> list[ListedMask]:
             name, label, score = fields[0], float(fields[1]), float(fields[2])
         except (IndexError, ValueError):
             name, label, score = "", 0.5, 0.0
-        if len(fields) != 3 or not label.is_integer() or not np.isfinite(score):
+        if len(fields) != 3 or not (label.is_integer() and abs(label) < 2**31) or not np.isfinite(score):
             raise InputError(f"{path}, line {number}: expected 'mask file, class id, score', got {line[:80]!r}")
         file = os.path.normpath(name)
-        if os.path.isabs(file) or file.startswith(".."):
+        if os.path.isabs(file) or file.startswith("..") or "\0" in file:
             raise InputError(f"{path}, line {number}: expected a mask file inside the folder, got {name}")
         if file in masks:
             raise InputError(f"{path}, line {number}: {name} is listed twice; every mask needs a file of its own")

@@ -310,4 +310,6 @@ def _deep(rng: Random) -> bytes:
 
 def _value(rng: Random) -> Any:
     some = [None, True, False, "", "x", "../x", "\0", "é" * 50, [], {}, [0], {"a": 1}, [[]], "@deep", "nan", "-1", "3"]
-    return rng.choice([*some, *rng.sample(WHOLE, 8), *rng.sample(FLOATS, 4), 10**30, 0.5, [1, 2, 3], [None] * 3])
+    return rng.choice(
+        [*some, *rng.sample(WHOLE, 8), *rng.sample(FLOATS, 4), 10**30, 10**400, 0.5, [1, 2, 3], [None] * 3]
+    )

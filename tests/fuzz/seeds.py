@@ -445,6 +445,49 @@ def pickles() -> list[Files]:
     return [*out, *({"a.pkl": pickle.dumps(arrays, protocol)} for protocol in (2, 4, 5))]
 
 
+def frames() -> list[Files]:
+    """Posed frames as ScanNet's exporter writes them, and masks of them."""
+    from PIL import Image
+
+    depth = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 1500, np.uint16)).save(depth, "PNG")
+    camera = "8 0 3.5 0\n0 8 3.5 0\n0 0 1 0\n0 0 0 1\n"
+    eye = "\n".join(" ".join(map(str, row)) for row in np.eye(4))
+    files = {"frames/": b"", "frames/intrinsic/intrinsic_depth.txt": camera.encode()}
+    files |= {"frames/intrinsic/intrinsic_color.txt": camera.encode()}
+    for i in range(2):
+        files |= {f"frames/color/{i}.png": png(), f"frames/depth/{i}.png": depth.getvalue()}
+        files[f"frames/pose/{i}.txt"] = eye.encode()
+    return [files]
+
+
+def submission() -> list[Files]:
+    """A benchmark's files: class ids, and a list of masks."""
+    ids = "\n".join(map(str, np.repeat([1, 4, 0], 80)))
+    mask = "\n".join(map(str, np.repeat([0, 1, 0], 80)))
+    listed = "predicted_masks/s_000.txt 4 0.9\npredicted_masks/s_001.txt 2 1e-3\n"
+    masks = {"masks/s.txt": listed.encode(), **{f"masks/predicted_masks/s_00{i}.txt": mask.encode() for i in range(2)}}
+    return [{"ids/s.txt": ids.encode()}, masks]
+
+
+def conversion() -> list[Files]:
+    """An official checkpoint of a narrow network, each tensor one number that repeats."""
+    import torch
+
+    from saymask.models.lground.official import official_state
+    from saymask.nn.res16unet.network import Res16UNet
+    from saymask.nn.res16unet.plan import small_plan
+
+    state = official_state(Res16UNet(small_plan((8, 8, 8, 8, 8, 8, 8, 20), stem=8, last_relu=True), 200))
+    content = {"epoch": 1, "state_dict": {f"model.{k}": torch.zeros(()).expand(v.shape) for k, v in state.items()}}
+    out = []
+    for zipped in (True, False):
+        buffer = io.BytesIO()
+        torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
+        out.append({"a.ckpt": buffer.getvalue()})
+    return out
+
+
 def projections() -> list[Files]:
     """Word projections that LESS needs for conversion, in a safetensors file and a pickle."""
     import torch
@@ -465,7 +508,7 @@ SEEDS: dict[str, Callable[[], list[Files]]] = {
     **{suffix: (lambda suffix=suffix: text(suffix)) for suffix in TEXT},
     "masks": masks, "scene": scene, "prepared": prepared, "predictions": predictions, "scannet": scannet, "sens": sens,
     "config": config, "checkpoint": checkpoint, "anchors": anchors, "features": features, "pickle": pickles,
-    "projections": projections,
+    "projections": projections, "frames": frames, "submission": submission, "conversion": conversion,
 }  # fmt: skip
 """Reader -> the files that its mutations start from."""
 assert set(READERS) <= set(SEEDS), f"no seeds for {set(READERS) - set(SEEDS)}"

@@ -9,9 +9,16 @@ from saymask.util.files import read_json
 
 
 def _scan(path: Path) -> Any:
-    from saymask import load_scan
+    """Load a scan, and write masks beside what was loaded, as it is done after a model has run."""
+    import numpy as np
 
-    return load_scan(path, quiet=True)
+    from saymask import Masks, load_scan
+
+    scan = load_scan(path, quiet=True)
+    bits = np.zeros((2, len(scan)), bool)
+    bits[0, ::2] = True
+    masks = Masks.from_points(scan, bits, names=("a chair", "nothing"))
+    return scan, [masks.save(path.with_name(f"out.{suffix}")) for suffix in ("ply", "npz", "laz", "json")]
 
 
 def _masks(path: Path) -> Any:
@@ -95,6 +102,38 @@ def _pickle(path: Path) -> Any:
         return read_pickle(path)
 
 
+def _frames(folder: Path) -> Any:
+    from saymask.io.frames import FrameSkipped, open_frames
+
+    out = []
+    with open_frames(folder, every=1) as frames:
+        for number in frames.numbers:
+            try:
+                out.append((frames.pose(number), frames.depth(number), frames.color(number)))
+            except FrameSkipped:
+                continue
+    return out
+
+
+def _submission(path: Path) -> Any:
+    import numpy as np
+
+    from saymask.metrics.instance import InstanceMetric
+    from saymask.metrics.submission import add_instance_file, read_ids
+
+    if path.parent.name == "ids":
+        return read_ids(path)
+    metric = InstanceMetric("scannet200")
+    add_instance_file(metric, path, np.repeat([4001, 2001, 0], 80), "s")
+    return metric.compute()
+
+
+def _conversion(path: Path) -> Any:
+    from saymask.convert import convert
+
+    return convert("lground", path, path.with_suffix(".safetensors"), report=lambda line: None)
+
+
 def _projections(path: Path) -> Any:
     from saymask.convert.less import read_projections
 
@@ -104,6 +143,7 @@ def _projections(path: Path) -> Any:
 TARGETS: dict[str, Callable[[Path], Any]] = {
     **dict.fromkeys(READERS, _scan), "masks": _masks, "scene": _scene, "prepared": _prepared, "scannet": _scan,
     "predictions": _predictions, "sens": _sens, "config": _config, "checkpoint": _checkpoint, "anchors": _anchors,
-    "features": _features, "pickle": _pickle, "projections": _projections,
+    "features": _features, "pickle": _pickle, "projections": _projections, "frames": _frames,
+    "submission": _submission, "conversion": _conversion,
 }  # fmt: skip
 """Reader -> call with the path of the main file."""
