@@ -1,4 +1,4 @@
-"""Beds with bedding, pillows, blankets and clothes as they are met: soft, bumpy, made and unmade (version 2)."""
+"""Beds with bedding, pillows, blankets, clothes and rugs: soft, bumpy, made and unmade (version 2)."""
 
 from collections.abc import Mapping
 
@@ -343,3 +343,16 @@ def draped_towel(k: Kit) -> None:
     k.tube((-w / 2 - 0.08, 0, h), (w / 2 + 0.08, 0, h), 0.01, "grey")
     for s in (-1, 1):
         k.tube((s * (w / 2 + 0.06), 0, h), (s * (w / 2 + 0.06), 0.07, h), 0.01, "grey")
+
+
+@design2("mat", "various", weight=3)
+def various_rug(k: Kit) -> None:
+    """A rug: with a border, stripes, plain, round or oval, a runner, a hide."""
+    cloth = k.main(FABRIC | BRIGHT | {"beige": 2}, "fabric")
+    w, d = k.u(0.6, 2.4, "w"), k.u(0.45, 1.7, "d")
+    if k.wish.get("round", 0) > 0 or k.flip(0.12):
+        k.shape = "round"
+        k.cyl(0, 0, 0, min(w, d) / 2, 0.012, cloth, k.pick("fabric", "stone"))
+    else:
+        k.shape = "rectangular"
+        k.box(0, 0, 0, w, d, 0.012, cloth, k.pick("pattern", "pattern", "stripes", "fabric", "stone", "art"))

@@ -1,4 +1,4 @@
-"""What life leaves in a room of version 2: fittings, clutter on every surface and on the floor, or nearly nothing."""
+"""Traces of life in a room of version 2: fittings, clutter on every surface and on the floor, or nearly nothing."""
 
 from saymask.rooms.kinds.groups import RARE, Rare, clutter, rare_things
 from saymask.rooms.layout import Layout

@@ -6,10 +6,10 @@ from saymask.rooms.kinds.groups import clutter, desk_with_screen, fill_shelves, 
 from saymask.rooms.layout import Layout, Placed
 
 
-def place_bed(lay: Layout, design: str | None = None, **wish: float) -> Placed | None:
+def place_bed(lay: Layout, design: str | None = None) -> Placed | None:
     """Stand a bed with its head, or one long side, to a wall; often in a corner."""
     for attempt in range(4):
-        model = lay.make("bed", design, **wish)
+        model = lay.make("bed", design)
         sideways = model.design == "daybed" or (model.size[0] < 1.5 and lay.chance(0.4))
         turn = lay.pick(-pi / 2, pi / 2) if sideways else 0.0
         corner = lay.chance(0.35 if not sideways else 0.7)
