@@ -29,7 +29,8 @@ def _made(k: Kit, w: float, d: float, z: float, style: str | None = None) -> Non
     style = style or k.pick("duvet", "duvet", "spread", "folded", "unmade", "unmade", "bare")
     cloth, tex = _linen(k)
     thick = k.u(0.16, 0.3)
-    k.soft(0, 0, z, w, d, thick, k.pick("white", "white", "beige", "grey"), "fabric", round=0.05, bulge=0.01)
+    sheet = cloth if style == "bare" else k.shade(k.pick("white", "white", "beige", "grey"))
+    k.soft(0, 0, z, w, d, thick, sheet, "fabric", round=0.05, bulge=0.01)
     top, lift = z + thick, 0.0
     if style == "duvet":
         over, lift = k.u(0.02, 0.14), k.u(0.08, 0.16)
@@ -63,7 +64,7 @@ def _made(k: Kit, w: float, d: float, z: float, style: str | None = None) -> Non
     if style in ("duvet", "spread", "folded") and k.flip(0.3):
         _throw(k, w + 0.1, top + lift + 0.005, -d * k.u(0.22, 0.36), k.u(0.4, 0.7), k.u(0.1, 0.35))
         lift += 0.03
-    k.top(-w / 2 + 0.03, d / 2 - 0.52, w / 2 - 0.03, d / 2 - 0.03, top + (0.01 if style != "spread" else lift))
+    k.top(-w / 2 + 0.03, d / 2 - 0.52, w / 2 - 0.03, d / 2 - 0.03, top + (0.004 if style != "spread" else lift))
     k.top(-w / 2 + 0.1, -d / 2 + 0.1, w / 2 - 0.1, d / 2 - 0.6, top + lift + 0.005)
 
 

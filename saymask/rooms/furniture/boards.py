@@ -16,7 +16,7 @@ def rim(k: Kit, w: float, h: float, thick: float, deep: float, paint) -> None:
 
 @design2("picture", "various", weight=6)
 def various_picture(k: Kit) -> None:
-    """A picture of any size: framed with or without a mount, on canvas, of glass, or several in a row."""
+    """A picture of any size: framed with or without a mount, or on canvas."""
     w, h = (k.u(0.14, 0.5), k.u(0.14, 0.5)) if k.flip(0.45) else (k.u(0.4, 1.5, "w"), k.u(0.35, 1.1, "h"))
     k.shape = "square" if abs(w - h) < 0.05 else "rectangular"
     art = k.pick("art", "art", "art", "text", "stripes", "pattern")
@@ -27,6 +27,8 @@ def various_picture(k: Kit) -> None:
     frame = k.main(WOOD | METAL | {"white": 2, "yellow": 0.6}, "wood")
     t = k.u(0.012, 0.07)
     rim(k, w, h, t, k.u(0.015, 0.035), frame)
+    if t < 0.04:
+        k.color = None  # too little of the frame is seen
     mount = min(w, h) * k.pick(0.0, 0.0, 0.12, 0.2)
     if mount:
         k.box(0, -0.008, t, w - 2 * t, 0.012, h - 2 * t, "white")

@@ -48,8 +48,9 @@ def various_switch(k: Kit) -> None:
 def various_ceiling(k: Kit) -> None:
     """A lamp under the ceiling: a panel, a tube, a bowl, a pendant, a chandelier, spots on a rail."""
     style = k.pick("panel", "tube", "bowl", "pendant", "chandelier", "spots")
-    k.main({"white": 4, "grey": 1, "black": 0.7, "beige": 0.7}, "plastic")
-    paint = k.shade(k.color or "white")
+    paint = k.main({"white": 4, "grey": 1, "black": 0.7, "beige": 0.7}, "plastic")
+    if style not in ("tube", "spots"):
+        k.color = None  # mostly the colour of glass and light
     if style == "panel":
         k.box(0, 0, 0, k.pick(0.6, 1.2), k.pick(0.3, 0.6), 0.05, "white")
     elif style == "tube":

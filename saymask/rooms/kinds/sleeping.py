@@ -78,7 +78,7 @@ def bedroom(lay: Layout) -> None:
         desk_with_screen(lay, chair=lay.pick("chair", "office chair", "stool"))
     for category, chance, front in (
         ("bookshelf", 0.3, 0.4), ("armchair", 0.25, 0.4), ("chair", 0.25, 0.2), ("ottoman", 0.12, 0.1),
-        ("bench", 0.1, 0.2), ("mirror", 0.0, 0.0), ("couch", 0.08, 0.6), ("end table", 0.08, 0.2),
+        ("bench", 0.1, 0.2), ("mirror", 0.0, 0.0), ("couch", 0.15, 0.6), ("end table", 0.08, 0.2),
         ("laundry hamper", 0.15, 0.0), ("trash can", 0.25, 0.0), ("coat rack", 0.0, 0.0), ("tv stand", 0.12, 0.5),
     ):  # fmt: skip
         if lay.chance(chance):
