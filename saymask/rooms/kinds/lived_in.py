@@ -82,7 +82,7 @@ RARE2: tuple[Rare, ...] = (
     ("person", "floor", 0.012, WORK), ("cushion", "on", 0.04, HOME), ("fire extinguisher", "wall", 0.03, WORK),
     ("mattress", "wall_floor", 0.015, ("bedroom", "storage")),
     ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
-    ("water bottle", "on", 0.04, WORK),
+    ("water bottle", "on", 0.04, WORK), ("object", "floor", 0.012, ()),
 )  # fmt: skip
 
 
