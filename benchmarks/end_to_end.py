@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from saymask.errors import InputError
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
@@ -70,7 +70,7 @@ def load(name: str | None) -> tuple[Model, str]:
     except InputError:
         if name not in (None, *registry.PRESETS):
             raise
-        return registry.build(name or checkpoints.DEFAULT).eval(), "random"
+        return registry.build(name or headers.DEFAULT).eval(), "random"
 
 
 def measure(points: int, mesh: bool, name: str | None, repeats: int) -> dict:

@@ -1,18 +1,19 @@
 """Every verb on furnished worlds that nobody of this project made: the development set for rooms of other people.
 
-    python -m benchmarks.foreign --worlds DIR [--model NAME ...] [--adapt 0.5] [--views surface handheld] [--repeats 1]
-                                 [--only WORLD ...] [--json FILE]
+    python -m benchmarks.foreign --worlds DIR [--model NAME ...] [--adapt 0.5] [--views surface handheld rgbd]
+                                 [--only WORLD ...] [--repeats 1] [--json FILE]
 
-Each world is looked at twice (`benchmarks.foreign_worlds`): `surface` is all of its visible surface, `handheld` what a
-person with a sensor would have scanned. Nothing may be trained on these worlds. Figures in %, by the metrics of
-`saymask evaluate`: `semantic` mIoU over the classes of ScanNet20 that occur, `points` right among them; `AP25`, `AP50`
-of instances, and with `any` the same without looking at classes; `click` mIoU of one click on every object; `refer`
-mIoU of sentences about one object (`3dres`) with `any` of all sentences, `none` those about nothing that are answered
-with nothing (`3dgres`); `find` mIoU of the names that are there, of ScanNet200's. Objects that an answer may include
-count neither way. `absent` and `nonsense` are the share of 20 names that are not there and of 10 words that are none
-for which something is found, `AUROC` how well the best relevance tells names that are there from both. Beside them
-`chance` (any annotated object, for refer; the answers to other names, for find) and the class oracle (any object of the
-right kind). `mean` is the mean over worlds; with `--repeats` each world is drawn and walked through anew so many times.
+Each world is looked at three times (`benchmarks.foreign_worlds`): `surface` is all of its visible surface, `handheld`
+what camera poses on a walk saw of it, `rgbd` what the sensor of that name fuses from its frames. Nothing may be
+trained on these worlds. Figures in %, by the metrics of `saymask evaluate`: `semantic` mIoU over the classes of
+ScanNet20 that occur, `points` right among them; `AP25`, `AP50` of instances, and with `any` the same without looking
+at classes; `click` mIoU of one click on every object; `refer` mIoU of sentences about one object (`3dres`) with `any`
+of all sentences, `none` those about nothing that are answered with nothing (`3dgres`); `find` mIoU of the names that
+are there, of ScanNet200's. Objects that an answer may include count neither way. `absent` and `nonsense` are the
+share of 20 names that are not there and of 10 words that are none for which something is found, `AUROC` how well the
+best relevance tells names that are there from both. Beside them `chance` (any annotated object, for refer; the
+answers to other names, for find) and the class oracle (any object of the right kind). `mean` is the mean over worlds;
+with `--repeats` each world is drawn and walked through anew so many times.
 """
 
 import os
@@ -40,7 +41,7 @@ from saymask.evaluation.tasks.instance import measure_instances
 from saymask.evaluation.tasks.refer import answer, point_logits
 from saymask.evaluation.tasks.semantic import measure_semantic
 from saymask.geometry.superpoints import superpoints_of
-from saymask.hub import checkpoints
+from saymask.hub import checkpoints, headers
 from saymask.labels.tables import scannet200
 from saymask.metrics.baselines import class_oracle, random_object
 from saymask.metrics.find import FindMetric
@@ -206,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table per model and view, and write everything to a JSON file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.foreign", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--worlds", type=Path, required=True, help="folder of NAME.npz and NAME.json")
-    parser.add_argument("--model", nargs="+", default=[checkpoints.DEFAULT], help="names or paths of checkpoints")
+    parser.add_argument("--model", nargs="+", default=[headers.DEFAULT], help="names or paths of checkpoints")
     parser.add_argument(
         "--adapt", type=float, nargs="+", help="weights of a scan's own norm statistics; default: model's"
     )

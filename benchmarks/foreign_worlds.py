@@ -3,11 +3,12 @@
 A world is NAME.npz (vertices, faces, colors, instance, visible) with NAME.json (what each instance is) and, where there
 are any, NAME.sentences.json. Worlds are surfaces whose density says nothing (a door of 161,000 vertices), so points are
 drawn by area and thinned to one in 2.2 cm. `surface` is all that is visible from somewhere; `handheld` what camera
-poses on a walk saw of it, with smooth bumps and uneven light.
+poses on a walk saw of it, with smooth bumps and uneven light; `rgbd` the vertices of the surface that the sensor `rgbd`
+of Rooms fuses from its frames.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.visibility import Handheld, handheld_views, seen
 from saymask.geometry.voxelize import unique_cells
 from saymask.labels.tables import packaged_label_table, scannet200
+from saymask.rooms.sensor.rgbd import recorded
+from saymask.rooms.sensor.surface import SHINY, surface
 from saymask.scan import Scan
 
-VIEWS = ("surface", "handheld")
+VIEWS = ("surface", "handheld", "rgbd")
 SPACING = 0.022
 """Metres between points."""
 DENSER = 3.0
@@ -32,6 +35,8 @@ POSES_PER_M2 = 1.0
 POSES = (20, 150)
 """Fewest and most poses of a walk."""
 WALK = Handheld(middle=0.8, eye=(1.2, 1.7), pitch=(-28.0, -22.0), wobble=12.0, reach=(3.5, 3.5), clearance=0.3)
+FRAMES_PER_M2, FRAMES = 4.5, (60, 250)
+"""Frames of a recording; an eighth as many places."""
 BUMP, BUMP_SPACING = 0.004, 0.12
 """Deviation of the bumps and the distance over which they are correlated, metres."""
 UNEVEN, UNEVEN_SPACING = 10.0, 0.25
@@ -70,7 +75,13 @@ def load_world(folder: Path, name: str, view: str, seed: int = 0) -> World:
         )
     whole = _labelled(f"{name}-{view}", points, colors, instance, nyu40, objects)
     single, any_number, optional = _sentences(folder / f"{name}.sentences.json", whole, objects)
-    scan = whole if view == "surface" else handheld(whole, seed)
+    if view == "rgbd":
+        with np.load(folder / f"{name}.npz") as file:
+            mesh = file["vertices"], file["faces"], file["colors"], file["instance"].astype(np.int32)
+        points, colors, instance = rgbd(*mesh, whole, objects, seed)
+        scan = _labelled(whole.name, points, colors, instance, nyu40, objects)
+    else:
+        scan = whole if view == "surface" else handheld(whole, seed)
     kept = {a.key for a in still_true(any_number, whole, scan, switches=Degradation())}
     return World(
         scan, tuple(a for a in single if a.key in kept), tuple(a for a in any_number if a.key in kept), optional,
@@ -99,9 +110,8 @@ def sampled(
 def handheld(scan: Scan, seed: int) -> Scan:
     """Return what a person who walks through the world scans of it."""
     rng = np.random.RandomState([seed, 1])
-    plan = len(np.unique(np.floor(scan.points[:, :2] / 0.25).astype(np.int64), axis=0)) * 0.25**2
-    poses = int(np.clip(POSES_PER_M2 * plan, *POSES))
-    habits = Handheld(**{**vars(WALK), "views": (poses, poses)})
+    poses = int(np.clip(POSES_PER_M2 * _plan(scan), *POSES))
+    habits = replace(WALK, views=(poses, poses))
     keep = seen(scan.points, handheld_views(scan.points, rng, habits))
     points = scan.points[keep]
     light = scan.colors[keep] + UNEVEN * smooth_noise(points, UNEVEN_SPACING, 1, rng)
@@ -111,6 +121,28 @@ def handheld(scan: Scan, seed: int) -> Scan:
         labels={name: values[keep] for name, values in scan.labels.items()},
         name=scan.name,
     )
+
+
+def rgbd(
+    vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray, instance: np.ndarray, whole: Scan,
+    objects: dict[int, str], seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Return points float32 [N, 3], colours uint8 [N, 3] and instances int32 [N] that a recording of the world shows.
+
+    Triangles are some centimetres long; instances are 0 or more.
+    """
+    rng = np.random.RandomState([seed, 2])
+    frames = int(np.clip(FRAMES_PER_M2 * _plan(whole), *FRAMES))
+    habits = replace(WALK, views=(frames // 8, frames // 8))
+    eyes = handheld_views(whole.points, rng, habits).eyes.astype(np.float64)
+    shiny = np.array([objects.get(i, "") in SHINY for i in range(int(instance.max()) + 1)] + [False])
+    capture = recorded(surface(vertices, colors, faces, instance, shiny, rng), eyes, frames, rng)
+    return capture.vertices, capture.colors[:, :3], capture.objects
+
+
+def _plan(scan: Scan) -> float:
+    """Return the area of the plan, square metres."""
+    return len(np.unique(np.floor(scan.points[:, :2] / 0.25).astype(np.int64), axis=0)) * 0.25**2
 
 
 def _labelled(

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from benchmarks.sentences import new_sentences
-from saymask.hub import checkpoints
+from saymask.hub import checkpoints, headers
 from saymask.io.load import load_scan
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.scan import Scan
@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--alone", action="store_true", help="measure the one model in this process")
     options = parser.parse_args()
-    names = options.model or [card["name"] for card in checkpoints.list_models()]
+    names = options.model or [card["name"] for card in headers.list_models()]
     batches = tuple(options.batches)
     if options.alone:
         if options.threads[0]:

@@ -11,14 +11,15 @@ _HOME = {
     "Masks": "saymask.masks",
     "Scene": "saymask.scene.scene",
     "load_model": "saymask.hub.checkpoints",
-    "list_models": "saymask.hub.checkpoints",
+    "list_models": "saymask.hub.headers",
     "InputError": "saymask.errors",
 }
 __all__ = ["InputError", "Masks", "Scan", "Scene", "list_models", "load_model", "load_scan"]
 
 if TYPE_CHECKING:
     from saymask.errors import InputError
-    from saymask.hub.checkpoints import list_models, load_model
+    from saymask.hub.checkpoints import load_model
+    from saymask.hub.headers import list_models
     from saymask.io.load import load_scan
     from saymask.masks import Masks
     from saymask.scan import Scan

@@ -7,6 +7,8 @@ from tyro.conf import Positional
 
 from saymask.cli.options import Switch
 from saymask.errors import InputError
+from saymask.util.devices import check_device
+from saymask.util.files import check_writable
 
 if TYPE_CHECKING:
     from saymask.text.encoder import TextEncoder
@@ -18,7 +20,7 @@ def rooms(
     split: tuple[str, ...] = ("train=400", "val=60"),
     seed: int = 0,
     version: Literal[1, 2] = 1,
-    sensor: Literal["ideal", "handheld"] = "ideal",
+    sensor: Literal["ideal", "handheld", "rgbd", "mixed"] = "ideal",
     furniture: Path | None = None,
     workers: int = 2,
 ) -> int:
@@ -29,21 +31,39 @@ def rooms(
         split: Rooms per split, e.g. train=400 val=60.
         seed: A room is a function of version, seed, split and index alone.
         version: 1 = the benchmark that results are given on, 2 = more varied shapes, contents and plans.
-        sensor: How surfaces become points; ideal = all that is visible, handheld = what a walk with a camera saw.
+        sensor: How surfaces become points; ideal = all that is visible, handheld = what a quick walk with a depth
+            camera shows, rgbd = the same with more and larger frames, kept in OUT/frames, mixed = one of them per room.
         furniture: File of furniture models that stand in for a part of the furniture (version 2), made by
             python -m saymask.data.furniture_library.
         workers: Processes.
     """
-    from saymask.rooms.generate import generate
-
     splits: dict[str, int] = {}
     for item in split:
         name, _, number = item.partition("=")
         if name not in {"train", "val"} or not number.isdigit() or int(number) < 1:
             raise InputError(f"--split expects train=N or val=N with N >= 1, got {item!r}")
         splits[name] = int(number)
+    check_workers(workers)
+    check_writable(out / "card.json")
+    from saymask.rooms.generate import generate
+
     generate(out, splits, seed=seed, version=version, sensor=sensor, furniture=furniture, workers=workers)
     return 0
+
+
+def check_workers(workers: int) -> None:
+    """Raise InputError for a number of processes that is none."""
+    if workers < 1:
+        raise InputError(f"--workers: expected 1 or more, got {workers}")
+
+
+def check_encoder(name: str) -> None:
+    """Raise InputError for a text encoder that is neither known nor a folder."""
+    from saymask.hub.registry import suggest
+    from saymask.text.weights import SOURCES
+
+    if name not in SOURCES and not Path(name).expanduser().is_dir():
+        raise InputError(f"--encoder: expected {', '.join(SOURCES)} or a folder, got {name!r}{suggest(name, SOURCES)}")
 
 
 def prepare(
@@ -80,6 +100,13 @@ def prepare(
         device: Where the image model runs: auto, cpu, cuda, …
         quiet: No progress bar.
     """
+    check_device(device)
+    check_workers(workers)
+    if every < 1:
+        raise InputError(f"--every: expected 1 or more, got {every}")
+    for name, folder in (("--frames", frames), ("--image-weights", image_weights), ("--pseudo-masks", pseudo_masks)):
+        if folder is not None and not folder.exists():
+            raise InputError(f"{name}: {folder} is not there; check the path")
     from saymask.data.prepare.folder import prepare
 
     report = prepare(
@@ -119,12 +146,13 @@ def anchors(
             encoder's name, not the folder's.
         templates: Texts with one {} for the name; of several, the normalised features are averaged.
     """
-    from saymask.util.files import check_writable
-
     check_writable(out)
     if out.suffix != ".safetensors":
         raise InputError(f"cannot write anchors to {out}: expected a name that ends in .safetensors")
+    if any(template.count("{}") != 1 for template in templates):
+        raise InputError(f"--templates: expected texts with one {{}} for the name, got {list(templates)}")
     chosen = _class_names(names)
+    check_encoder(encoder)
     from saymask.models.lground.anchors import make_anchors, save_anchors
 
     source = encoder if weights is None else _local_encoder(encoder, weights)

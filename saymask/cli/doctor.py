@@ -14,7 +14,7 @@ def report() -> list[str]:
 
     from saymask import __version__
     from saymask.errors import InputError
-    from saymask.hub.checkpoints import list_models
+    from saymask.hub.headers import list_models
     from saymask.text import cache_folder, find_weights
 
     lines = [

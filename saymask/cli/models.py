@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
+from saymask.cli.checks import check_evaluation, check_training
 from saymask.cli.options import Switch
 from saymask.evaluation.request import Request
 
@@ -20,7 +21,7 @@ def train(arguments: list[str]) -> int:
         print("usage: saymask train PRESET --data DATA --out RUN [--help for every flag of the preset]")
         print("presets: " + ", ".join(PRESETS))
         return 0 if {"-h", "--help"} & set(arguments) else 2
-    chosen = preset(arguments[0])
+    chosen = preset(check_training(arguments))
     # The flags and their defaults depend on the preset, so the command's type is made when its name is known.
     command = make_dataclass(
         "Train",
@@ -68,7 +69,7 @@ def evaluate(
             Predictions are scored without any model.
         request: What is measured.
     """
-    request.check()
+    check_evaluation(model, request)
     from saymask.evaluation.run import evaluate
     from saymask.evaluation.tables import print_table
 
@@ -124,7 +125,7 @@ def models() -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from saymask.hub.checkpoints import list_models
+    from saymask.hub.headers import list_models
     from saymask.hub.registry import PRESETS
 
     table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")

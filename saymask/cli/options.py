@@ -11,6 +11,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff
 
 from saymask.errors import InputError
+from saymask.util.devices import check_device
 from saymask.util.files import check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
@@ -42,6 +43,7 @@ class PromptOptions:
 
     def check(self) -> None:
         """Raise InputError for outputs that could not be written after all the work, and for settings out of range."""
+        check_device(self.device)
         if self.adapt is not None and not 0 <= self.adapt <= 1:
             raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
         for target in (self.out, self.picture):

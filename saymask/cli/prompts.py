@@ -14,6 +14,7 @@ from tyro.conf import Positional
 from saymask.cli.coordinates import read_place
 from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, Switch, timed
 from saymask.errors import InputError
+from saymask.util.words import check_names, check_sentence, check_threshold
 
 if TYPE_CHECKING:
     from saymask.masks import Masks
@@ -49,8 +50,6 @@ def refer(scan: Positional[Path], sentence: Positional[str], *, options: Prompte
         options: Model, outputs, and how to read the file.
     """
     options.check()
-    from saymask.scene.scene import check_sentence
-
     check_sentence(sentence)
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
@@ -88,13 +87,16 @@ def find(
         options: Model, outputs, and how to read the file.
     """
     options.check()
-    from saymask.scene.scene import check_names, check_threshold
-
-    # Before the scan is read, by the scene's own rules.
     asked = check_names(words, "words")
     check_threshold(threshold)
     if frames is None and (image_encoder is not None or image_masks is not None):
         raise InputError("--image-encoder, --image-masks: expected only with --frames FOLDER, the images of the scan")
+    if every < 1:
+        raise InputError(f"--every: expected 1 or more, got {every}")
+    for name, given in (("--frames", frames), ("--image-masks", image_masks)):
+        if given is not None and not given.exists():
+            raise InputError(f"{name}: {given} is not there; check the path")
+    _check(scan, "find" if frames is None else "instances", options)
     views = None if frames is None else _views(frames, image_encoder, image_masks, every, options)
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
@@ -212,11 +214,10 @@ def segment(
 def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
     seconds: dict[str, float] = {}
+    model = _check(path, prompt.verb, options)
     with timed(seconds, "model"):
         from saymask.hub import checkpoints
 
-        # One verb needs one checkpoint, not all that the default loads.
-        model = checkpoints.default_for(prompt.verb) if options.model is None else options.model
         segmenter = checkpoints.load_model(model, device=options.device)
     from saymask.scene.verbs import check_verb
 
@@ -250,6 +251,18 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     print(f"model  {name}", file=sys.stderr)
     print("seconds  " + "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items()), file=sys.stderr)
     return 0
+
+
+def _check(path: Path, verb: str, options: PromptOptions) -> str:
+    """Return the name or path of the model to ask; InputError, before torch is loaded, for what cannot be used."""
+    from saymask.hub.headers import check_answers, default_for, find_checkpoint
+    from saymask.io.load import check_path
+
+    check_path(path)
+    # One verb needs one checkpoint, not all that the default loads.
+    model = default_for(verb) if options.model is None else options.model
+    check_answers(find_checkpoint(model), verb)
+    return model
 
 
 def _row(masks: "Masks", i: int, *, named: bool) -> Row:
@@ -309,6 +322,4 @@ def _checked_classes(text: str) -> str | list[str]:
             f"--classes: expected {', '.join(CLASS_LISTS)}, or two and more names with commas between them, "
             f"got {text!r}{hint}"
         )
-    from saymask.scene.scene import check_names
-
     return check_names(names, "--classes")

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from saymask.errors import InputError
-from saymask.io.pickles import read_foreign, state_dict_of
+from saymask.errors import CheckpointError, InputError
 from saymask.util.files import check_writable
 
 SYSTEMS = ("less", "bqnet", "lground", "uniseg3d")
@@ -69,6 +68,10 @@ def convert(
     for name, value in choices.items():
         if value is not None and system not in _CHOICES[name]:
             raise InputError(f"{name} is a choice for {' and '.join(_CHOICES[name])}; leave it out for {system}")
+    if not Path(path).is_file():
+        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
+    from saymask.io.pickles import read_foreign, state_dict_of
+
     content, refused = read_foreign(path)
     if refused:
         report(f"ignored {len(refused)} classes in {Path(path).name}: {', '.join(refused)}")

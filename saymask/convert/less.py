@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from saymask.errors import CheckpointError
 from saymask.hub.checkpoints import save_checkpoint
 from saymask.io.pickles import read_foreign, state_dict_of
 from saymask.models.less import Less, compat, scanrefer
@@ -31,7 +32,7 @@ def convert_less(
             "numbers cannot be known: check the metrics of the converted model"
         )
     else:
-        chosen = _read_projections(Path(projections))
+        chosen = read_projections(Path(projections))
     model = Less(config)
     result = load_official(model, state, projections=chosen)
     report(f"{len(result.used)} tensors loaded, {len(result.unused)} without effect left out")
@@ -45,9 +46,14 @@ def convert_less(
     return save_checkpoint(model, out, card)
 
 
-def _read_projections(path: Path) -> dict[str, Tensor]:
+def read_projections(path: Path) -> dict[str, Tensor]:
+    """Return the word projections in a safetensors file or a checkpoint; CheckpointError where they are not there."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if path.suffix == ".safetensors" and path.is_file():
-        return projections_in(load_file(path))
+        try:
+            return projections_in(load_file(path))
+        except (SafetensorError, OSError, KeyError) as error:
+            raise CheckpointError(f"{path}: expected a safetensors file of projections: {error}") from None
     return projections_in(state_dict_of(read_foreign(path)[0]))

@@ -244,7 +244,9 @@ def read_programs(path: Path, source: str) -> dict[tuple[str, tuple[int, ...], s
     """
     content = read_json(path)
     records = content.get(source) if isinstance(content, dict) else None
-    if not isinstance(records, list) or not all(isinstance(r, dict) and "scene_id" in r for r in records):
+    if not isinstance(records, list) or not all(
+        isinstance(r, dict) and isinstance(r.get("scene_id"), str) for r in records
+    ):
         raise InputError(f"{path}: expected an object with a list of records {source!r}; make it with `saymask rooms`")
     return {
         (record["scene_id"], entry_object_ids(record, path, number), str(record.get("ann_id"))): record

@@ -3,12 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.util.files import atomic_path
+from saymask.util.files import atomic_path, file_name, parse_object
 
 VERSION = 1
 """Number of the file format and of the way features are made; others are made anew."""
@@ -44,7 +43,7 @@ class ImageInfo:
 
 def feature_path(data: str | Path, name: str, scene_id: str) -> Path:
     """Return the file of a scene's 2D features in a prepared folder."""
-    return Path(data) / "image_features" / name / f"{scene_id}.safetensors"
+    return Path(data) / "image_features" / name / f"{file_name(scene_id, 'scene')}.safetensors"
 
 
 def save_image_features(path: str | Path, features: np.ndarray, info: ImageInfo) -> None:
@@ -90,13 +89,13 @@ def _open(path: Path, *, tensors: bool = False) -> tuple[ImageInfo, np.ndarray |
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: expected a safetensors file with features: {error}; {again}") from None
     try:
-        content: dict[str, Any] = json.loads(metadata[_HEADER])
+        content = parse_object(metadata[_HEADER], path, version=int)
         if content.get("version") != VERSION:
             raise InputError(
                 f"{path}: expected 2D features of version {VERSION}, got {content.get('version')}; {again}"
             )
         info = ImageInfo(**content)
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except (KeyError, TypeError):
         raise InputError(
             f"{path}: expected 2D features written by `saymask prepare`, got another file; {again}"
         ) from None

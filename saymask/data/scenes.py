@@ -1,6 +1,7 @@
 """Prepared data, as `saymask prepare` writes it: a safetensors file per scan, the annotations and a manifest."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from saymask.data.image_store import load_with_info, prepare_command
 from saymask.errors import InputError
 from saymask.scan import Scan
-from saymask.util.files import atomic_path, read_json
+from saymask.util.files import atomic_path, file_name, parse_object, read_json
 
 VERSION = 1
 """Number of the file format; scenes written with another number are prepared again."""
@@ -30,7 +31,12 @@ _DTYPES = {
     NOVEL: np.int32,
     "alignment": np.float64,
 }
+_ROWS = {"points": (3,), "colors": (3,), "normals": (3,), "faces": (3,), "alignment": (4,)}
 _HEADER = "saymask_scene"
+_FIELDS: dict[str, type] = {
+    "name": str, "version": int, "fingerprint": str, "objects": dict, "aliases": dict, "sizes": dict, "points": int,
+    "superpoints": int, "has_color": bool,
+}  # fmt: skip
 _LABELS = ("semantic20", "semantic200", "nyu40", "instance", NOVEL)
 
 
@@ -54,7 +60,7 @@ class SceneInfo:
 
 def scene_path(data: str | Path, scene_id: str) -> Path:
     """Return the file of a scene in a prepared folder."""
-    return Path(data) / "scenes" / f"{scene_id}.safetensors"
+    return Path(data) / "scenes" / f"{file_name(scene_id, 'scene')}.safetensors"
 
 
 def save_scene(
@@ -104,16 +110,18 @@ def read_scene_info(path: str | Path) -> SceneInfo:
         name=header["name"],
         version=header["version"],
         fingerprint=header["fingerprint"],
-        objects=_by_id(header["objects"]),
-        aliases=_by_id(header["aliases"]),
-        sizes=_by_id(header["sizes"]),
+        objects=_by_id(path, header["objects"], str),
+        aliases=_by_id(path, header["aliases"], int),
+        sizes=_by_id(path, header["sizes"], int),
         points=header["points"],
         superpoints=header["superpoints"],
     )
 
 
-def _by_id(values: dict[str, Any]) -> dict[int, Any]:
-    return {int(k): v for k, v in values.items()}
+def _by_id(path: str | Path, values: dict[str, Any], kind: type) -> dict[int, Any]:
+    if not all(re.fullmatch(r"-?\d{1,18}", key) and type(value) is kind for key, value in values.items()):
+        raise InputError(f"{path}: expected objects by their number, got {values!r:.80}; prepare it again")
+    return {int(key): value for key, value in values.items()}
 
 
 def load_scene(path: str | Path, image_features: str = "", *, stretched: bool = False) -> Scan:
@@ -173,7 +181,14 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.nd
         raise InputError(f"{path}: expected a safetensors file: {error}; delete it and prepare again") from None
     if _HEADER not in metadata:
         raise InputError(f"{path}: expected a scene written by `saymask prepare`, got another safetensors file")
-    return json.loads(metadata[_HEADER]), values
+    header = parse_object(metadata[_HEADER], path, **_FIELDS)
+    for name, array in values.items():
+        wanted = _DTYPES.get(name)
+        if wanted is not None and (array.dtype != wanted or array.shape[1:] != _ROWS.get(name, ())):
+            raise InputError(f"{path}: expected {name} as {np.dtype(wanted)}, got {array.dtype} {list(array.shape)}")
+    if tensors and not {"points", "colors"} <= set(values):
+        raise InputError(f"{path}: expected points and colours, got {', '.join(values) or 'nothing'}; prepare it again")
+    return header, values
 
 
 def aligned_points(scan: Scan) -> np.ndarray:
@@ -204,4 +219,10 @@ def read_manifest(data: str | Path) -> dict[str, Any]:
     path = Path(data) / "manifest.json"
     if not path.is_file():
         raise InputError(f"{data}: expected a prepared folder with a manifest.json; run `saymask prepare` first")
-    return read_json(path)
+    manifest = read_json(path)
+    splits = manifest.get("splits", {}) if isinstance(manifest, dict) else None
+    if not isinstance(splits, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in splits.values()
+    ):
+        raise InputError(f"{path}: expected an object with splits, lists of names; run `saymask prepare` again")
+    return manifest

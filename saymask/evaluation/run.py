@@ -26,7 +26,7 @@ from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.stored import score_stored, stored_path
 from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS, tasks_of
 from saymask.evaluation.workers import Loaded, loaded, progress_bar
-from saymask.hub import checkpoints
+from saymask.hub import headers
 from saymask.metrics.predictions import check_export, save_predictions
 from saymask.metrics.submission import all_or_nothing, check_folder
 from saymask.models.base import Model
@@ -71,7 +71,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request) -> dict[str
     wanted = [Wanted(task, p) for p in ((request.protocol,) if request.protocol else task.choice)]
     for w in wanted:
         task.empty(w.protocol)
-    model = checkpoints.default_for(VERBS[task.name]) if model is None else model
+    model = headers.default_for(VERBS[task.name]) if model is None else model
     path = stored_path(model, wanted[0])
     if not task.exports and (path or request.export):
         able = ", ".join(t.name for t in TASKS.values() if t.exports == "scans")

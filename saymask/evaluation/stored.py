@@ -11,7 +11,7 @@ from saymask.evaluation.items import Items, grouped, to_stderr
 from saymask.evaluation.measure import Measured, Wanted, some
 from saymask.metrics.predictions import is_predictions
 from saymask.metrics.scoring import score_file
-from saymask.metrics.submission import add_scene, is_submission
+from saymask.metrics.submission import add_scene, is_submission, list_path
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def score_folder(
     def labelled(scene: str) -> bool:
         return wanted.task.labelled(items.scans.scan(scene), wanted.protocol)
 
-    absent = {scene for scene in scenes if not (folder / f"{scene}.txt").is_file()}
+    absent = {scene for scene in scenes if not list_path(folder, scene).is_file()}
     missing = [scene for scene in sorted(absent) if labelled(scene)]
     if missing and (not allow_missing or len(absent) == len(scenes)):
         raise InputError(

@@ -16,7 +16,7 @@ import torch
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
-from saymask.util.cores import environment_for, limit_threads, worker_died
+from saymask.util.cores import end_with_parent, environment_for, limit_threads, worker_died
 from saymask.util.progress import bars
 
 
@@ -106,6 +106,7 @@ def _start_worker(
     registry.SYSTEMS.update(registered[0])
     registry.PRESETS.update(registered[1])
     limit_threads(processes)
+    end_with_parent()
     if device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{number % torch.cuda.device_count()}"
     _job = make(load(device=device), *arguments)

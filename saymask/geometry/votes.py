@@ -1,4 +1,4 @@
-"""Votes of points over superpoints: a superpoint gets the label that more than half of its points have."""
+"""Votes of points over superpoints: a superpoint gets the label that most, or more than half, of its points have."""
 
 import numpy as np
 
@@ -18,6 +18,20 @@ def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
     most = 2 * points > np.bincount(index, minlength=size)[pairs // width]
     winner[pairs[most] // width] = pairs[most] % width
     return winner
+
+
+def most_frequent(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return int64 [S], the label int [N] from 0 that most of a superpoint's points have, the highest where several do.
+
+    index: int [N], the superpoint 0..S-1 of each point; every superpoint has points.
+    """
+    base = int(labels.max()) + 1
+    pairs, counts = np.unique(index.astype(np.int64) * base + labels, return_counts=True)
+    superpoint, label = pairs // base, pairs % base
+    out = np.zeros(int(index.max()) + 1, dtype=np.int64)
+    order = np.argsort(counts, kind="stable")
+    out[superpoint[order]] = label[order]
+    return out
 
 
 def one_hot(labels: np.ndarray, count: int) -> np.ndarray:

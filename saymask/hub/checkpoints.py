@@ -5,33 +5,25 @@ preset, configuration) and the card; the same card lies beside it as `<stem>.jso
 frozen text encoder are not stored, only its name and fingerprint: the encoder is loaded from where it came.
 """
 
-import contextlib
 import datetime
 import hashlib
 import json
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from saymask import __version__
 from saymask.errors import CheckpointError, InputError
-from saymask.hub.registry import PRESETS, SYSTEMS, build, preset, suggest
-from saymask.io.pickles import refuse_pickle
+from saymask.hub.headers import FORMAT, find_checkpoint, header_object, opened, read_metadata
+from saymask.hub.registry import PRESETS, SYSTEMS, build, preset
 from saymask.models.base import Model, Preset
 from saymask.util.devices import device_named
-from saymask.util.files import atomic_path, write_text
+from saymask.util.files import atomic_path, parse_object, write_text
 from saymask.util.settings import from_json, to_json
-
-DEFAULT = "uniseg3d.rooms"
-"""The embedded checkpoint that is used when no other is named."""
-WEIGHTS = Path(__file__).parents[1] / "weights"
-FORMAT = "saymask-1"
 
 
 def save_checkpoint(
@@ -82,13 +74,38 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
-    model = build(chosen)
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    _check_encoders(path, model, json.loads(metadata.get("text_encoders", "{}")))
+    try:
+        with _Bounded(sum(value.numel() for value in tensors.values())):
+            model = build(chosen)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, AssertionError) as error:
+        raise CheckpointError(f"{path} is for a model that cannot be built: {str(error).splitlines()[0]}") from None
+    _check_encoders(path, model, header_object(path, metadata.get("text_encoders", "{}")))
     load_state(model, tensors, str(path))
-    model.card = {**model.card, **json.loads(metadata["card"]), "path": str(path)}
+    model.card = {**model.card, **header_object(path, metadata["card"]), "path": str(path)}
     return model.to(target).eval()
+
+
+class _Bounded(TorchFunctionMode):
+    """Bound on the numbers that a model makes room for: a forged configuration must not fill the memory."""
+
+    MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
+    def __init__(self, stored: int) -> None:
+        """Allow a few times the numbers that the checkpoint has, beside what frozen encoders need."""
+        super().__init__()
+        self.left = 4 * stored + 300_000_000
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func in self.MAKERS:
+            self.left -= made.numel()
+            if self.left < 0:
+                raise ValueError("its configuration asks for far more weights than the file has")
+        return made
 
 
 def load_part(model: nn.Module, name_or_path: str | Path) -> str:
@@ -98,7 +115,7 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     """
     path, own = find_checkpoint(name_or_path), stored_state(model)
     taken = 0
-    with _opened(path) as file, torch.no_grad():
+    with opened(path, "pt") as file, torch.no_grad():
         names = list(file.keys())
         for name in names:
             if name in own and list(own[name].shape) == file.get_slice(name).get_shape():
@@ -107,47 +124,6 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     if not taken:
         raise CheckpointError(f"{path} shares no tensor with the model: none of its {len(names)} names and shapes fit")
     return f"{taken} of {len(own)} tensors start from {path}"
-
-
-def list_models() -> list[dict[str, Any]]:
-    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
-
-    `default_for` lists the verbs that a checkpoint answers when no model is named: those of `DEFAULT`, and of the
-    others, in alphabetical order, what those before them cannot answer.
-    """
-    cards = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
-        card = json.loads(read_metadata(path)["card"])
-        cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
-    chosen: dict[str, str] = {}
-    for card in sorted(cards, key=lambda card: card["name"] != DEFAULT):
-        for verb in card["verbs"]:
-            chosen.setdefault(verb, card["name"])
-    return [{**card, "default_for": [v for v in card["verbs"] if chosen[v] == card["name"]]} for card in cards]
-
-
-def default_for(verb: str) -> str:
-    """Return the name of the embedded checkpoint that answers `verb` when no model is named; InputError without one."""
-    for card in list_models():
-        if verb in card["default_for"]:
-            return card["name"]
-    raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the header of a saymask checkpoint without reading its tensors; raise CheckpointError if it is not one."""
-    path = Path(path)
-    with _opened(path) as file:
-        metadata = file.metadata() or {}
-    missing = [key for key in ("system", "preset", "config", "card") if key not in metadata]
-    if metadata.get("format") != FORMAT or missing:
-        raise CheckpointError(
-            f"{path} holds tensors but no saymask header (format {metadata.get('format')!r}, expected {FORMAT!r}): "
-            "weights of other projects are turned into a checkpoint by `saymask convert`"
-        )
-    if hashlib.sha256(metadata["config"].encode()).hexdigest() != metadata.get("config_sha256"):
-        raise CheckpointError(f"{path} is damaged: its configuration does not match its own checksum; copy it again")
-    return metadata
 
 
 def frozen_encoders(model: nn.Module) -> dict[str, dict[str, str]]:
@@ -198,56 +174,6 @@ def _stored(value: Tensor, dtype: str) -> Tensor:
     return value.clone(memory_format=torch.contiguous_format)
 
 
-def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name, a path or nothing stands for."""
-    text = DEFAULT if name_or_path is None else str(name_or_path)
-    path = Path(text)
-    embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
-    if text in embedded and not path.is_file():
-        return embedded[text]
-    if path.is_file():
-        return path
-    if path.is_dir():
-        inside = sorted(p.name for p in path.glob("*.safetensors"))
-        hint = f": name one of {', '.join(inside)}" if inside else " without checkpoints"
-        raise CheckpointError(f"{path} is a folder{hint}; expected a .safetensors file or the name of a checkpoint")
-    if text in PRESETS:
-        raise CheckpointError(
-            f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
-            f"give the path of RUN/best.safetensors, or use one of: {', '.join(embedded) or 'none is embedded'}"
-        )
-    if path.suffix or len(path.parts) > 1:
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    raise CheckpointError(
-        f"there is no checkpoint {text!r}{suggest(text, embedded)}: expected a .safetensors file or one of: "
-        f"{', '.join(embedded) or 'none is embedded'}"
-    )
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file; CheckpointError where it is unusable for any reason."""
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(9)
-    if not head:
-        raise CheckpointError(f"{path} is empty; expected a .safetensors checkpoint")
-    # A safetensors file is the length of its header and then a JSON object; that length may look like a pickle's start.
-    safe = len(head) == 9 and head.endswith(b"{") and 8 + struct.unpack("<Q", head[:8])[0] <= size
-    if not safe:
-        refuse_pickle(path)
-        raise CheckpointError(f"{path} is cut off or not a safetensors file ({size:,} bytes); copy it again")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            yield opened
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is cut off or not a safetensors file ({size:,} bytes: {error}); copy it again"
-        ) from None
-
-
 def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
     system, name = metadata["system"], metadata["preset"]
     if system not in SYSTEMS:
@@ -258,8 +184,8 @@ def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
     if known.system != system:
         raise CheckpointError(f"{path} is damaged: its preset {name!r} belongs to {known.system!r}, not {system!r}")
     try:
-        config = from_json(type(known.model), json.loads(metadata["config"]))
-    except (InputError, ValueError) as error:
+        config = from_json(type(known.model), parse_object(metadata["config"], path))
+    except InputError as error:
         raise CheckpointError(f"{path} has a configuration this version does not understand: {error}") from None
     return Preset(name, system, config, known.train)
 
@@ -267,6 +193,8 @@ def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
 def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]]) -> None:
     present = frozen_encoders(model)
     for prefix, encoder in recorded.items():
+        if not isinstance(encoder, dict) or not all(isinstance(encoder.get(k), str) for k in ("name", "fingerprint")):
+            raise CheckpointError(f"{path} is damaged: expected name and fingerprint of text encoder {prefix!r}")
         found = present.get(prefix)
         here = "none" if found is None else f"{found['name']} ({found['fingerprint'][:12]}…)"
         if found is None or found["fingerprint"] != encoder["fingerprint"]:

@@ -3,10 +3,12 @@
 import difflib
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saymask.errors import InputError
-from saymask.models.base import Model, Preset
+
+if TYPE_CHECKING:
+    from saymask.models.base import Model, Preset
 
 SYSTEMS: dict[str, str] = {}
 """System name -> `module:class` of its Model; the class takes the configuration."""
@@ -46,14 +48,19 @@ register("uniseg3d", "saymask.models.uniseg3d:UniSeg3D", "saymask.models.uniseg3
 # fmt: on
 
 
-def preset(name: str) -> Preset:
+def preset(name: str) -> "Preset":
     """Return the preset called `name`; raise InputError with the names there are when it is unknown."""
+    return _named(PRESETS[check_preset(name)])()
+
+
+def check_preset(name: str) -> str:
+    """Return the name of a preset that there is; nothing is imported for it. InputError as `preset`."""
     if name not in PRESETS:
         raise InputError(f"there is no preset {name!r}{suggest(name, PRESETS)}; presets: {', '.join(PRESETS)}")
-    return _named(PRESETS[name])()
+    return name
 
 
-def build(chosen: str | Preset) -> Model:
+def build(chosen: "str | Preset") -> "Model":
     """Return a freshly initialised model of a preset (random weights from torch's global generator)."""
     chosen = preset(chosen) if isinstance(chosen, str) else chosen
     if chosen.system not in SYSTEMS:
@@ -63,7 +70,7 @@ def build(chosen: str | Preset) -> Model:
     return model
 
 
-def system_class(system: str) -> type[Model]:
+def system_class(system: str) -> "type[Model]":
     """Return the Model class of a system; KeyError for one that `SYSTEMS` does not name."""
     return _named(SYSTEMS[system])
 

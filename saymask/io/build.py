@@ -42,7 +42,8 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
             )
         messages.append(f"{n - len(kept):,} of {n:,} points are not finite: dropped (their masks are empty)")
     points = cloud.points if kept is None else cloud.points[kept]
-    scale, said = metres_per_unit(path, points, unit or cloud.unit)
+    camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
+    scale, said = metres_per_unit(path, points, unit or cloud.unit, camera=camera)
     if said:
         messages.append(said)
     if cloud.faces is not None and not cloud.settled:
@@ -54,7 +55,6 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     _check_extent(path, points)
     faces = None if cloud.loose else _moved_faces(cloud.faces, n, kept)
     normals = cloud.normals if cloud.normals is None or kept is None else cloud.normals[kept]
-    camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
     found = find_up(points, up=up, faces=faces, normals=normals, fixed=cloud.up, camera=camera)
     if found.message:
         messages.append(found.message)
@@ -128,16 +128,16 @@ def _assemble(
 ) -> Scan:
     """Merge duplicates, thin, and put everything together; `kept` are the original rows of `points`."""
     n = len(cloud.points)
-    first, index = distinct(points)
-    if len(first) < len(points):
-        messages.append(
-            f"{len(points) - len(first):,} points repeat another one exactly: merged (masks cover all of them)"
-        )
+    first, index = distinct(points, MAX_POINTS)
     if len(first) > MAX_POINTS:
-        first, index, size = thin(points, first, index)
+        first, index, size = thin(points)
         messages.append(
             f"{len(points):,} points are more than a model needs: thinned to {len(first):,}, one per "
             f"{size * 100:.1f} cm cell (masks are spread back to all points)"
+        )
+    elif len(first) < len(points):
+        messages.append(
+            f"{len(points) - len(first):,} points repeat another one exactly: merged (masks cover all of them)"
         )
     if len(first) < MIN_POINTS:
         raise InputError(f"{path.name}: expected at least {MIN_POINTS} different points, got {len(first)}")
@@ -196,26 +196,26 @@ def _one_grey(colors: np.ndarray) -> int | None:
     return int(first[0]) if (colors == first).all() else None
 
 
-def distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first row of every different point in file order, and for each point its place among them."""
+def distinct(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of every different point in file order, and for each point its place among them.
+
+    More than `most` different points are not told apart: there are then `most` + 1 rows, and no places.
+    """
     from saymask.io.kernels import first_rows
 
-    return first_rows(np.ascontiguousarray(points, np.float32))
+    return first_rows(np.ascontiguousarray(points, np.float32), most)
 
 
-def thin(points: np.ndarray, first: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Keep one point per cell, with cells just large enough for `MAX_POINTS`; return rows, places, metres."""
+def thin(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Keep the first point of each cell, with cells just large enough for `MAX_POINTS`; return rows, places, metres."""
+    from saymask.io.kernels import first_in_cells
+
+    points = np.ascontiguousarray(points, np.float32)
     size = 0.005
+    while len(first_in_cells(points, np.float32(size), MAX_POINTS, True)[0]) * 16 > 1.05 * MAX_POINTS:
+        size *= 1.25
     while True:
-        cells = np.floor(points[first] / size).astype(np.int64)
-        cells -= cells.min(0)
-        top = cells.max(0) + 1
-        _, rows, place = np.unique(
-            (cells[:, 0] * top[1] + cells[:, 1]) * top[2] + cells[:, 2], return_index=True, return_inverse=True
-        )
+        rows, place = first_in_cells(points, np.float32(size), MAX_POINTS, False)
         if len(rows) <= MAX_POINTS:
-            order = np.argsort(rows)  # file order, not cell order
-            rank = np.empty_like(order)
-            rank[order] = np.arange(len(order))
-            return first[rows[order]], rank[place.ravel()][index], size
+            return rows, place, size
         size *= 1.25

@@ -71,7 +71,7 @@ def joined(parts: list[dict[str, np.ndarray]]) -> Cloud:
 
 def _read_one(path: Path, file: "pye57.E57", i: int) -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
     header = file.get_header(i)
-    raw = {name: np.asarray(values) for name, values in _read_fields(file, header, i).items()}
+    raw = {name: np.asarray(values) for name, values in _read_fields(path, file, header).items()}
     if all(f"cartesian{c}" in raw for c in "XYZ"):
         points = np.stack([raw.pop(f"cartesian{c}") for c in "XYZ"], 1).astype(np.float64)
         invalid = raw.pop("cartesianInvalidState", None)
@@ -94,12 +94,14 @@ def _read_one(path: Path, file: "pye57.E57", i: int) -> dict[str, np.ndarray]:  
     return columns
 
 
-def _read_fields(file: "pye57.E57", header: "pye57.ScanHeader", i: int) -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
+def _read_fields(path: Path, file: "pye57.E57", header: "pye57.ScanHeader") -> dict[str, np.ndarray]:  # type: ignore[name-defined]  # noqa: F821
     """Read the fields that pye57 knows; normals and other extensions would make it refuse the whole scan."""
     import pye57.libe57 as libe57
     from pye57.e57 import SUPPORTED_POINT_FIELDS
 
     n = header.point_count
+    if n > 8 * path.stat().st_size:  # a point takes some bits
+        raise truncated(path, f"{n:,} points", f"{path.stat().st_size:,} bytes")
     names = [name for name in header.point_fields if name in SUPPORTED_POINT_FIELDS]
     data: dict[str, np.ndarray] = {}
     buffers = libe57.VectorSourceDestBuffer()

@@ -19,7 +19,8 @@ from saymask.io.calibration import (
     read_numbers,
     size_text,
 )
-from saymask.io.sens import SensFile, decode_image
+from saymask.io.images import read_image, read_rgb
+from saymask.io.sens import SensFile
 
 EVERY = 10
 """The published features use every tenth frame (docs/systems/bqnet.md §2.3)."""
@@ -271,13 +272,10 @@ class FolderFrames(Frames):
 
     def depth(self, number: int) -> np.ndarray:
         """Return float32 [H, W] metres."""
-        from PIL import Image
-
         path = self._path("depth", number, "without depth")
         try:
-            with Image.open(path) as image:
-                values, mode = np.asarray(image), image.mode
-        except (OSError, ValueError, SyntaxError) as error:
+            values, mode = read_image(path, str(path))
+        except (InputError, OSError) as error:
             raise FrameSkipped("with damaged depth") from error
         # Eight bits per pixel is a picture of depth, not depth: the whole export is of no use.
         if values.ndim != 2 or values.dtype.itemsize < 2 or values.dtype.kind not in "ui":
@@ -288,7 +286,7 @@ class FolderFrames(Frames):
         """Return uint8 [h, w, 3]."""
         path = self._path("color", number, "without a colour image")
         try:
-            return decode_image(path, str(path))
+            return read_rgb(path, str(path))
         except InputError as error:
             raise FrameSkipped("with a damaged colour image") from error
 

@@ -14,8 +14,8 @@ from saymask.io.gltf_materials import read_material
 from saymask.io.surface import Material, Piece, Surface, join
 
 POINTS, TRIANGLES, STRIP, FAN = 0, 4, 5, 6
-MAX_VERTICES = 200_000_000
-"""Instances of a mesh may multiply a small file; no room needs more."""
+MAX_REPEATED = 5_000_000
+"""Vertices and corners that instances of meshes may make of a small file; a file as large as these may hold more."""
 
 
 def read_gltf(path: Path) -> Surface:
@@ -41,9 +41,9 @@ def read_gltf(path: Path) -> Surface:
             if (mesh, k) not in shapes:
                 shapes[mesh, k] = _shape(data, primitive)
             piece = _piece(data, primitive, shapes[mesh, k], matrix, materials, known)
-            total += len(piece.points)
-            if total > MAX_VERTICES:
-                raise data.wrong(f"at most {MAX_VERTICES:,} vertices", f"{total:,}")
+            total += len(piece.points) + piece.faces.size
+            if total > max(MAX_REPEATED, data.size):
+                raise data.wrong(f"a scene of {data.size:,} bytes", f"one that repeats itself to {total:,} vertices")
             pieces.append(piece)
     if lines:
         messages.append(f"{lines:,} primitives hold lines: left out")
@@ -104,7 +104,7 @@ def _matrix(data: GltfData, node: dict[str, Any]) -> np.ndarray:
             return np.array(node["matrix"], np.float64).reshape(4, 4).T
         t, s = (np.array(node.get(k, d), np.float64) for k, d in (("translation", [0] * 3), ("scale", [1] * 3)))
         x, y, z, w = (float(v) for v in node.get("rotation", (0, 0, 0, 1)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise data.wrong("a node's placement in numbers", error) from None
     if t.shape != (3,) or s.shape != (3,):
         raise data.wrong("translation and scale of three numbers", (t.shape, s.shape))
@@ -158,6 +158,8 @@ def _shape(data: GltfData, primitive: dict[str, Any]) -> tuple[np.ndarray, ...]:
             raise data.wrong(f"indices below {n:,}", f"{faces.max():,}")
     colors = values.get("COLOR_0")
     if colors is not None:
+        if colors.shape[1] not in (3, 4):
+            raise data.wrong("colours of three or four numbers", colors.shape[1])
         colors = normalized(colors[:, :3]).astype(np.float32)
         finite = colors[np.isfinite(colors)]
         if not len(finite) or float(finite.max()) <= 1.5:  # some exporters write 0..255 as floats

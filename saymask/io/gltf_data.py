@@ -17,6 +17,8 @@ from saymask.io.cloud import read_bytes, truncated
 from saymask.io.textures import find_beside
 
 TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+MOST_EMPTY = 2_000_000
+"""Entries of an accessor without data, all zero but for sparse ones."""
 SIZES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 DRACO_TYPES = {"POSITION": 0, "NORMAL": 1, "COLOR": 2, "TEXCOORD": 3}
 COMPRESSED = ("EXT_meshopt_compression", "KHR_meshopt_compression", "MESHOPT_compression")
@@ -28,6 +30,8 @@ class GltfData:
     def __init__(self, path: Path) -> None:
         self.path = path
         data = read_bytes(path)
+        self.size = len(data)
+        """Bytes of the file and of the buffers that were read."""
         self.binary = b""
         if path.suffix.lower() == ".glb" or data[:4] == b"glTF":
             data = self._chunks(data)
@@ -130,6 +134,7 @@ class GltfData:
                         "copy it there or export one .glb"
                     )
                 self._buffers[index] = read_bytes(found) if isinstance(found, Path) else found
+                self.size += len(self._buffers[index])
         return self._buffers[index]
 
     def view(self, index: object) -> tuple[bytes, int]:
@@ -150,6 +155,8 @@ class GltfData:
         stride = stride or size
         if n and (stride < size or start + stride * (n - 1) + size > len(data)):
             raise self.wrong(f"{n:,} entries of {stride} bytes", f"{len(data) - start:,} bytes")
+        if not n:
+            return np.zeros((0, width), kind)
         if stride == size:
             return np.frombuffer(data, kind, n * width, start).reshape(n, width)
         out = np.ndarray((n, width), kind, data, start, (stride, np.dtype(kind).itemsize))
@@ -158,7 +165,7 @@ class GltfData:
     def accessor(self, index: object) -> np.ndarray:
         """Return the values of an accessor [n, width]; normalized ones as float32 in 0..1 or −1..1."""
         entry = self.item("accessors", index)
-        kind = TYPES.get(entry.get("componentType"))  # type: ignore[arg-type]
+        kind = self._kind(entry)
         width = SIZES.get(str(entry.get("type")))
         if kind is None or width is None:
             raise self.wrong("a known componentType and type", (entry.get("componentType"), entry.get("type")))
@@ -166,7 +173,7 @@ class GltfData:
         if "bufferView" in entry:
             values = self._items(entry["bufferView"], self.number(entry, "byteOffset", 0), kind, n, width)
         else:
-            if n * width > 500_000_000:
+            if n > MOST_EMPTY:
                 raise self.wrong("an accessor of the file's size", f"{n:,} entries without data")
             values = np.zeros((n, width), kind)
         sparse = entry.get("sparse")
@@ -174,16 +181,19 @@ class GltfData:
             values = self._sparse(values, sparse, kind)
         return normalized(values) if entry.get("normalized") is True else values
 
+    @staticmethod
+    def _kind(entry: dict[str, Any]) -> str | None:
+        code = entry.get("componentType")
+        return TYPES.get(code) if isinstance(code, int) else None
+
     def _sparse(self, values: np.ndarray, sparse: dict[str, Any], kind: str) -> np.ndarray:
         n = self.number(sparse, "count")
         where, what = sparse.get("indices"), sparse.get("values")
-        if not isinstance(where, dict) or not isinstance(what, dict) or where.get("componentType") not in TYPES:
+        if not isinstance(where, dict) or not isinstance(what, dict) or (kind_of_rows := self._kind(where)) is None:
             raise self.wrong("indices and values of a sparse accessor", "something else")
-        rows = self._items(
-            where.get("bufferView"), self.number(where, "byteOffset", 0), TYPES[where["componentType"]], n, 1
-        )
+        rows = self._items(where.get("bufferView"), self.number(where, "byteOffset", 0), kind_of_rows, n, 1)
         rows = rows[:, 0].astype(np.int64)
-        if n and rows.max() >= len(values):
+        if n and (rows.max() >= len(values) or rows.min() < 0):
             raise self.wrong(f"sparse indices below {len(values):,}", f"{rows.max():,}")
         values = values.copy()
         values[rows] = self._items(what.get("bufferView"), self.number(what, "byteOffset", 0), kind, n, values.shape[1])

@@ -31,7 +31,11 @@ def read_material(data: GltfData, index: int) -> tuple[Material, int, np.ndarray
         factor, info = entry.get("emissiveFactor"), entry["emissiveTexture"]
     color = np.ones(3)
     if factor is not None:
-        if not isinstance(factor, list) or len(factor) < 3 or not all(isinstance(v, int | float) for v in factor):
+        if (
+            not isinstance(factor, list)
+            or len(factor) < 3
+            or not all(isinstance(v, int | float) and -1e9 < v < 1e9 for v in factor)
+        ):
             raise data.wrong("a colour factor of numbers", factor)
         color = np.clip(np.array(factor[:3], np.float64), 0, 1)
     if info is None:
@@ -79,7 +83,7 @@ def _transform(data: GltfData, moved: dict[str, Any]) -> np.ndarray:
         ox, oy = (float(v) for v in moved.get("offset", (0, 0)))
         sx, sy = (float(v) for v in moved.get("scale", (1, 1)))
         angle = float(moved.get("rotation", 0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise data.wrong("offset, scale and rotation of a texture", error) from None
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos * sx, sin * sy, ox], [-sin * sx, cos * sy, oy], [0, 0, 1]])

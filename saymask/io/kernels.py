@@ -74,18 +74,19 @@ def lzf_decompress(data, size):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def first_rows(points):  # type: ignore[no-untyped-def]
-    """Group equal rows of float32 [n, 3] by hashing.
+def first_rows(points, most):  # type: ignore[no-untyped-def]
+    """Group equal rows of float32 [n, 3] by hashing, as long as there are no more than `most` groups.
 
-    Returns the first row of every group int64 [k], in order, and the group of every row int64 [n]. -0 equals 0.
+    Returns the first row of every group int64 [k], in order, and the group of every row int64 [n]; k = most + 1 means
+    that there are more. -0 equals 0.
     """
     n = len(points)
     bits = 1
-    while (1 << bits) < 2 * n:
+    while (1 << bits) < 2 * min(n, most + 1):
         bits += 1
     mask = np.uint64((1 << bits) - 1)
-    table = np.full(1 << bits, -1, np.int64)
-    first = np.empty(n, np.int64)
+    table = np.full(1 << bits, -1, np.int32)
+    first = np.empty(min(n, most + 1), np.int64)
     group = np.empty(n, np.int64)
     raw = (points + np.float32(0.0)).view(np.uint32)
     k = 0
@@ -110,4 +111,55 @@ def first_rows(points):  # type: ignore[no-untyped-def]
                 group[i] = g
                 break
             slot = (slot + np.uint64(1)) & mask
+        if k > most:
+            break
+    return first[:k].copy(), group
+
+
+@numba.njit(cache=True)
+def first_in_cells(points, size, most, sampled):  # type: ignore[no-untyped-def]
+    """Group points float32 [n, 3] by cells of `size` metres by hashing, as long as there are no more than `most`.
+
+    Returns the first row of every cell int64 [k], in order, and the cell of every row int64 [n]; k = most + 1 means
+    that there are more. With `sampled` only one in 16 cells, chosen by its hash, is looked at and no
+    cells of rows are returned. Cells are counted from the smallest coordinates, at most 2**21 along an axis.
+    """
+    n = len(points)
+    low = np.empty(3, np.int64)
+    for a in range(3):
+        low[a] = np.int64(np.floor(points[:, a].min() / size))
+    bits = 1
+    while (1 << bits) < 2 * min(n, most + 1):
+        bits += 1
+    mask = np.uint64((1 << bits) - 1)
+    table = np.full(1 << bits, -1, np.int32)
+    first = np.empty(min(n, most + 1), np.int64)
+    keys = np.empty(min(n, most + 1), np.uint64)
+    group = np.empty(0 if sampled else n, np.int64)
+    k = 0
+    for i in range(n):
+        key = np.uint64(0)
+        for a in range(3):
+            key = (key << np.uint64(21)) | np.uint64(np.int64(np.floor(points[i, a] / size)) - low[a])
+        h = key * np.uint64(0x9E3779B185EBCA87)
+        if sampled and h >> np.uint64(60) != 0:
+            continue
+        slot = (h ^ (h >> np.uint64(32))) & mask
+        while True:
+            g = table[slot]
+            if g < 0:
+                table[slot] = k
+                first[k] = i
+                keys[k] = key
+                if not sampled:
+                    group[i] = k
+                k += 1
+                break
+            if keys[g] == key:
+                if not sampled:
+                    group[i] = g
+                break
+            slot = (slot + np.uint64(1)) & mask
+        if k > most:
+            break
     return first[:k].copy(), group

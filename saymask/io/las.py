@@ -25,6 +25,8 @@ def read_las(path: Path) -> Cloud:
         _check_header(path)
         with laspy.open(path) as reader:
             expected = reader.header.point_count
+            if reader.header.are_points_compressed and not _check_chunks(path, reader.header):
+                reader.laz_backend = laspy.LazBackend.Lazrs
             data = reader.read()
     except InputError:
         raise
@@ -79,9 +81,64 @@ def _check_header(path: Path) -> None:
         raise truncated(
             path, f"{count:,} points as the header says", f"{size - start:,} bytes, at most {most:,} points"
         )
+    if (major, minor) >= (1, 4) and len(head) >= 247:
+        at, extended = struct.unpack_from("<QI", head, 235)
+        if extended and at + 60 * extended > size:
+            raise truncated(path, f"{extended:,} extended records from byte {at:,} on", f"{size:,} bytes")
     numbers = np.frombuffer(head, "<f8", 6, 131)
     if not np.isfinite(numbers).all() or (numbers[:3] == 0).any():
         raise truncated(path, "finite scales other than 0 in the header", str(numbers[:3].tolist()))
+
+
+def _check_chunks(path: Path, header: "laspy.LasHeader") -> bool:  # type: ignore[name-defined]  # noqa: F821
+    """Compare the tables of a LAZ with the file: its decoder reserves what they claim, and ends the process.
+
+    Return whether several chunks can be decoded at once, for which the decoder reserves them whole.
+    """
+    try:
+        import lazrs
+    except ImportError:
+        raise missing_extra(path, "lazrs", "las") from None
+    record: bytes = header.vlrs[header.vlrs.index("LasZipVlr")].record_data
+    start, size, count = header.offset_to_point_data, path.stat().st_size, header.point_count
+    vlr = lazrs.LazVlr(record)  # pyright: ignore[reportAttributeAccessIssue] - a compiled module
+    width = vlr.item_size()
+    if record[0] not in (2, 3) or width != header.point_format.size:
+        raise truncated(path, f"LAZ in chunks of points of {header.point_format.size} bytes", f"{width} bytes")
+    with open(path, "rb") as file:
+
+        def numbers(at: int, layout: str) -> tuple[int, ...]:
+            file.seek(at)
+            data = file.read(struct.calcsize(layout))
+            if at < start or len(data) < struct.calcsize(layout):
+                raise truncated(path, "the tables of a LAZ file within it", f"one at byte {at:,}")
+            return struct.unpack(layout, data)
+
+        table = numbers(start, "<q")[0]
+        if table == -1:  # written to a stream, which puts the place at the end
+            table = numbers(size - 8, "<q")[0]
+        chunks = numbers(table, "<II")[1] if table > start else -1
+        if not 0 <= chunks * width <= size:
+            raise truncated(path, "a table of chunks that fits the file", f"{chunks:,} chunks from byte {table:,} on")
+        file.seek(start)
+        listed = lazrs.read_chunk_table(file, vlr)  # pyright: ignore[reportAttributeAccessIssue]
+        at = start + 8
+        if sum(n for n, _ in listed) < count or sum(n for _, n in listed) > table - at:
+            raise truncated(path, f"chunks of {count:,} points within {table - at:,} bytes", "others")
+        if record[0] == 3:  # every chunk says how long the layers of its points are
+            layers = _layers(record)
+            for _, length in listed:
+                sizes = numbers(at + width, f"<{1 + layers}I")
+                if sum(sizes[1:]) + width + 4 * len(sizes) > length:
+                    raise truncated(path, f"layers within a chunk of {length:,} bytes", f"{sum(sizes[1:]):,} bytes")
+                at += length
+    return all(n <= count for n, _ in listed)
+
+
+def _layers(record: bytes) -> int:
+    """Return how many layers a chunk has, from the items of a LAZ record: type, size and version of each."""
+    items = [struct.unpack_from("<HH", record, at) for at in range(34, len(record) - 5, 6)]
+    return sum({10: 9, 11: 1, 12: 2, 13: 1, 14: size}.get(kind, 0) for kind, size in items)
 
 
 def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, header: object | None = None) -> None:
@@ -131,5 +188,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
             data[name] = values
     for name, values in extra.items():
         data[name] = values
-    with open(path, "wb") as file:
-        data.write(file, do_compress=path.suffix.lower() == ".laz")
+    compress = path.suffix.lower() == ".laz"
+    # names in a header should be ASCII, and are not always: letters that are none are left as they came
+    with laspy.open(path, mode="w", header=header, do_compress=compress, encoding_errors="ignore") as writer:
+        writer.write_points(data.points)

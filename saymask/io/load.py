@@ -67,10 +67,27 @@ def load_scan(path: Any, *, unit: str | None = None, up: str | None = None, quie
 def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
     """Read a scan; see `load_scan`, which says what was found."""
     check_options(unit, up)
+    suffix = check_path(path)
+    if not suffix:
+        from saymask.io.scannet import read_scannet_scan
+
+        return read_scannet_scan(path)
+    return build(path, _reader(suffix, unit)(path), unit, up)
+
+
+def check_path(path: Path) -> str:
+    """Return the suffix of a scan without the dot, empty for a ScanNet folder; nothing is read for it.
+
+    Raises InputError for a path where there is nothing, an empty file, a folder without a mesh, an unknown suffix.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     if path.is_dir():
-        return _load_folder(path)
+        if any(path.glob("*_vh_clean_2.ply")):
+            return ""
+        raise InputError(
+            f"{path}: expected a scan file or a ScanNet scan folder with *_vh_clean_2.ply, got a folder without it"
+        )
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in READERS:
         raise InputError(
@@ -81,17 +98,7 @@ def load(path: Path, *, unit: str | None = None, up: str | None = None) -> Scan:
         raise InputError(f"{path}: expected a file, got something else")
     if path.stat().st_size == 0:
         raise InputError(f"{path.name}: the file is empty; copy or export it again")
-    return build(path, _reader(suffix, unit)(path), unit, up)
-
-
-def _load_folder(path: Path) -> Scan:
-    if any(path.glob("*_vh_clean_2.ply")):
-        from saymask.io.scannet import read_scannet_scan
-
-        return read_scannet_scan(path)
-    raise InputError(
-        f"{path}: expected a scan file or a ScanNet scan folder with *_vh_clean_2.ply, got a folder without it"
-    )
+    return suffix
 
 
 def _reader(suffix: str, unit: str | None) -> Callable[[Path], Cloud]:

@@ -1,11 +1,12 @@
 """NPZ (NumPy archive) with points under a usual name, and NPY with one array; per-point arrays of any kind are kept."""
 
+import ast
+import math
 import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -34,29 +35,92 @@ PER_POINT = (
     "instance", "instances", "superpoints", "superpoint", "segments", "intensity",
 )  # fmt: skip
 """Arrays that can only belong to the points: another length is an error, not just another array."""
+ROOM = 400_000_000
+"""Bytes that arrays may take unpacked, or `PACKED` times the file: zeros pack to a thousandth of what they are."""
+PACKED = 3
+_LONGEST_HEADER = 100_000
 
 
 def read_npz(path: Path) -> Cloud:
     """Read NPZ or NPY. Raises InputError for damaged files, pickled objects, and labels of another length."""
+    messages: list[str] = []
+    cloud = cloud_from_arrays(path, _unpacked(read_arrays(path, messages)))
+    cloud.messages += messages
+    return recognise(cloud)
+
+
+def read_arrays(path: Path, messages: list[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of an NPZ by name, that of an NPY as `points`.
+
+    Arrays that a scan has no use for and that are too large for a room are left out, and said in `messages`. Raises
+    InputError for damaged files, pickled objects, and small files that unpack to more than a room can need.
+    """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (AttributeError, TypeError):  # a bare array has no context
-        arrays = {"points": np.load(path, allow_pickle=False)}
-    except ValueError as error:
-        if "pickle" in str(error).lower() or "object" in str(error).lower():
-            raise InputError(
-                f"{path.name}: expected plain arrays, got pickled objects, which are never loaded; save numbers only"
-            ) from None
-        raise truncated(path, "a readable NumPy file", str(error).splitlines()[0]) from None
-    except (
-        zipfile.BadZipFile, OSError, EOFError, KeyError, NotImplementedError, SyntaxError, MemoryError, OverflowError,
-        tokenize.TokenError, zlib.error, struct.error, RuntimeError,
-    ) as error:  # fmt: skip
+        return _arrays(path, [] if messages is None else messages)
+    except InputError:
+        raise
+    except Exception as error:  # headers are Python literals, members zip: damage raises a dozen types
         raise truncated(
-            path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else "nothing"
+            path, "a readable NumPy file", str(error).splitlines()[0] if str(error) else type(error).__name__
         ) from None
-    return recognise(cloud_from_arrays(path, _unpacked(arrays)))
+
+
+def _arrays(path: Path, messages: list[str]) -> dict[str, np.ndarray]:
+    """Return the arrays of a file, each checked before memory is reserved for it."""
+    size = path.stat().st_size
+    most = max(ROOM, PACKED * size)
+    if not zipfile.is_zipfile(path):
+        with open(path, "rb") as file:
+            need = _declared(path, path.stem, file)
+            if need > size:
+                raise truncated(path, f"an array of {need:,} bytes", f"{size:,} bytes")
+        return {"points": np.load(path, allow_pickle=False)}
+    arrays: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(path) as archive:
+        needs: dict[str, tuple[zipfile.ZipInfo, int]] = {}
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            with archive.open(info) as file:
+                if name == info.filename and file.read(6) != b"\x93NUMPY":
+                    continue  # something else that was put into the archive
+            with archive.open(info) as file:
+                need = _declared(path, name, file)
+            if need > info.file_size:
+                raise truncated(path, f"{need:,} bytes of {name!r}", f"{info.file_size:,}")
+            needs[name] = info, need
+        useful = {*POINT_NAMES, *FACE_NAMES, *PER_POINT, "x", "y", "z"}
+        for name in sorted(needs, key=lambda name: name.lower() not in useful):
+            info, need = needs[name]
+            if need > most:
+                if name.lower() in useful or len(needs) == 1:
+                    raise InputError(
+                        f"{path.name}: expected a scan, got {need:,} bytes of {name!r} packed into {size:,}; save fewer"
+                    )
+                messages.append(f"{name}: left out, it is too large for a scan ({need / 1e6:,.0f} MB)")
+                continue
+            most -= need
+            with archive.open(info) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    return {name: arrays[name] for name in needs if name in arrays}  # in the order of the file
+
+
+def _declared(path: Path, name: str, file: IO[bytes]) -> int:
+    """Return how many bytes an array has by its own header; raise InputError for pickled objects."""
+    magic = file.read(8)
+    if magic[:6] != b"\x93NUMPY":
+        raise truncated(path, f"{name!r} as a NumPy array", f"{magic[:6]!r}")
+    (length,) = struct.unpack("<H", file.read(2)) if magic[6] == 1 else struct.unpack("<I", file.read(4))
+    if length > _LONGEST_HEADER:
+        raise truncated(path, f"a header of {name!r} of a few bytes", f"{length:,}")
+    header: Any = ast.literal_eval(file.read(length).decode("utf-8" if magic[6] == 3 else "latin-1").strip())
+    kind, shape = np.lib.format.descr_to_dtype(header["descr"]), header["shape"]
+    if kind.hasobject:
+        raise InputError(
+            f"{path.name}: expected plain arrays, got pickled objects, which are never loaded; save numbers only"
+        )
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise truncated(path, f"{name!r} with a shape", f"{shape!r:.60}")
+    return math.prod(shape) * kind.itemsize
 
 
 def _unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -104,9 +168,10 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     n = len(points)
     columns = {k: v for k, v in arrays.items() if v.ndim >= 1 and len(v) == n and k.lower() not in FACE_NAMES}
     for key in PER_POINT:
-        if key in lower and (values := arrays[lower[key]]).ndim >= 1 and len(values) != n:
+        if key in lower and ((values := arrays[lower[key]]).ndim < 1 or len(values) != n):
+            rows = len(values) if values.ndim else 0
             raise InputError(
-                f"{path.name}: {lower[key]!r} has {len(values):,} rows for {n:,} points; they must be of equal length"
+                f"{path.name}: {lower[key]!r} has {rows:,} rows for {n:,} points; they must be of equal length"
             )
     cloud = Cloud("npz", points, columns)
     color = next((lower[k] for k in COLOR_NAMES if k in lower), None)
@@ -128,7 +193,7 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     roles = {name: "points", color: "colors", normal: "normals"}
     cloud.extra = {
         "arrays": {k: v for k, v in arrays.items() if k not in columns},
-        "roles": {k: role for k, role in roles.items() if k is not None and columns[k].ndim == 2},
+        "roles": {k: role for k, role in roles.items() if k in columns and columns[k].ndim == 2},
     }
     return cloud
 

@@ -165,6 +165,8 @@ def _corners(path: Path, lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
             for word in row.split(b"#")[0].split():
                 numbers = [int(part) if part else 0 for part in word.split(b"/")[:2]]
                 numbers = (*numbers, 0)[:2]
+                if max(map(abs, numbers)) > 2**40:
+                    raise ValueError
                 corners.append([v - 1 if v > 0 else b + v if v < 0 else -1 for v, b in zip(numbers, before)])
                 counts[i] += 1
         except ValueError:

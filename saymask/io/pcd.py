@@ -82,17 +82,23 @@ def _fields(path: Path, header: dict[str, list[str]]) -> list[_Field]:
     fields = []
     for name, size, kind, count in zip(names, sizes, types, counts):
         code = kind.lower() + size
-        if code not in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8") or not count.isdigit():
+        if code not in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8") or not _is_count(count):
             raise InputError(
                 f"{path.name}: field {name!r}: unknown type {kind} of {size} bytes × {count}; export it again"
             )
         fields.append(_Field(name, "<" + code, int(count)))
+    if sum(f.count for f in fields) > 10_000:
+        raise InputError(f"{path.name}: expected a few numbers per point, got {sum(f.count for f in fields):,}")
     return fields
 
 
 def _integer(header: dict[str, list[str]], key: str, default: int) -> int:
     value = (header.get(key) or [""])[0]
-    return int(value) if value.isdigit() else default
+    return int(value) if _is_count(value) else default
+
+
+def _is_count(word: str) -> bool:
+    return re.fullmatch(r"\d{1,12}", word, re.ASCII) is not None
 
 
 def _number(path: Path, header: dict[str, list[str]]) -> int:

@@ -11,6 +11,7 @@ import pickle
 import re
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._utils import _rebuild_tensor, _rebuild_tensor_v2
 
 from saymask.errors import CheckpointError, InputError
 
@@ -26,7 +28,7 @@ _ALLOWED = {
     "builtins": _PLAIN,
     "__builtin__": _PLAIN,
     "collections": {"OrderedDict", "defaultdict"},
-    "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"},
+    "torch._utils": {"_rebuild_parameter"},
     "torch": {"Size", "device"},
 }
 """What a file may name besides data types, storages and the stand-ins below."""
@@ -37,6 +39,8 @@ _ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 """First number in a PyTorch file of the format before zip archives."""
 _LARGEST = 8 * 2**30
+_REPEATED = 50_000_000
+"""Numbers of a tensor that may stand for fewer in the file."""
 _NUMBER = re.compile(r"[biuf][0-9]{1,2}")
 """How NumPy writes a type of plain numbers."""
 
@@ -227,9 +231,22 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
         plain, sizes = _checked(data, dtype, shape)
         return np.frombuffer(data, plain).reshape(sizes, order="F" if order == "F" else "C")
 
+    def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Stands for one of PyTorch's makers of tensors, for those that are not far larger than the file."""
+
+        def rebuild(storage: Any, offset: Any, size: Any, *rest: Any) -> Any:
+            tensor = function(storage, offset, size, *rest)
+            if tensor.numel() > _REPEATED and tensor.nbytes > tensor.untyped_storage().nbytes():
+                raise InputError(f"expected the numbers of a tensor {list(tensor.shape)}, got a few that repeat")
+            return tensor
+
+        return rebuild
+
     stand_ins: dict[tuple[str, str], Any] = {
         ("torch.storage", "_load_from_bytes"): storage,
         ("_codecs", "encode"): encode,
+        ("torch._utils", "_rebuild_tensor"): whole(_rebuild_tensor),
+        ("torch._utils", "_rebuild_tensor_v2"): whole(_rebuild_tensor_v2),
         ("numpy", "dtype"): NumberType,
         ("__builtin__", "bytes"): lambda: b"",  # how old pickles write no bytes
     }
@@ -261,8 +278,12 @@ def _torch_file(file: Path | io.BytesIO, reader: SimpleNamespace) -> Any:
     """Return the content of a file that torch.save wrote, in either of its formats."""
     with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
         zipped = opened.read(len(_ZIP)) == _ZIP
+        size = opened.seek(0, io.SEEK_END)
     if zipped:
         with zipfile.ZipFile(file) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > 2 * size + 2**20:  # PyTorch stores its archives without compression
+                raise CheckpointError(f"unpacks to {unpacked:,} bytes; expected the size of the file, {size:,}")
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 raise CheckpointError("is a TorchScript program, not a checkpoint; expected a saved state dict")
     if isinstance(file, io.BytesIO):

@@ -19,7 +19,12 @@ def encode_rle(mask: np.ndarray) -> list[int]:
 
 def decode_rle(counts: Sequence[int], n: int) -> np.ndarray:
     """Return the mask bool [n] of run lengths; raises InputError when they do not add up to `n`."""
-    runs = np.asarray(counts, np.int64)
-    if (runs < 0).any() or int(runs.sum()) != n:
+    given = np.asarray(counts)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise InputError(f"run lengths: expected a list of whole numbers, got {str(counts)[:60]}")
+    if given.size and (given.min() < 0 or given.max() > n):  # before they are added up: the sum of huge ones wraps
+        raise InputError(f"run lengths: expected numbers from 0 to {n:,}, got {given.min():,} to {given.max():,}")
+    runs = given.astype(np.int64)
+    if int(runs.sum()) != n:
         raise InputError(f"run lengths: expected them to add up to {n:,}, got {int(runs.sum()):,}")
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs)

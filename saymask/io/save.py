@@ -13,7 +13,7 @@ from saymask.io.cloud import COLOR_NAMES, pick
 from saymask.io.rle import decode_rle, encode_rle
 from saymask.masks import Masks, check_format
 from saymask.scan import Scan
-from saymask.util.files import atomic_path, check_writable, write_text
+from saymask.util.files import atomic_path, check_writable, parse_json, write_text
 
 PAINT = np.array([[255, 40, 90], [0, 170, 255], [255, 180, 0], [120, 220, 0], [180, 80, 255], [0, 210, 180]], np.uint8)
 """Colours of `colored=True` for masks without labels, in turn."""
@@ -250,8 +250,8 @@ def read_rle(scan: Scan, source: str | Path | dict[str, Any]) -> Masks:
     where = "masks" if isinstance(source, dict) else Path(source).name
     if not isinstance(source, dict):
         try:
-            source = json.loads(Path(source).read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            source = parse_json(Path(source).read_bytes(), where)
+        except OSError as error:
             raise InputError(f"{where}: expected a JSON file of masks, got {error}") from None
     if not isinstance(source, dict) or source.get("format") != "saymask-rle-1":
         raise InputError(f"{where}: expected masks as Masks.save writes them (saymask-rle-1), got something else")
@@ -270,7 +270,7 @@ def read_rle(scan: Scan, source: str | Path | dict[str, Any]) -> Masks:
             row[mask if scan.source is None else scan.source.index[mask & (scan.source.index >= 0)]] = True
         scores = np.array([float(e["score"]) for e in entries], np.float32)
         names = tuple(str(e["name"]) for e in entries)
-        labels = np.array([int(e["label"]) for e in entries]) if entries and "label" in entries[0] else None
+        labels = np.array([int(e["label"]) for e in entries], np.int64) if entries and "label" in entries[0] else None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: expected name, score and counts of every mask, got {error}") from None
     return Masks.from_points(scan, bits, scores, names, labels=labels, message=str(source.get("message", "")))

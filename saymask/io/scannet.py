@@ -216,9 +216,12 @@ def read_groups(path: Path) -> list[Group]:
 def _group(entry: Any, path: Path, number: int) -> Group:
     try:
         object_id = entry["objectId"] if "objectId" in entry else entry["id"]
-        return Group(int(object_id), str(entry["label"]), tuple(int(s) for s in entry["segments"]))
-    except (KeyError, TypeError, ValueError):
+        group = Group(int(object_id), str(entry["label"]), tuple(int(s) for s in entry["segments"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{path}: group {number}: expected objectId, label and a list of segments") from None
+    if not -1 < group.object_id < 2**31 - 1 or not all(-(2**63) <= s < 2**63 for s in group.segments):
+        raise InputError(f"{path}: group {number}: expected an objectId from 0 and segments, got {object_id!r:.40}")
+    return group
 
 
 def drop_doubled(groups: list[Group]) -> tuple[list[Group], dict[int, int]]:

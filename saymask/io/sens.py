@@ -6,7 +6,6 @@ height, depth width and height; float32 depth shift (units per metre); uint64 nu
 float32 (camera to scan), two uint64 time stamps, uint64 bytes of colour, uint64 bytes of depth, and the two blobs.
 """
 
-import io
 import os
 import struct
 import threading
@@ -18,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.images import read_rgb
 
 VERSION = 4
 _COLOR = {0: "raw", 1: "png", 2: "jpeg"}
@@ -107,7 +107,7 @@ class SensFile:
         """Return uint8 [H, W, 3], the colour image of frame i."""
         data, (width, height) = self.color_bytes(i), self.header.color_size
         if self.header.color_format != "raw":
-            return decode_image(data, f"{self.path}: frame {i}: colour")
+            return read_rgb(data, f"{self.path}: frame {i}: colour")
         if len(data) != width * height * 3:
             raise InputError(
                 f"{self.path}: frame {i}: colour: expected {width * height * 3:,} bytes of a {width} x {height} image, "
@@ -207,14 +207,3 @@ class SensFile:
         if len(data) != size:
             raise InputError(f"{self.path}: expected a .sens file, it ends within its header ({what})")
         return data
-
-
-def decode_image(data: bytes | Path, what: str) -> np.ndarray:
-    """Return uint8 [H, W, 3] of an image file (path or content); InputError beginning with `what` if it is broken."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{what}: cannot be read as an image: {error}") from None

@@ -1,12 +1,14 @@
 """Texture images: found beside the file that names them, decoded when needed, looked up at texture coordinates."""
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+
+from saymask.errors import InputError
+from saymask.io.images import read_rgb
 
 REPEAT, CLAMP, MIRROR = "repeat", "clamp", "mirror"
 
@@ -20,14 +22,11 @@ class Texture:
 
     def load(self) -> np.ndarray | None:
         """Return the image, uint8 [H, W, 3], top row first; None where it cannot be decoded."""
-        from PIL import Image
-
         if isinstance(self.data, np.ndarray):
             return self.data
         try:
-            with Image.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data) as image:
-                return np.asarray(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError):
+            return read_rgb(self.data, self.name)
+        except (InputError, OSError):
             return None
 
 

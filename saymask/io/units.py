@@ -9,6 +9,10 @@ from saymask.errors import InputError
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 MAX_EXTENT = 300.0
 """Metres; nothing indoors is longer."""
+HIGHEST = 15.0
+"""Metres; hardly a room is higher."""
+FIRST, SECOND, CONTENT = 0.06, 0.03, 0.02
+"""Of a room: shares of the surface in the largest plane and in one across it, and of cells outside all planes."""
 _SAMPLE = 20_000
 
 
@@ -28,11 +32,15 @@ def extents(points: np.ndarray) -> np.ndarray:
     return high - low
 
 
-def metres_per_unit(path: Path, points: np.ndarray, unit: str | None = None) -> tuple[float, str]:
+def metres_per_unit(
+    path: Path, points: np.ndarray, unit: str | None = None, *, camera: bool = False
+) -> tuple[float, str]:
     """Return metres per unit of the file and what to say about it ("" for metres).
 
-    Rooms are 1 to 100 m long and 1 to 15 m high: a length beyond that is read as centimetres or millimetres when the
-    height then fits a room and neighbouring points lie close together. Raises InputError for anything else.
+    Without a `unit` the file is in metres, unless it is evidently a room in centimetres or millimetres: too large for
+    one in metres, as high as rooms are, and with their planes (`looks_like_room`). A depth camera's single view
+    (`camera`, at the origin) is in millimetres where its points lie hundreds of units away. Raises InputError for
+    whatever is larger than 300 m then.
     """
     check_unit(unit)
     span = extents(points)
@@ -45,24 +53,62 @@ def metres_per_unit(path: Path, points: np.ndarray, unit: str | None = None) -> 
                 f"(unit {unit}); pass another unit or cut the scan"
             )
         return scale, "" if unit == "m" else f"coordinates taken as {unit}, converted to metres"
-    if size <= 100 or (size <= MAX_EXTENT and height <= 40):
-        return 1.0, ""
-    guess = None
-    # the height of a room is the evidence: towns and hills in metres are wide as well, but hardly 150 to 700 units high
-    if size <= 6000 and 150 <= height < 700:
-        guess = "cm"
-    elif 1500 < size <= 60_000 and 600 <= height <= 15_000:
-        guess = "mm"
-    if guess is None or _spacing(points) * UNITS[guess] > 0.15:
-        raise InputError(
-            f"{path.name}: coordinates span {size:,.0f} units, expected a room of at most {MAX_EXTENT:g} m; are they "
-            "millimetres? pass unit='mm' (cm, in, ft); if they are metres, cut the scan"
-        )
-    name = {"cm": "centimetres", "mm": "millimetres"}[guess]
-    return UNITS[guess], (
-        f"coordinates span {size:,.0f} units: taken as {name}, converted to metres "
-        f"({size * UNITS[guess]:.1f} m across; pass unit= to override)"
+    if camera and 300 <= np.median(np.linalg.norm(points[:: max(1, len(points) // _SAMPLE)], axis=1)) <= 30_000:
+        return UNITS["mm"], "a camera's view hundreds of units away: taken as millimetres; pass unit= to override"
+    if size <= 100:
+        return 1.0, _doubt(span)
+    for name, widest, (lowest, highest) in (("cm", 6000, (80, 700)), ("mm", 60_000, (600, 15_000))):
+        if size <= widest and lowest <= height <= highest and looks_like_room(points, UNITS[name]):
+            words = {"cm": "centimetres", "mm": "millimetres"}[name]
+            return UNITS[name], (
+                f"coordinates span {size:,.0f} units with the floor and walls of a room: taken as {words}, converted "
+                f"to metres ({size * UNITS[name]:.1f} m across; pass unit= to override)"
+            )
+    if size <= MAX_EXTENT:
+        return 1.0, _doubt(span)
+    raise InputError(
+        f"{path.name}: coordinates span {size:,.0f} units, expected a room of at most {MAX_EXTENT:g} m; are they "
+        "millimetres? pass unit='mm' (cm, in, ft); if they are metres, cut the scan"
     )
+
+
+def _doubt(span: np.ndarray) -> str:
+    """Return what to say about a cloud that is kept in metres although no room is that high."""
+    if span.min() <= HIGHEST:
+        return ""
+    return f"coordinates span {' × '.join(f'{v:.0f}' for v in span)} units, taken as metres; pass unit= if they are not"
+
+
+def looks_like_room(points: np.ndarray, scale: float) -> bool:
+    """Say whether points [n, 3] in units of `scale` metres have the planes of a room, in whatever orientation.
+
+    One large plane has next to nothing on its far side (the floor, or a wall), a plane in another direction is large as
+    well, neighbouring points are close together, and something else is there that is neither. Towns and hills in
+    metres have no second plane that is large.
+    """
+    from saymask.io.planes import find_directions, find_loose, find_patches
+
+    finite = points[np.isfinite(points).all(1)]
+    metres = finite[:: max(1, len(finite) // 25_000)].astype(np.float64) * scale
+    patches = find_patches(metres - metres.mean(0), None, None)
+    if patches is None or _spacing(points) * scale > 0.15:
+        return False
+    directions = find_directions(patches)
+    planes: list[tuple[float, bool, np.ndarray]] = []  # share of the surface, outermost, direction
+    for direction in directions:
+        facing = np.abs(patches.normals @ direction) > np.cos(np.deg2rad(10))
+        if not facing.any():
+            continue
+        place, every = patches.centers @ direction, np.sort(patches.cloud @ direction)
+        bins = max(1, int(np.ceil((every[-1] - every[0]) / 0.06)))
+        count, edges = np.histogram(place[facing], bins=bins + 2, range=(every[0] - 0.06, every[-1] + 0.06))
+        two = (count[:-1] + count[1:]) / len(place)  # a plane may sit on the border of two bins
+        below = np.searchsorted(every, (edges[:-2], edges[2:])) / len(every)
+        for i in np.flatnonzero(two > SECOND):
+            planes.append((float(two[i]), bool(below[0, i] < 0.08 or below[1, i] > 0.92), direction))
+    outer = [(share, direction) for share, outermost, direction in planes if outermost and share > FIRST]
+    walls = any(abs(float(direction @ other)) < 0.5 for _, direction in outer for _, _, other in planes)
+    return walls and float(find_loose(patches, directions).mean()) > CONTENT
 
 
 def _spacing(points: np.ndarray) -> float:

@@ -1,20 +1,18 @@
 """Detection of the up axis from the planes of a cloud, so that every scan ends with z up and a level floor."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.planes import AXES, Patches, cells, find_directions, find_loose, find_patches
 
-AXES = {
-    "x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0),
-    "-x": (-1.0, 0.0, 0.0), "-y": (0.0, -1.0, 0.0), "-z": (0.0, 0.0, -1.0),
-}  # fmt: skip
-WEIGHTS = np.array([1.5, 3.0, 0.4, 0.6])
-"""Of the four signs of a floor: its share of the surface, low things, faces that look up, a flat room."""
-_LEVEL = np.cos(np.deg2rad(2.0))
-"""A floor closer to an axis than this is left as it is: files that are right already are not touched."""
+WEIGHTS = np.array([4.6, 2.1, 3.7, 1.6, 4.1, 2.5, 17.0, 1.2])
+"""Of the signs of a floor, in the order of `_signs`: log-odds, fitted on generated rooms (`benchmarks/up_axis.py`)."""
+OBJECT = 2.5
+"""Metres; what is smaller in all directions is a thing and no room."""
+_TOLERANCE = 2.0
+"""Degrees; a floor closer to an axis than this is left as it is: files that are right already are not touched."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,11 @@ def find_up(
     """Return which way is up in `points` [n, 3] (metres, finite).
 
     `up` is the user's word and taken as it is. Otherwise the file format's axis `fixed` or the best of the directions
-    in which large planes face: a floor is large, has (nearly) nothing below it, most of the furniture is near it, and
-    it faces an axis of the file (z before y before x) or, in a single camera view (`camera`, or all points inside a
-    cone at the origin), it is within 50 degrees of the camera's own up. Raises InputError for an unknown `up`.
+    in which large planes face: a floor is large, has (nearly) nothing below it, most of the furniture is near it, the
+    room is as high as rooms are, and an axis of the file is likelier than a tilted one (z before y before x). In a
+    single camera view (`camera`, or all points inside a cone at the origin) the floor is within 50 degrees of the
+    camera's own up. A single thing, smaller than `OBJECT`, stands on one of the six axes. Raises InputError for an
+    unknown `up`.
     """
     if up is not None:
         if up not in AXES:
@@ -65,22 +65,21 @@ def find_up(
             np.array(AXES[fixed]),
             "" if fixed == "z" else f"up axis {fixed} (the format says so): rotated so that z is up",
         )
-    patches = _patches(points, faces, normals)
     view = _camera_up(points, camera)
+    if view is None and float(np.ptp(points, axis=0).max()) < OBJECT:
+        return _object_up(points)
+    patches = find_patches(points, faces, normals)
     if patches is None:
         guess = view or "z"
         return Up(np.array(AXES[guess]), f"up axis {guess} assumed (no planes found); pass up= to override")
-    best, score = np.array(AXES[view or "z"]), -np.inf
-    directions = _directions(patches)
-    loose = _loose(patches, directions)
-    for direction in directions:
-        for sign in (1.0, -1.0):
-            value = _score(sign * direction, patches, loose, view)
-            if value > score:
-                best, score = sign * direction, value
+    directions = find_directions(patches)
+    loose = find_loose(patches, directions)
+    signed = [sign * direction for direction in directions for sign in (1.0, -1.0)]
+    scores = [_score(direction, patches, loose, directions, view) for direction in signed]
+    best = signed[int(np.argmax(scores))]
     name = max(AXES, key=lambda a: float(best @ np.array(AXES[a])))
     cos = float(best @ np.array(AXES[name]))
-    if cos >= _LEVEL:
+    if cos >= np.cos(np.deg2rad(_TOLERANCE)):
         best = np.array(AXES[name])
         said = (
             ""
@@ -96,83 +95,37 @@ def find_up(
     )
 
 
-@dataclass(frozen=True)
-class _Patches:
-    """Flat spots of the surface, one per 5 cm cell, so that counts measure area and not density."""
+def _object_up(points: np.ndarray) -> Up:
+    """Return the axis of the file that is up for a single thing: it stands on a wide base and is open below.
 
-    centers: np.ndarray  # float64 [k, 3]
-    normals: np.ndarray  # float64 [k, 3]; the sign means something only if `oriented`
-    cloud: np.ndarray  # float64 [c, 3]: all cells, flat or not
-    oriented: bool
-
-    @cached_property
-    def widest(self) -> float:
-        """Largest extent along an axis, metres."""
-        return float((self.cloud.max(0) - self.cloud.min(0)).max())
-
-
-def _thin(points: np.ndarray, size: float) -> np.ndarray:
-    """Return the row of one point per cell, int64 [c]."""
-    cells = np.floor((points - points.min(0)) / size).astype(np.int64)
-    top = cells.max(0) + 1
-    return np.unique((cells[:, 0] * top[1] + cells[:, 1]) * top[2] + cells[:, 2], return_index=True)[1]
-
-
-def _patches(points: np.ndarray, faces: np.ndarray | None, normals: np.ndarray | None) -> _Patches | None:
-    """Return up to some thousand flat spots with their normals; None when there are hardly any."""
-    step = max(1, len(points) // 25_000)
-    some = points[::step].astype(np.float64)
-    span = float(np.ptp(some, axis=0).max())
-    rows = _thin(some, max(0.05, span / 150))
-    cloud = some[rows]
-    if normals is not None:
-        n = normals[::step][rows].astype(np.float64)
-        length = np.linalg.norm(n, axis=1)
-        good = np.isfinite(length) & (length > 0.5)
-        return _Patches(cloud[good], n[good] / length[good, None], cloud, False) if good.sum() >= 50 else None
-    if faces is not None and len(faces) >= 100:
-        chosen = faces[:: max(1, len(faces) // 40_000)]
-        a, b, c = (points[chosen[:, i]].astype(np.float64) for i in range(3))
-        cross = np.cross(b - a, c - a)
-        length = np.linalg.norm(cross, axis=1)
-        good = length > 0
-        centers, n = ((a + b + c) / 3)[good], cross[good] / length[good, None]
-        rows = _thin(centers, max(0.05, span / 150))
-        return _Patches(centers[rows], n[rows], cloud, True) if len(rows) >= 50 else None
-    from scipy.spatial import KDTree
-
-    k = min(12, len(some))
-    queries = cloud[:: max(1, len(cloud) // 2500)]
-    _, near = KDTree(some).query(queries, k=k)
-    around = some[near] - some[near].mean(1, keepdims=True)
-    values, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))
-    flat = (values[:, 0] < 0.04 * values[:, 1] + 1e-12) & (values[:, 1] > 0.05 * values[:, 2])
-    if flat.sum() < 50:
-        return None
-    return _Patches(queries[flat], vectors[flat, :, 0], cloud, False)
+    The weights are log-odds, fitted like `WEIGHTS`; the first number of each axis is what is known before looking.
+    """
+    some = points[:: max(1, len(points) // 25_000)].astype(np.float64)
+    cloud = some[cells(some, 0.05)]
+    scores = {}
+    for name, known in {"z": 3.0, "y": 2.0, "-y": 0.5, "-z": -1.0, "x": -2.0, "-x": -2.0}.items():
+        up = np.array(AXES[name])
+        height, plan = cloud @ up, cloud[:, up == 0]
+        low, high = np.quantile(height, [0.005, 0.995])
+        slab = 0.06 * (high - low) + 0.01
+        bottom, top = height < low + slab, height > high - slab
+        base = _area(plan[bottom]) / max(_area(plan), 1e-9)
+        closed = min(10 * bottom.mean(), 1.0) - min(10 * top.mean(), 1.0)
+        middle = (height.mean() - low) / max(high - low, 1e-6)
+        scores[name] = known + 5.0 * base - 2.1 * closed + 7.2 * (middle - 0.5)
+    name = max(scores, key=scores.__getitem__)
+    said = f"up axis {name} found from how the object stands: rotated so that z is up; pass up= to override"
+    return Up(np.array(AXES[name]), "" if name == "z" else said)
 
 
-def _directions(patches: _Patches) -> list[np.ndarray]:
-    """Return the directions that many normals share (within 8 degrees), the three axes first, each of unit length."""
-    n = patches.normals
-    tried = n[:: max(1, len(n) // 100)]
-    votes = (np.abs(n @ tried.T) > np.cos(np.deg2rad(8))).astype(np.float32)
-    found: list[np.ndarray] = [np.array(AXES[a]) for a in "zyx"]
-    left = np.ones(len(n), bool)
-    for _ in range(6):
-        count = left.astype(np.float32) @ votes
-        best = int(count.argmax())
-        if count[best] < 0.02 * len(n):
-            break
-        mode = tried[best]
-        for _ in range(3):  # the mean of the normals around the mode, with their signs brought together
-            dots = n @ mode
-            near = np.abs(dots) > np.cos(np.deg2rad(8))
-            mode = (n[near] * np.sign(dots[near])[:, None]).sum(0)
-            mode /= np.linalg.norm(mode)
-        found.append(mode)
-        left &= np.abs(n @ mode) <= np.cos(np.deg2rad(12))
-    return found
+def _area(plan: np.ndarray) -> float:
+    """Return the area of the convex hull of points [n, 2], 0 where they lie on a line."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return float(ConvexHull(plan).volume)
+    except (QhullError, ValueError):  # ValueError: fewer points than a triangle has
+        return 0.0
 
 
 def _camera_up(points: np.ndarray, camera: bool) -> str | None:
@@ -187,37 +140,51 @@ def _camera_up(points: np.ndarray, camera: bool) -> str | None:
     for axis, sign, name in ((2, 1.0, "-y"), (2, -1.0, "y"), (0, 1.0, "z")):
         ahead = sign * some[:, axis]
         inside = ahead > 0.6 * distance
-        if inside.mean() > 0.995 and (camera or np.quantile(ahead, 0.01) > 0.25):
+        if inside.mean() > 0.995 and (camera or (np.quantile(ahead, 0.01) > 0.25 and _one_depth(some, distance))):
             return name
     return None
 
 
-def _loose(patches: _Patches, directions: list[np.ndarray]) -> np.ndarray:
-    """Return which cells belong to no large plane (floor, wall, ceiling), bool [c]: furniture and small things."""
-    loose = np.ones(len(patches.cloud), bool)
-    for direction in directions:
-        aligned = np.abs(patches.normals @ direction) > np.cos(np.deg2rad(10))
-        if not aligned.any():
-            continue
-        height = patches.centers[aligned] @ direction
-        count, edges = np.histogram(height, bins=max(1, int(np.ceil(np.ptp(height) / 0.06))))
-        every = patches.cloud @ direction
-        for i in np.flatnonzero(count > 0.035 * len(patches.centers)):
-            loose &= (every < edges[i] - 0.05) | (every > edges[i + 1] + 0.05)
-    return loose
+def _one_depth(points: np.ndarray, distance: np.ndarray) -> bool:
+    """Say whether rays from the origin meet one surface each; seen from outside, a room has one wall behind the other.
+
+    The ranges of distance within directions 2 degrees wide are compared.
+    """
+    place = np.round(points / distance[:, None] / np.deg2rad(2.0)).astype(np.int64)
+    _, ray = np.unique(place, axis=0, return_inverse=True)
+    ray = ray.ravel()
+    near, far = np.full(ray.max() + 1, np.inf), np.zeros(ray.max() + 1)
+    np.minimum.at(near, ray, distance)
+    np.maximum.at(far, ray, distance)
+    several = np.bincount(ray) > 2
+    return not several.any() or float(np.median(far[several] / near[several])) < 1.25
 
 
-def _score(up: np.ndarray, patches: _Patches, loose: np.ndarray, view: str | None) -> float:
-    """Return how well `up` explains the cloud; comparable between directions of one cloud."""
+def _score(
+    up: np.ndarray, patches: Patches, loose: np.ndarray, directions: list[np.ndarray], view: str | None
+) -> float:
+    """Return how likely `up` is, as log-odds: what the cloud shows and what is known before looking."""
+    signs, base = _signs(up, patches, loose, directions)
+    score = float(WEIGHTS @ signs) + _prior(up, view)
+    if view is not None:
+        # a camera (at the origin) looks down on the floor or table, which is most of what it sees
+        score += 7.5 * signs[0] - (5.0 if base > 0.05 else 0.0)
+    return score
+
+
+def _signs(
+    up: np.ndarray, patches: Patches, loose: np.ndarray, directions: list[np.ndarray]
+) -> tuple[np.ndarray, float]:
+    """Return the signs that `up` is up, float64 [8], and the height of what would be the floor."""
     height = patches.centers @ up
-    all_heights = patches.cloud @ up
+    every = patches.cloud @ up
     facing = patches.normals @ up
     level = np.abs(facing) > np.cos(np.deg2rad(10))
-    ordered = np.sort(all_heights)
+    ordered = np.sort(every)
     low, high = (float(ordered[int(share * (len(ordered) - 1))]) for share in (0.002, 0.998))
-    bins = max(1, int(np.ceil((high - low) / 0.06)))
     floor, base = 0.0, low
     if level.any():
+        bins = max(1, int(np.ceil((high - low) / 0.06)))
         count, edges = np.histogram(height[level], bins=bins + 2, range=(low - 0.06, high + 0.06))
         two = count[:-1] + count[1:]  # a plane may sit on the border of two bins
         # the floor: the largest plane with next to nothing below it
@@ -225,32 +192,45 @@ def _score(up: np.ndarray, patches: _Patches, loose: np.ndarray, view: str | Non
         value = two * np.maximum(0.0, 1 - below / 0.08)
         at = int(value.argmax())
         floor, base = float(value[at]) / len(height), float(edges[at])
-    # a camera (at the origin) looks down on the floor or table, which is most of what it sees; low things say little
-    seen = 0.0
-    if view is not None:
-        seen = 3.0 * floor - (2.0 if base > 0.05 else 0.0)
     span = max(high - base, 1e-6)
     # things stand on the floor: what is neither floor nor wall nor ceiling is mostly low
-    things = np.clip((all_heights[loose] - base) / span, 0, 1)
-    low_things = 0.5 - float(things.mean()) if len(things) > 20 else 0.0
+    above = every[loose] - base
+    low_things = near_floor = 0.0
+    if len(above) > 20:
+        low_things = 0.5 - float(np.clip(above / span, 0, 1).mean())
+        near_floor = float((above < 0.9).mean() - (above > span - 0.9).mean())
+    # things that face no wall are turned about the vertical: their sides are still upright
+    turned = np.ones(len(facing), bool)
+    for direction in directions[:3]:
+        turned &= np.abs(patches.normals @ direction) < np.cos(np.deg2rad(14))
+    upright = 0.0
+    if turned.sum() > 20:
+        share = float((np.abs(facing[turned]) < np.sin(np.deg2rad(10))).mean())
+        upright = (share - np.sin(np.deg2rad(10))) * min(1.0, 10 * float(turned.mean()))  # without what chance gives
     # tables, seats and shelves are seen from above: with known orientation of faces they tell up from down
     inner = level & (height > base + 0.12 * span) & (height < base + 0.88 * span)
     shown = float(np.sign(facing[inner]).mean()) * min(1.0, 5 * float(inner.mean())) if inner.any() else 0.0
-    # rooms are wider than high
-    flat = 1 - min(1.0, span / patches.widest)
-    return float(WEIGHTS @ np.array([floor, low_things, shown * patches.oriented, flat])) + _prior(up, view) + seen
+    flat = 1 - min(1.0, span / patches.widest)  # rooms are wider than high
+    storey = float(np.exp(-0.5 * (np.log(span / 2.6) / 0.25) ** 2))  # and as high as people build them
+    signs = [floor, floor > 0.05, low_things, near_floor, flat, storey, upright, shown * patches.oriented]
+    return np.array(signs, np.float64), base
 
 
 def _prior(up: np.ndarray, view: str | None) -> float:
-    """Return what is known before looking: camera frames may be tilted, files of rooms face an axis."""
+    """Return what is known before looking, as log-odds.
+
+    Cameras are held upright, and a scan in the frame of its first camera (y down, or y up in graphics) is tilted as
+    that one was; files of rooms face an axis; some are levelled badly.
+    """
     if view is not None:
         cos = float(up @ np.array(AXES[view]))
         if cos < np.cos(np.deg2rad(100)):  # nobody holds a camera upside down
-            return -10.0
-        return 1.0 if cos > np.cos(np.deg2rad(50)) else 0.0
-    weights = {"z": 0.45, "y": 0.25, "-y": 0.2, "-z": 0.1, "x": 0.0, "-x": 0.0}
-    name = max(AXES, key=lambda a: float(up @ np.array(AXES[a])))
-    cos = float(up @ np.array(AXES[name]))
-    if cos >= _LEVEL:
-        return weights[name]
-    return weights[name] - 0.25 - 0.01 * float(np.rad2deg(np.arccos(cos)))
+            return -25.0
+        return 2.5 if cos > np.cos(np.deg2rad(50)) else 0.0
+    degrees = {name: float(np.rad2deg(np.arccos(np.clip(up @ np.array(AXES[name]), -1, 1)))) for name in AXES}
+    name = min(degrees, key=degrees.__getitem__)
+    if degrees[name] <= _TOLERANCE:
+        return {"z": 1.5, "y": 0.7, "-y": 0.6, "-z": -0.5, "x": -1.0, "-x": -1.0}[name]
+    if degrees["z"] < 15 or degrees["-y"] < 50:
+        return -0.3
+    return -0.8 if degrees["y"] < 50 else -1.5

@@ -17,6 +17,7 @@ from saymask.errors import InputError
 from saymask.labels.tables import raw_category
 from saymask.metrics.protocols import Protocol, get_protocol
 from saymask.metrics.referring import ReferMetric
+from saymask.util.files import file_name
 
 
 def random_object(data: str | Path, annotations: Sequence[Annotation], protocol: str = "less") -> dict[str, Any]:
@@ -71,7 +72,7 @@ def program_oracle(data: str | Path, annotations: Sequence[Annotation], protocol
 
     @lru_cache(maxsize=16)
     def evaluator(scene_id: str) -> Evaluator:
-        return Evaluator(read_room(Path(data) / "rooms" / f"{scene_id}.json"))
+        return Evaluator(read_room(Path(data) / "rooms" / f"{file_name(scene_id, 'scene')}.json"))
 
     def found(annotation: Annotation, info: SceneInfo) -> set[int]:
         if annotation.program is None:

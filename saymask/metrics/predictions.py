@@ -33,10 +33,14 @@ import numpy as np
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.io.rle import encode_rle
-from saymask.util.files import atomic_path, check_writable, read_json
+from saymask.util.files import atomic_path, check_writable, file_name, parse_json, read_json
 
 FORMAT = "saymask-predictions"
 VERSION = 1
+LARGEST = 200_000_000
+"""Bytes of an unpacked file: ten times what all sentences of a benchmark need."""
+MOST_POINTS = 100_000_000
+"""Points of a scan that masks can be about."""
 FOLDERS = ("pred_pmasks", "gt_pmasks")
 _NAME = re.compile(r"(?P<scene>.+)_(?P<ids>\[[\d, -]*\]|\d+)_(?P<ann>\d+)")
 
@@ -83,6 +87,8 @@ def encode_mask(mask: np.ndarray) -> str:
 
 def decode_mask(text: str, length: int, what: str = "mask") -> np.ndarray:
     """Return the mask bool [length] of run lengths; InputError unless runs ascend, are apart, and end in `length`."""
+    if not 0 <= length <= MOST_POINTS:
+        raise InputError(f"{what}: expected the scan's number of points as length, got {length:,}")
     words = text.split()
     if len(words) % 2 or not all(word.isdecimal() and len(word) < 19 for word in words):
         raise InputError(f"{what}: expected run lengths as pairs `start length`, got {text[:60]!r}")
@@ -176,7 +182,8 @@ def _save_folder(path: Path, entries: Sequence[Predicted]) -> None:
         for name, part in zip(FOLDERS, ("union", "truth")):
             (work / name).mkdir()
             for e in entries:
-                file = work / name / f"{e.scene_id}_{list(e.object_ids or ())}_{e.ann_id}.json"
+                scene = file_name(e.scene_id, "scene")
+                file = work / name / f"{scene}_{list(e.object_ids or ())}_{e.ann_id}.json"
                 file.write_text(json.dumps({"length": e.length, "counts": getattr(e, part)}), encoding="utf-8")
         for name in FOLDERS:
             os.replace(work / name, path / name)
@@ -224,11 +231,20 @@ def _content(path: Path) -> Any:
     if path.suffix.lower() != ".gz":
         return read_json(path)
     try:
-        return json.loads(gzip.decompress(path.read_bytes()))
+        with gzip.open(path) as file:
+            content = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
         raise InputError(f"{path}: expected gzipped JSON: {error}; is the file complete?") from None
+    if len(content) > LARGEST:
+        raise InputError(f"{path}: expected at most {LARGEST:,} bytes of predictions, got more; split the file")
+    return parse_json(content, path)
+
+
+def _modest(value: str | float) -> bool:
+    """Whether a number is one that a score or an id can be."""
+    return isinstance(value, str) or abs(value) < 2**63
 
 
 def _entry(path: Path, number: int, row: Any) -> Predicted:
@@ -239,8 +255,9 @@ def _entry(path: Path, number: int, row: Any) -> Predicted:
             f"(a list of texts), got {str(row)[:80]}"
         )
     masks, scores, ids = row["masks"], row.get("scores", []), row.get("object_ids")
-    for key, values, kind in (("masks", masks, str), ("scores", scores, (int, float)), ("object_ids", ids or [], int)):
-        if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
+    named = [] if ids is None else ids
+    for key, values, kind in (("masks", masks, str), ("scores", scores, (int, float)), ("object_ids", named, int)):
+        if not isinstance(values, list) or not all(isinstance(v, kind) and _modest(v) for v in values):
             raise InputError(f"{path}: prediction {number}: {key} is not what was expected: {str(values)[:60]}")
     return Predicted(
         scene_id=row["scene_id"],

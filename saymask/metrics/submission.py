@@ -22,9 +22,14 @@ from saymask.errors import InputError
 from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.overlap import TrueInstances, read_true_instances
 from saymask.metrics.semantic import SemanticMetric
-from saymask.util.files import check_writable, write_text
+from saymask.util.files import check_writable, file_name, write_text
 
 MASKS = "predicted_masks"
+
+
+def list_path(folder: str | Path, scene_id: str) -> Path:
+    """Return a scene's own file in a submission folder; InputError for an id that leads elsewhere."""
+    return Path(folder) / f"{file_name(scene_id, 'scene')}.txt"
 
 
 def write_semantic(folder: str | Path, scene_id: str, ids: np.ndarray) -> Path:
@@ -34,7 +39,7 @@ def write_semantic(folder: str | Path, scene_id: str, ids: np.ndarray) -> Path:
         raise InputError(f"{scene_id}: expected one class id per point, int [N], got {ids.dtype} {list(ids.shape)}")
     used, rows = np.unique(ids, return_inverse=True)
     lines = [f"{i}\n" for i in used.tolist()]
-    path = Path(folder) / f"{scene_id}.txt"
+    path = list_path(folder, scene_id)
     write_text(path, "".join([lines[row] for row in rows.tolist()]))
     return path
 
@@ -64,7 +69,7 @@ def write_instances(
         )
     if not np.isfinite(scores).all():
         raise InputError(f"{scene_id}: expected finite scores, got {scores[~np.isfinite(scores)][0]}")
-    path = folder / f"{scene_id}.txt"
+    path = list_path(folder, scene_id)
     path.unlink(missing_ok=True)
     old = {p for p in (folder / MASKS).glob(f"{scene_id}_*.txt") if p.stem[len(scene_id) + 1 :].isdigit()}
     lines = []
@@ -163,10 +168,10 @@ def read_list(path: str | Path) -> list[ListedMask]:
             name, label, score = fields[0], float(fields[1]), float(fields[2])
         except (IndexError, ValueError):
             name, label, score = "", 0.5, 0.0
-        if len(fields) != 3 or not label.is_integer() or not np.isfinite(score):
+        if len(fields) != 3 or not (label.is_integer() and abs(label) < 2**31) or not np.isfinite(score):
             raise InputError(f"{path}, line {number}: expected 'mask file, class id, score', got {line[:80]!r}")
         file = os.path.normpath(name)
-        if os.path.isabs(file) or file.startswith(".."):
+        if os.path.isabs(file) or file.startswith("..") or "\0" in file:
             raise InputError(f"{path}, line {number}: expected a mask file inside the folder, got {name}")
         if file in masks:
             raise InputError(f"{path}, line {number}: {name} is listed twice; every mask needs a file of its own")
@@ -240,7 +245,7 @@ def add_scene(
     metric: SemanticMetric | InstanceMetric, folder: str | Path, scene_id: str, labels: Mapping[str, np.ndarray]
 ) -> None:
     """Count a scene of a submission folder against the labels of the prepared scene."""
-    path, benchmark = Path(folder) / f"{scene_id}.txt", metric.protocol
+    path, benchmark = list_path(folder, scene_id), metric.protocol
     if isinstance(metric, SemanticMetric):
         add_semantic_file(metric, path, benchmark.true_classes(labels), scene_id)
     else:
@@ -265,7 +270,7 @@ def score_submission(
         raise InputError(f"task: expected semantic or instance, got {task!r}")
     folder, metric = Path(folder), SemanticMetric(protocol) if task == "semantic" else InstanceMetric(protocol)
     chosen = _scenes_of(data, split) if scenes is None else list(scenes)
-    missing = [s for s in chosen if not (folder / f"{s}.txt").is_file()]
+    missing = [s for s in chosen if not list_path(folder, s).is_file()]
     if missing:
         raise InputError(
             f"{folder}: expected a file <scene>.txt for each of {len(chosen)} scenes, {len(missing)} are missing: "

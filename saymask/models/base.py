@@ -49,16 +49,25 @@ class TrainConfig:
     schedule: str = "epoch-decay"
     """`epoch-decay`: times `decay` at the start of each epoch, counted from 1; `epoch-poly`: (1 - e / epochs)^`power`
     in epoch e counted from 0; `multi-step`: times `decay` after each epoch of `milestones`; `cosine`: per step, after a
-    warm-up."""
+    warm-up; `trapezoid`: a rise over `rise` steps, the full rate, and a linear fall over the last share `fall` of all
+    steps, so that a run can be made longer until the fall begins."""
     decay: float = 0.95
     power: float = 4.0
     milestones: tuple[int, ...] = ()
     warmup: float = 0.05
     """Share of all steps with a linearly rising rate (`cosine` only)."""
+    rise: int = 500
+    fall: float = 0.2
+    ema: float = 0.0
+    """Share that the running mean of the weights keeps of itself in a step, such as 0.999; the mean is validated and
+    exported. 0 = the weights themselves."""
     clip: float = 0.0
     """Largest gradient norm; 0 = no clipping."""
     precision: str = "32-true"
     """Lightning's precision name."""
+    conv_precision: str = "ieee"
+    """How sparse convolutions of float32 features multiply on the CPU: `ieee` (float32), or `bf16` where there is AMX
+    (sums stay float32); the names of `torch.backends.mkldnn.conv.fp32_precision`."""
     workers: int = 4
     seed: int = 42
     evaluate_every: int = 5

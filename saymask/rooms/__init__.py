@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saymask.rooms.mesh import RoomMesh, make_room
     from saymask.rooms.room import Room, Thing
-    from saymask.rooms.sensor.ideal import Capture
+    from saymask.rooms.sensor.capture import Capture
     from saymask.rooms.sensor.scan import scan_room
     from saymask.rooms.write import write_room
 
 _HOME = {
-    "Room": "room", "Thing": "room", "RoomMesh": "mesh", "make_room": "mesh", "Capture": "sensor.ideal",
+    "Room": "room", "Thing": "room", "RoomMesh": "mesh", "make_room": "mesh", "Capture": "sensor.capture",
     "scan_room": "sensor.scan", "write_room": "write",
 }  # fmt: skip
 __all__ = ["Capture", "Room", "RoomMesh", "Thing", "make_room", "scan_room", "write_room"]

@@ -24,7 +24,7 @@ from saymask.rooms.mesh import VERSION, check_version, make_room, random_state, 
 from saymask.rooms.sensor.ideal import seen_things
 from saymask.rooms.sensor.scan import check_sensor, scan_room
 from saymask.rooms.write import scan_files, write_label_table, write_room
-from saymask.util.cores import worker_died
+from saymask.util.cores import end_with_parent, worker_died
 from saymask.util.files import check_writable, write_text
 from saymask.util.progress import bars
 
@@ -151,7 +151,8 @@ def _run(jobs: list[Job], workers: int) -> Iterator[str]:
     if workers == 1 or len(jobs) <= 1:
         yield from map(make_one, jobs)
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=end_with_parent)
     try:
         waiting: set[Future[str]] = set()
         queue = iter(jobs)

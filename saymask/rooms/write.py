@@ -8,14 +8,18 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from saymask.geometry.votes import most_frequent
 from saymask.labels.tables import packaged_label_table, scannet20
 from saymask.rooms.furniture.design import categories
 from saymask.rooms.mesh import RoomMesh
-from saymask.rooms.sensor.ideal import Capture
+from saymask.rooms.sensor.capture import Capture
+from saymask.rooms.write_frames import write_frames
 from saymask.util.files import write_text
 
 SHELL = ("wall", "floor", "ceiling")
@@ -45,19 +49,19 @@ def scan_files(id: str) -> tuple[str, ...]:
 def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
     """Write OUT/scans/<id>/ with the five files of a ScanNet scan and return that folder.
 
-    The folder appears at once and complete, or not at all: it is filled beside its place and renamed. Objects that
-    the sensor did not see have no segments and are not listed.
+    The folder appears at once and complete, or not at all. Objects that the sensor did not see have no segments and are
+    not listed. The frames of a capture are written to OUT/frames/<id>/ before.
     """
-    room = mesh.room
-    parent = Path(out) / "scans"
-    parent.mkdir(parents=True, exist_ok=True)
+    room, scans = mesh.room, Path(out) / "scans"
+    scans.mkdir(parents=True, exist_ok=True)
+    if capture.frames is not None:
+        with _complete(Path(out) / "frames" / room.id, scans) as folder:
+            write_frames(folder, capture.frames)
     segments = _segments(capture)
-    owner = segment_owners(segments, capture.objects)
+    owner = most_frequent(capture.objects, segments)
     labels = {body.id: body.label for body in mesh.bodies}
-    temporary = Path(tempfile.mkdtemp(prefix=f".{room.id}.", dir=parent))
-    try:
-        os.chmod(temporary, 0o755)
-        ply, labelled, segs, aggregation, text = (temporary / name for name in scan_files(room.id))
+    with _complete(scans / room.id, scans) as folder:
+        ply, labelled, segs, aggregation, text = (folder / name for name in scan_files(room.id))
         table = packaged_label_table()
         nyu40 = np.array([table.rows[labels[i]].nyu40id for i in owner.tolist()], dtype=np.uint16)
         _write_ply(ply, capture, None)
@@ -77,14 +81,24 @@ def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
         matrix = (c, -s, 0, 0, s, c, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
         numbers = " ".join(f"{v + 0.0:.9f}" for v in matrix)
         text.write_text(f"axisAlignment = {numbers} \nsceneType = {room.kind.title()}\n", encoding="utf-8")
-        for file in temporary.iterdir():
-            with open(file, "rb") as handle:
-                os.fsync(handle.fileno())
-        final = parent / room.id
+    return scans / room.id
+
+
+@contextmanager
+def _complete(final: Path, beside: Path) -> Iterator[Path]:
+    """Yield a temporary folder in `beside` that takes the place of `final` when everything in it is on the disk."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=beside))
+    try:
+        os.chmod(temporary, 0o755)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as handle:
+                    os.fsync(handle.fileno())
         if final.exists():
             shutil.rmtree(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
         os.rename(temporary, final)
-        return final
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -94,17 +108,6 @@ def _segments(capture: Capture) -> np.ndarray:
     from saymask.geometry.superpoints import mesh_superpoints
 
     return mesh_superpoints(capture.vertices, capture.faces, k_threshold=0.01, min_vertices=20)
-
-
-def segment_owners(segments: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """Return the object that owns most vertices of every segment, int64 [segments]."""
-    base = int(objects.max()) + 1
-    pairs, counts = np.unique(segments.astype(np.int64) * base + objects, return_counts=True)
-    segment, owner = pairs // base, pairs % base
-    out = np.zeros(int(segments.max()) + 1, dtype=np.int64)
-    order = np.argsort(counts, kind="stable")
-    out[segment[order]] = owner[order]
-    return out
 
 
 def _write_ply(path: Path, capture: Capture, labels: np.ndarray | None) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -19,8 +19,8 @@ from saymask.scan import Scan
 from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
 from saymask.scene.verbs import require
-from saymask.text.encoder import MOST_WORDS, check_sentence
 from saymask.util.cache import AnswerCache
+from saymask.util.words import check_names, check_sentence, check_threshold
 
 if TYPE_CHECKING:
     from saymask.scene.open_vocabulary import Views
@@ -268,42 +268,4 @@ class Scene:
         self.seconds[stage] = time.perf_counter() - start
 
 
-def check_names(names: str | Sequence[str], what: str = "names") -> list[str]:
-    """Return names without surplus space; one string is one name.
-
-    Raises InputError, which starts with `what`, when there is none, or one is empty, endless, no text, or there twice.
-    """
-    if isinstance(names, str):
-        names = [names]
-    if not isinstance(names, Iterable):
-        raise InputError(f"{what}: expected a name such as 'lamp' or a list of them, got {type(names).__name__}")
-    checked: list[str] = []
-    for name in names:
-        if not isinstance(name, str):
-            raise InputError(f"{what}: expected text, got {type(name).__name__} {name!r}")
-        words = name.split()
-        if not words:
-            raise InputError(f"{what}: expected a name such as 'lamp', got an empty text; leave it out")
-        if len(words) > MOST_WORDS:
-            raise InputError(f"{what}: expected at most {MOST_WORDS} words in a name, got {len(words):,}")
-        checked.append(" ".join(words))
-    if not checked:
-        raise InputError(f"{what}: expected at least one name such as 'lamp', got an empty list")
-    seen: set[str] = set()
-    for name in checked:
-        if name.casefold() in seen:
-            raise InputError(f"{what}: expected every name once, got {name!r} twice; leave one of them out")
-        seen.add(name.casefold())
-    return checked
-
-
-def check_threshold(threshold: float | None) -> float | None:
-    """Return a relevance in 0..1, or None for the model's own; raise InputError for anything else."""
-    if threshold is None:
-        return None
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold <= 1:
-        raise InputError(f"threshold: expected a relevance from 0 to 1, got {threshold!r}; 0.5 is a usual one")
-    return float(threshold)
-
-
-__all__ = ["Scene", "check_names", "check_sentence", "check_threshold", "require", "to_masks"]
+__all__ = ["Scene", "require", "to_masks"]

@@ -1,17 +1,36 @@
 """Text: sentences to token and sentence features, through one interface for all encoders."""
 
-from saymask.text.cache import CachedText, FrozenText
-from saymask.text.encoder import TextEncoder, TextFeatures, check_sentence, load_text_encoder
-from saymask.text.store import cache_folder
-from saymask.text.weights import find_weights
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+_HOME = {
+    "CachedText": "saymask.text.cache",
+    "FrozenText": "saymask.text.cache",
+    "TextEncoder": "saymask.text.encoder",
+    "TextFeatures": "saymask.text.encoder",
+    "cache_folder": "saymask.text.store",
+    "find_weights": "saymask.text.weights",
+    "load_text_encoder": "saymask.text.encoder",
+}
 __all__ = [
     "CachedText",
     "FrozenText",
     "TextEncoder",
     "TextFeatures",
     "cache_folder",
-    "check_sentence",
     "find_weights",
     "load_text_encoder",
 ]
+
+if TYPE_CHECKING:
+    from saymask.text.cache import CachedText, FrozenText
+    from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
+    from saymask.text.store import cache_folder
+    from saymask.text.weights import find_weights
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: the names of encoders are known without torch.
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'saymask.text' has no attribute {name!r}")

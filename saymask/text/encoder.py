@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from saymask.errors import InputError
 from saymask.text.weights import find_weights, open_clip_weights
 
-MOST_WORDS = 512
-"""Sentences with more words than this are refused by `check_sentence`."""
-
 
 @dataclass(frozen=True, eq=False)
 class TextFeatures:
@@ -45,19 +42,6 @@ class TextFeatures:
             sentence=self.sentence.to(device),
             offsets=self.offsets.to(device),
         )
-
-
-def check_sentence(sentence: str) -> str:
-    """Return `sentence` without surrounding space; raise InputError when it is empty or no sentence any more."""
-    if not isinstance(sentence, str):
-        raise InputError(f"sentence: expected text, got {type(sentence).__name__}")
-    stripped = sentence.strip()
-    if not stripped:
-        raise InputError("sentence: expected a description such as 'the chair beside the window', got an empty text")
-    words = len(stripped.split())
-    if words > MOST_WORDS:
-        raise InputError(f"sentence: expected at most {MOST_WORDS} words, got {words:,}; describe one object")
-    return stripped
 
 
 class TextEncoder(nn.Module):

@@ -60,6 +60,7 @@ class RunCallback(pl.Callback):
             state = torch.load(self.state_file, map_location="cpu", weights_only=True)
             learner.at = Progress(**state["progress"])
             load_state(learner.model, state["model"], str(self.state_file))
+            learner.start_average(state.get("average"))
             self._state = state
         except CheckpointError:
             raise
@@ -87,6 +88,8 @@ class RunCallback(pl.Callback):
         learner: Learner = pl_module  # type: ignore[assignment]
         at, now = learner.at, time.monotonic()
         at.step += 1
+        if learner.average:
+            learner.average.update(at.step)
         at.seconds = self._seconds_before + now - self._began
         samples = self.order.batch_size * self.order.world
         self.line.step(at.step, learner.terms, samples, self.order.epoch(at.step - 1))
@@ -99,11 +102,11 @@ class RunCallback(pl.Callback):
         over, late = _agree(trainer, over, late)
         ended, last = self.order.ends_epoch(at.step), at.step == self.order.total or over
         epoch = self.order.epoch(at.step - 1)
-        metrics: dict[str, Any] = {}
-        if self.validate and (last or (ended and epoch % learner.train_config.evaluate_every == 0)):
-            metrics = self._validate(trainer, learner, self.validate)
+        due = bool(self.validate) and (last or (ended and epoch % learner.train_config.evaluate_every == 0))
         if ended or last:
-            self._export(trainer, learner, "last", metrics)
+            with learner.final_weights():
+                metrics = self._validate(trainer, learner, self.validate) if self.validate and due else {}
+                self._export(trainer, learner, "last", metrics)
         if ended or last or late or (self.save_steps and at.step % self.save_steps == 0):
             self._save(trainer, learner)
         if over:
@@ -164,6 +167,8 @@ class RunCallback(pl.Callback):
             "optimizer": trainer.optimizers[0].state_dict(),
             "precision": trainer.precision_plugin.state_dict(),
         }
+        if learner.average:
+            state["average"] = learner.average.values
         with atomic_path(self.state_file) as temporary:
             torch.save(state, temporary)
 

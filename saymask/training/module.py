@@ -7,6 +7,8 @@ never stopped, also in the middle of an epoch.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from torch import Tensor
 from saymask.data.samples.order import BatchOrder
 from saymask.errors import InputError
 from saymask.models.base import Model, TrainConfig
+from saymask.training.averaging import WeightAverage
 from saymask.training.schedules import make_optimizer, rate_factor
 
 MAX_SKIPPED = 20
@@ -56,7 +59,21 @@ class Learner(pl.LightningModule):
         self.at = Progress()
         self.terms: dict[str, float] = {}
         self.norm = float("nan")
+        self.average: WeightAverage | None = None
+        """Running mean of the weights, from the start of the training, if the settings want one."""
         self._statistics: list[tuple[Tensor, Tensor]] = []
+
+    def start_average(self, values: dict[str, Tensor] | None = None) -> None:
+        """Begin the running mean at the model's weights, or at `values`, if the settings want one."""
+        if self.train_config.ema:
+            self.average = WeightAverage(self.model, self.train_config.ema)
+            self.average.values |= values or {}
+
+    @contextmanager
+    def final_weights(self) -> Iterator[None]:
+        """Put the weights that are validated and exported into the model inside the `with` block."""
+        with self.average.in_use() if self.average else nullcontext():
+            yield
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser over the model's parameter groups."""

@@ -17,7 +17,7 @@ from saymask.data.samples.scans import ScanDataset, chosen_scenes
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
@@ -29,9 +29,9 @@ from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
 _FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
-# Those may differ as well in schedules whose learning rate does not depend on the length of the run.
+# Those may differ as well in schedules whose learning rate depends on the length of the run at its end or not at all.
 _LENGTH = {"train.epochs", "max_steps"}
-_OF_ANY_LENGTH = ("epoch-decay", "multi-step")
+_OF_ANY_LENGTH = ("epoch-decay", "multi-step", "trapezoid")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def run(job: Job) -> None:
     config = job.preset.train
     rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
+    torch.backends.mkldnn.conv.fp32_precision = config.conv_precision
     if cpu:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
@@ -141,6 +142,7 @@ def run(job: Job) -> None:
         line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
+    learner.start_average()
     if callback.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
@@ -190,6 +192,8 @@ def _check(job: Job) -> None:
             f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
             f"{config.max_val}"
         )
+    if config.conv_precision not in ("ieee", "bf16"):
+        raise InputError(f"train.conv_precision: expected ieee or bf16, got {config.conv_precision!r}")
     check_task(job.preset)
     read_manifest(job.data)
     for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
@@ -198,7 +202,7 @@ def _check(job: Job) -> None:
     if config.scenes or config.source == "scans":
         chosen_scenes(job.data, "train", config.scenes)
     if config.init:
-        checkpoints.find_checkpoint(config.init)
+        headers.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")
     for module, need in (("lightning", "training"), ("tensorboard", "logging")):
         try:

@@ -40,11 +40,21 @@ def _cosine(train: TrainConfig, step: int, order: BatchOrder) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, order.total - rise)))
 
 
+def _trapezoid(train: TrainConfig, step: int, order: BatchOrder) -> float:
+    """Linear rise over `rise` steps, the full rate, and a linear fall to 0 over the last share `fall` of all steps.
+
+    Source: "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024, arXiv 2405.18392.
+    """
+    left = (order.total - step) / max(1.0, train.fall * order.total)
+    return min(1.0, (step + 1) / max(1, train.rise), left)
+
+
 SCHEDULES: dict[str, Callable[[TrainConfig, int, BatchOrder], float]] = {
     "epoch-decay": _epoch_decay,
     "multi-step": _multi_step,
     "epoch-poly": _epoch_poly,
     "cosine": _cosine,
+    "trapezoid": _trapezoid,
 }
 
 
@@ -74,6 +84,11 @@ def check_settings(train: TrainConfig) -> None:
         raise InputError(
             f"expected train.momentum from 0 to below 1 and train.dampening from 0 to 1, got {train.momentum} and "
             f"{train.dampening}"
+        )
+    if train.rise < 0 or not 0 <= train.fall <= 1 or not 0 <= train.ema < 1:
+        raise InputError(
+            "expected train.rise >= 0, train.fall from 0 to 1 and train.ema from 0 to below 1, got "
+            f"{train.rise}, {train.fall} and {train.ema}"
         )
     if train.schedule == "multi-step" and (not train.milestones or min(train.milestones) < 1):
         raise InputError(

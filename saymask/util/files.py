@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,17 @@ from typing import Any
 from saymask.errors import InputError
 
 
+def file_name(name: str, what: str = "id") -> str:
+    """Return a name that comes out of a file if it can be the name of a file in a folder, and of no other place.
+
+    Raises InputError, beginning with `what`, for separators, `..`, hidden names, control characters, and endless names.
+    """
+    plain = isinstance(name, str) and name.isprintable() and not re.search(r"[/\\:]", name)
+    if not plain or not name.strip() or name.startswith(".") or len(os.fsencode(name)) > 200:
+        raise InputError(f"{what}: expected a plain name such as scene0011_00, got {name!r:.80}; rename it")
+    return name
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it when the block ends without an error.
@@ -18,7 +30,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary file keeps the suffix of `path`, is flushed to the disk before it is renamed, and is removed when
     the block fails, so that an existing file survives a full disk or a kill.
     """
-    path = Path(path)
+    path = output_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
@@ -35,6 +47,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def output_path(path: str | Path) -> Path:
+    """Return where a file is written to: a link is followed, as programs do, so that it stays a link.
+
+    Raises InputError for a device, a pipe or a socket, which a finished file must not replace.
+    """
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if path.is_symlink():
+        raise InputError(f"cannot write {path}: expected a file, got a link to itself; choose another output path")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"cannot write {path}: expected a file, got a device or a pipe; choose another output path")
+    return path
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
@@ -43,10 +68,10 @@ def write_text(path: str | Path, text: str) -> None:
 
 def check_writable(path: str | Path) -> Path:
     """Return `path` if a file could be written there now; raise InputError before any long work is done otherwise."""
-    path = Path(path)
-    if path.is_dir():
+    path, target = Path(path), output_path(path)
+    if target.is_dir():
         raise InputError(f"cannot write {path}: expected a file name, got a folder")
-    folder = next(p for p in [path.parent, *path.parent.parents] if p.exists())
+    folder = next(p for p in [target.parent, *target.parent.parents] if p.exists())
     if not folder.is_dir():
         raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
     try:
@@ -64,7 +89,27 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text, byte {error.start} is not; convert the file to UTF-8") from None
+    return parse_json(text, path)
+
+
+def parse_json(text: str | bytes, where: object) -> Any:
+    """Return the content of a JSON text; raise InputError, beginning with `where`, for what is none or too deep."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
+        raise InputError(f"{where}: expected JSON, line {error.lineno}: {error.msg}; is the file complete?") from None
+    except (ValueError, RecursionError) as error:  # endless digits, bytes of no encoding, brackets without end
+        raise InputError(f"{where}: expected JSON, got a text that cannot be read ({error})") from None
+
+
+def parse_object(text: str | bytes, where: object, **kinds: type | tuple[type, ...]) -> dict[str, Any]:
+    """Return a JSON object whose entries under the given names have the given types; raise InputError otherwise."""
+    content = parse_json(text, where)
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: expected a JSON object, got {type(content).__name__}")
+    for name, kind in kinds.items():
+        value = content.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            expected = kind.__name__ if isinstance(kind, type) else " or ".join(k.__name__ for k in kind)
+            raise InputError(f"{where}: expected {expected} as {name!r}, got {value!r:.60}; make the file again")
+    return content

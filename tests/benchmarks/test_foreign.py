@@ -69,6 +69,29 @@ def test_a_walk_sees_a_part_of_it_and_repeats_itself(worlds):
     assert "the piano" in left
 
 
+def test_a_recording_shows_a_world_of_small_triangles(worlds):
+    with np.load(worlds / "flat.npz") as file:
+        data = dict(file)
+    corners, owner = data["vertices"][data["faces"]], data["instance"][data["faces"][:, 0]]
+    for _ in range(6):  # each triangle becomes four
+        a, b, c = corners.transpose(1, 0, 2)
+        ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+        corners = np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+        owner = np.tile(owner, 4)
+    data |= {
+        "vertices": corners.reshape(-1, 3), "faces": np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3),
+        "instance": np.repeat(owner, 3), "visible": np.ones(3 * len(corners), bool),
+        "colors": np.full((3 * len(corners), 3), 90, np.uint8),
+    }  # fmt: skip
+    np.savez(worlds / "flat.npz", **data)
+    scan = load_world(worlds, "flat", "rgbd").scan
+    assert len(scan) > 10_000
+    floor = scan.points[scan.labels["instance"] == 0]
+    assert abs(np.median(floor[:, 2])) < 0.02
+    assert floor[:, 2].std() > 0.002
+    np.testing.assert_array_equal(scan.points, load_world(worlds, "flat", "rgbd").scan.points)
+
+
 def test_absent_names_are_not_there():
     names = absent_names(["office chair", "wall", "trash can"])
     assert len(names) == 20

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import prompts
 from saymask.answers import VERBS
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models import toy_clicks
@@ -79,7 +79,7 @@ def test_a_slow_prompt_misses_the_aim(checkpoint, monkeypatch):
 
 @pytest.mark.slow
 def test_the_command(capfd, monkeypatch):
-    smallest = min(checkpoints.list_models(), key=lambda card: card["bytes"])["name"]
+    smallest = min(headers.list_models(), key=lambda card: card["bytes"])["name"]
     arguments = ["--model", smallest, "--rounds", "1", "--batches", "1", "--room", "309", "--json"]
     monkeypatch.setattr(sys, "argv", ["prompts.py", *arguments])
     prompts.main()

@@ -11,7 +11,7 @@ import pytest
 
 import saymask
 from saymask import cli
-from saymask.hub import checkpoints
+from saymask.hub import headers
 from saymask.io.ply import write_ply
 from tests.data.fake_scannet import make_fake_scannet
 from tests.io.rooms import furnished_room
@@ -94,7 +94,7 @@ def test_doctor(capsys):
     assert "torch" in out
     line = next(line for line in out.splitlines() if line.startswith("checkpoints: "))
     named = dict(re.findall(r"([\w.]+)(?: \(default for ([\w, ]+)\))?", line.partition(": ")[2]))
-    assert named == {card["name"]: ", ".join(card["default_for"]) for card in checkpoints.list_models()}
+    assert named == {card["name"]: ", ".join(card["default_for"]) for card in headers.list_models()}
     assert "refer" in "".join(named.values())
 
 
@@ -223,12 +223,15 @@ def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkey
         asked.update(vars(request), model=model)
         return asked
 
+    (tmp_path / "manifest.json").write_text('{"splits": {"val": []}}')
     monkeypatch.setattr("saymask.evaluation.run.evaluate", evaluate)
     monkeypatch.setattr("saymask.evaluation.tables.print_table", lambda result: print(result["task"]))
     assert run(capsys, "evaluate", "default", "--data", tmp_path, "--task", task)[1].strip() == task
     assert (asked["model"], asked["task"], asked["protocol"]) == (None, task, None)
-    run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, "--task", task, "--protocol", "scannet")
-    assert (asked["model"], asked["protocol"], asked["data"]) == ("x.safetensors", "scannet", tmp_path)
+    path = tmp_path / "x.safetensors"
+    path.touch()
+    run(capsys, "evaluate", path, "--data", tmp_path, "--task", task, "--protocol", "scannet")
+    assert (asked["model"], asked["protocol"], asked["data"]) == (str(path), "scannet", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +243,8 @@ def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkey
     ],
 )
 def test_evaluate_refuses_task_and_protocol_that_do_not_fit(capsys, tmp_path, words, says):
-    code, out, err = run(capsys, "evaluate", "x.safetensors", "--data", tmp_path, *words)
+    (tmp_path / "manifest.json").write_text('{"splits": {"val": []}}')
+    code, out, err = run(capsys, "evaluate", "default", "--data", tmp_path, *words)
     assert (code, out) == (2, "")
     assert says in err
 

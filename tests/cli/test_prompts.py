@@ -15,7 +15,7 @@ from saymask.answers import Classes, Objects, Prediction
 from saymask.cli.coordinates import arranged, read_place
 from saymask.cli.prompts import _table
 from saymask.errors import InputError
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.io.ply import read_ply, write_ply
 from saymask.models.base import Model, Preset
 from tests.cli.test_cli import refused, run
@@ -130,8 +130,8 @@ def weights(monkeypatch, tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
     checkpoints.save_checkpoint(registry.build("painter.tiny"), folder / "painter.tiny.safetensors")
-    monkeypatch.setattr(checkpoints, "WEIGHTS", folder)
-    monkeypatch.setattr(checkpoints, "DEFAULT", "painter.tiny")
+    monkeypatch.setattr(headers, "WEIGHTS", folder)
+    monkeypatch.setattr(headers, "DEFAULT", "painter.tiny")
     return folder
 
 
@@ -457,9 +457,9 @@ def test_a_model_that_cannot_answer_is_named(capsys, scan, monkeypatch, tmp_path
     said = refused(capsys, *arguments, "--model", path)
     assert f"toy.tiny answers refer, not {verb}" in said
     # Nor is there an embedded one that does.
-    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
     assert verb in refused(capsys, *arguments)
-    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path / "nowhere")
+    monkeypatch.setattr(headers, "WEIGHTS", tmp_path / "nowhere")
     said = refused(capsys, *arguments)
     assert verb in said
     assert "--model" in said

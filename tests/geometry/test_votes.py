@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.geometry.votes import majority, one_hot, owners, vote
+from saymask.geometry.votes import majority, most_frequent, one_hot, owners, vote
 
 
 @settings(max_examples=20, deadline=None)
@@ -30,3 +30,9 @@ def test_half_is_no_majority_and_empty_superpoints_have_none():
     assert vote(halves[:0], index, 5).shape == (0, 5)
     assert owners(halves).tolist() == [0, 1, 0, 0, 1, 1]
     assert owners(halves[:0]).tolist() == [-1] * 6
+
+
+def test_most_frequent_needs_no_majority():
+    labels = np.array([4, 4, 1, 0, 0, 7, 2, 3, 3, 1])
+    index = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 3])
+    np.testing.assert_array_equal(most_frequent(labels, index), [4, 0, 7, 3])

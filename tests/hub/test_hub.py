@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from saymask.answers import VERBS
 from saymask.errors import CheckpointError, InputError
-from saymask.hub import checkpoints, registry
+from saymask.hub import checkpoints, headers, registry
 from saymask.util.settings import fingerprint, from_json, override, to_json
 from tests.models import toy_clicks
 from tests.models.toy_model import ToyConfig, register
@@ -132,7 +132,7 @@ def test_foreign_safetensors(tmp_path):
 
 
 def rewritten(path, tensors=None, **changes):
-    metadata = {**checkpoints.read_metadata(path), **changes}
+    metadata = {**headers.read_metadata(path), **changes}
     if "config" in changes:
         metadata["config_sha256"] = hashlib.sha256(changes["config"].encode()).hexdigest()
     save_file(tensors if tensors is not None else load_file(path), path, metadata)
@@ -185,14 +185,14 @@ def test_suffix_and_device_are_checked(tmp_path, saved):
 
 
 def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(checkpoints, "DEFAULT", "toy.tiny")
+    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "DEFAULT", "toy.tiny")
     refused(None, "no weights for 'toy.tiny'")
-    assert checkpoints.list_models() == []
+    assert headers.list_models() == []
     checkpoints.save_checkpoint(registry.build("toy.tiny"), tmp_path / "toy.tiny.safetensors", {"data": "boxes"})
     assert checkpoints.load_model().card["preset"] == "toy.tiny"
     assert checkpoints.load_model("toy.tiny").card["data"] == "boxes"
-    (card,) = checkpoints.list_models()
+    (card,) = headers.list_models()
     assert (card["name"], card["system"], card["headline"]) == ("toy.tiny", "toy", {})
     assert card["bytes"] == (tmp_path / "toy.tiny.safetensors").stat().st_size
 
@@ -201,8 +201,8 @@ def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
 def embedded(tmp_path, monkeypatch):
     """A default that answers all but clicks, and two checkpoints that each answer `refer` too."""
     toy_clicks.register(monkeypatch)
-    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(checkpoints, "DEFAULT", "toy.seer")
+    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "DEFAULT", "toy.seer")
     for name in ("toy.seer", "toy.pointer", "toy.tiny"):
         checkpoints.save_checkpoint(registry.build(name), tmp_path / f"{name}.safetensors")
 
@@ -217,22 +217,22 @@ def test_checkpoints_are_listed_whatever_was_imported(embedded):
 
 def test_the_default_answers_what_it_can_and_others_the_rest(embedded):
     assert checkpoints.load_model().card["name"] == "toy.seer"
-    assert {card["name"]: card["default_for"] for card in checkpoints.list_models()} == {
+    assert {card["name"]: card["default_for"] for card in headers.list_models()} == {
         "toy.pointer": ["click", "panoptic"], "toy.seer": ["refer", "find", "semantic", "instances"], "toy.tiny": []
     }  # fmt: skip
-    assert checkpoints.default_for("find") == "toy.seer"
-    assert checkpoints.default_for("click") == "toy.pointer"
+    assert headers.default_for("find") == "toy.seer"
+    assert headers.default_for("click") == "toy.pointer"
 
 
 def test_a_verb_that_nothing_embedded_answers(embedded):
-    (checkpoints.WEIGHTS / "toy.pointer.safetensors").unlink()
+    (headers.WEIGHTS / "toy.pointer.safetensors").unlink()
     with pytest.raises(InputError, match="answers click; name one with --model"):
-        checkpoints.default_for("click")
+        headers.default_for("click")
 
 
 def test_the_default_is_embedded_and_answers_all():
-    cards = {card["name"]: card for card in checkpoints.list_models()}
-    assert set(cards[checkpoints.DEFAULT]["default_for"]) == set(VERBS)
+    cards = {card["name"]: card for card in headers.list_models()}
+    assert set(cards[headers.DEFAULT]["default_for"]) == set(VERBS)
 
 
 def test_every_preset_is_there():

@@ -10,14 +10,14 @@ import torch
 
 from saymask.answers import VERBS
 from saymask.errors import InputError
-from saymask.hub import checkpoints
+from saymask.hub import checkpoints, headers
 from saymask.masks import Masks
 from saymask.models.base import Model
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models.fakes import small_scan
 
-NAMES = [card["name"] for card in checkpoints.list_models()]
+NAMES = [card["name"] for card in headers.list_models()]
 REFUSED: dict[str, tuple[tuple[Callable[[Scene], object], str], ...]] = {
     "refer": ((lambda s: s.refer(" "), "empty text"), (lambda s: s.refer("chair " * 9999), "9,999")),
     "find": (

@@ -10,13 +10,14 @@ import pytest
 
 from saymask.data.annotations import load_annotations
 from saymask.errors import InputError
+from saymask.geometry.votes import most_frequent
 from saymask.io.load import load_scan
 from saymask.labels.tables import read_label_table, scannet200
 from saymask.rooms import generate as generate_module
 from saymask.rooms import make_room, scan_room, write_room
 from saymask.rooms.files import program_oracle, read_programs, read_rooms
 from saymask.rooms.generate import generate, split_hash
-from saymask.rooms.write import COLUMNS, scan_files, segment_owners
+from saymask.rooms.write import COLUMNS, scan_files
 
 SPLITS = {"train": 2, "val": 2}
 # sha256 of the first two validation rooms of version 1 (seed 0, ideal sensor), published with it.
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def mixed_share(segments: np.ndarray, objects: np.ndarray) -> float:
     """The share of vertices whose object is not the one that owns their segment."""
-    return float((segment_owners(segments, objects)[segments] != objects).mean())
+    return float((most_frequent(objects, segments)[segments] != objects).mean())
 
 
 def test_a_room_is_read_back_by_the_scannet_reader(tmp_path: Path) -> None:
@@ -63,13 +64,6 @@ def test_a_room_is_read_back_by_the_scannet_reader(tmp_path: Path) -> None:
     # the vertex labels of the second mesh are those of the segments' objects
     labelled = load_scan(folder / scan_files(mesh.room.id)[1])
     np.testing.assert_array_equal(labelled.points, capture.vertices)
-
-
-def test_segment_owners() -> None:
-    segments = np.array([0, 0, 0, 1, 1, 2])
-    objects = np.array([4, 4, 1, 0, 0, 7])
-    np.testing.assert_array_equal(segment_owners(segments, objects), [4, 0, 7])
-    assert mixed_share(segments, objects) == pytest.approx(1 / 6)
 
 
 def test_the_benchmark_is_complete(made: Path) -> None:

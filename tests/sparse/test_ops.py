@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -18,6 +18,9 @@ from saymask.sparse import (
     subm_conv,
     use_backend,
 )
+from saymask.sparse.backends import reference
+from saymask.sparse.backends.cpu import amx
+from saymask.sparse.backends.cpu import ops as cpu
 from tests.sparse.helpers import site_sets, some_sites
 
 CHANNELS = st.sampled_from([1, 2, 3, 6, 15, 16, 17, 24, 32, 33, 48, 65, 80])
@@ -112,13 +115,74 @@ def test_twins_agree_over_many_blocks():
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16 multiplication")
 @pytest.mark.parametrize("channels", [(6, 32), (7, 16), (33, 20)])
-def test_bfloat16_products_are_summed_in_float32(channels):
+@pytest.mark.parametrize("tiles", [True, False])
+def test_bfloat16_products_are_summed_in_float32(channels, tiles, monkeypatch):
+    if tiles and not amx.has_amx():
+        pytest.skip("this CPU has no AMX")
+    monkeypatch.setattr(amx, "has_amx", lambda: tiles)
     coords = some_sites()
     low = _run("subm", coords, *channels, "cpu", 3, torch.bfloat16)
     exact = _run("subm", coords, *channels, "torch", 3, torch.bfloat16)
     for a, b in zip(low, exact):
         assert a.dtype == torch.bfloat16
         assert (a.float() - b.float()).norm() <= 0.01 * b.float().norm()
+
+
+def _whole_numbers(*shape, generator):
+    """Draw small integers: exact in bfloat16, so that products on AMX tiles are those of float32."""
+    return torch.randint(-4, 5, shape, generator=generator).float()
+
+
+def _check_amx(kernel_map, cin, cout, seed):
+    generator = torch.Generator().manual_seed(seed)
+    x = _whole_numbers(kernel_map.n_in, cin, generator=generator)
+    w = _whole_numbers(kernel_map.volume, cin, cout, generator=generator)
+    g = _whole_numbers(kernel_map.n_out, cout, generator=generator)
+    y, dw = reference.conv(x, w, kernel_map), reference.weight_gradient(x, g, kernel_map)
+    assert torch.equal(cpu.conv(x, w, kernel_map), y)
+    assert torch.equal(cpu.weight_gradient(x, g, kernel_map), dw)
+    assert torch.equal(cpu.conv(x.bfloat16(), w.bfloat16(), kernel_map), y.bfloat16())
+    assert torch.equal(cpu.weight_gradient(x.bfloat16(), g.bfloat16(), kernel_map), dw.bfloat16())
+
+
+@pytest.fixture
+def torchs_switch():
+    """Let float32 features multiply in bfloat16."""
+    if not amx.has_amx():
+        pytest.skip("this CPU has no AMX")
+    before = torch.backends.mkldnn.conv.fp32_precision
+    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    yield
+    torch.backends.mkldnn.conv.fp32_precision = before
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["subm", "down", "up"]), site_sets(), CHANNELS, CHANNELS, st.integers(0, 9))
+def test_amx_agrees_with_the_reference(torchs_switch, kind, coords, cin, cout, seed):
+    fine = build_sites(coords, 2).levels[0]
+    kernel_map = {"subm": fine.kernel_map, "down": lambda: fine.down, "up": lambda: fine.up}[kind]()
+    _check_amx(kernel_map, cin, cout, seed)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_amx_agrees_over_many_blocks(torchs_switch, threads):
+    coords = torch.unique(torch.randint(0, 30, (20_000, 4), generator=torch.Generator().manual_seed(1)), dim=0)
+    coords[:, 0] = 0
+    kernel_map = build_sites(torch.unique(coords, dim=0), 1).levels[0].kernel_map()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for cin, cout in ((32, 48), (80, 16), (17, 130)):
+            _check_amx(kernel_map, cin, cout, 0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_switch_rounds_products_and_nothing_else(torchs_switch):
+    kernel_map = build_sites(some_sites(), 1).levels[0].kernel_map()
+    x, w = torch.randn(kernel_map.n_in, 24), torch.randn(27, 24, 40)
+    rounded = reference.conv(x.bfloat16().double(), w.bfloat16().double(), kernel_map)
+    torch.testing.assert_close(cpu.conv(x, w, kernel_map).double(), rounded, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["subm", "down", "up"])

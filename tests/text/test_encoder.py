@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from saymask.errors import InputError
-from saymask.text import TextEncoder, check_sentence, load_text_encoder
+from saymask.text import TextEncoder, load_text_encoder
 from saymask.text import weights as sources_module
 from saymask.text.weights import SOURCES, find_weights, package_folder
+from saymask.util.words import check_sentence
 from tests.text.tiny import SENTENCES
 
 KINDS = ["roberta", "bert", "clip", "clip whole"]

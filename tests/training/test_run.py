@@ -68,15 +68,25 @@ def test_trains_logs_validates_and_exports(data, tmp_path):
     assert model.card["metrics"]["overall"]["n"] == 12
 
 
-def test_stopped_and_resumed_in_the_middle_of_an_epoch_equals_uninterrupted(data, tmp_path):
-    run(data, tmp_path / "whole")
+@pytest.mark.parametrize("more", [{}, {"ema": 0.9}])
+def test_stopped_and_resumed_in_the_middle_of_an_epoch_equals_uninterrupted(data, tmp_path, more):
+    run(data, tmp_path / "whole", overrides=more)
     # The state of step 8 of 12 is that of a run that was killed after it: epoch 2 has 6 steps and began at 6.
-    run(data, tmp_path / "parts", max_steps=8, save_steps=1)
+    run(data, tmp_path / "parts", max_steps=8, save_steps=1, overrides=more)
     assert not same(tmp_path / "whole/last.safetensors", tmp_path / "parts/last.safetensors")
-    run(data, tmp_path / "parts")
+    run(data, tmp_path / "parts", overrides=more)
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "parts/last.safetensors")
     state = torch.load(tmp_path / "parts/state.pt", weights_only=True)
     assert state["progress"]["step"] == 12
+
+
+def test_what_is_exported_is_the_running_mean(data, tmp_path):
+    run(data, tmp_path / "run", overrides={"ema": 0.9})
+    state = torch.load(tmp_path / "run/state.pt", weights_only=True)
+    exported = load_file(tmp_path / "run/last.safetensors")
+    assert exported.keys() >= state["average"].keys()
+    assert all(torch.equal(exported[name], value) for name, value in state["average"].items())
+    assert any(not torch.equal(exported[name], value) for name, value in state["model"].items())
 
 
 def test_killed_with_sigkill_and_resumed_equals_uninterrupted(data, tmp_path):

@@ -6,13 +6,13 @@ scan, which becomes the scan's label `novel`; masks of annotated objects are lef
 Source: docs/systems/uniseg3d.md §2.3.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.npz import read_arrays
 
 SUFFIXES = (".npy", ".npz", ".pth", ".pt", ".pkl")
 """Files that are read; of several for one scan the first of this list counts."""
@@ -99,13 +99,10 @@ def _content(path: Path) -> Any:
 
         return read_pickle(path)
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: expected a NumPy file with plain numbers ({str(error).splitlines()[0] if str(error) else error!r}"
-            "); save it again"
-        ) from None
+        arrays = read_arrays(path)
+        return arrays["points"] if path.suffix == ".npy" else arrays
+    except (InputError, OSError, KeyError) as error:
+        raise InputError(f"{path}: expected a NumPy file with plain numbers ({error}); save it again") from None
 
 
 def _array(content: Any, path: Path) -> np.ndarray:

@@ -19,7 +19,7 @@ from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, sce
 from saymask.errors import InputError
 from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
 from saymask.labels.tables import LabelTable
-from saymask.util.cores import worker_died
+from saymask.util.cores import end_with_parent, worker_died
 from saymask.util.progress import bars
 
 Superpoints = Literal["mesh", "segs"]
@@ -129,7 +129,7 @@ def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]
 
     # Fresh processes: a fork of a process that runs threads (torch, numba) may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=end_with_parent) as pool:
         futures: dict[Future[_Outcome], _Job] = {pool.submit(_prepare_scan, job): job for job in jobs}
         try:
             for future in as_completed(futures):

@@ -211,8 +211,9 @@ def _faces(faces: np.ndarray | None, keep: np.ndarray) -> np.ndarray | None:
     """Return the faces int32 [F', 3] of which all corners are left, over the points that are."""
     if faces is None:
         return None
-    rows = np.cumsum(keep) - 1
-    return rows[faces[keep[faces].all(axis=1)]].astype(np.int32)
+    rows = np.cumsum(keep, dtype=np.int32) - np.int32(1)
+    a, b, c = faces.T
+    return rows[faces[keep[a] & keep[b] & keep[c]]]  # several times faster than all(axis=1)
 
 
 def _segments(points: np.ndarray, faces: np.ndarray, before: np.ndarray | None) -> np.ndarray:

@@ -26,10 +26,11 @@ from saymask.models.bqnet.outputs import NO_INSTANCE, Spans, Truth
 from saymask.models.bqnet.transform import centred, unit_colors, view
 from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
-from saymask.text import TextFeatures, check_sentence
+from saymask.text import TextFeatures
 from saymask.text.clean import model_text
 from saymask.text.scene_graph.parse import parse_sentence
 from saymask.text.token_maps import token_maps
+from saymask.util.words import check_sentence
 
 TYPED = "multi3drefer"
 """The source whose clean-up a user's own sentence gets: running text."""

@@ -9,7 +9,8 @@ from torch import Tensor
 from saymask.geometry.voxelize import unique_cells
 from saymask.models.less.transform import LessItem
 from saymask.nn.superpoints import Pooling, site_pooling
-from saymask.text import TextFeatures, check_sentence
+from saymask.text import TextFeatures
+from saymask.util.words import check_sentence
 
 
 @dataclass(frozen=True, eq=False)

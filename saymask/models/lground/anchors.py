@@ -17,7 +17,7 @@ from saymask.io.pickles import read_pickle
 from saymask.labels.tables import scannet200
 from saymask.text.cache import CachedText
 from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
-from saymask.util.files import atomic_path, check_writable
+from saymask.util.files import atomic_path, check_writable, parse_object
 
 ENCODER = "clip-vit-b32"
 """Encoder of the published anchors; `minilm` works without a network."""
@@ -187,13 +187,19 @@ def _read_own(path: Path) -> Anchors:
             metadata = file.metadata() or {}
             if _HEADER not in metadata:
                 raise InputError(f"{path}: expected anchors written by saymask, got another safetensors file")
-            header = json.loads(metadata[_HEADER])
+            header = parse_object(
+                metadata[_HEADER], path, version=int, names=list, encoder=str, fingerprint=str, templates=list,
+                attributes=list,
+            )  # fmt: skip
             if header["version"] != _VERSION:
                 raise InputError(f"{path}: expected anchors of format {_VERSION}, got {header['version']}; make them")
             features = file.get_tensor("anchors")
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: expected a safetensors file of anchors: {error}; make it again") from None
     texts = {key: tuple(header[key]) for key in ("names", "templates", "attributes")}
+    rows = (len(texts["names"]),) if features.ndim == 2 else (len(texts["names"]), len(texts["attributes"]))
+    if not all(isinstance(t, str) for values in texts.values() for t in values) or features.shape[:-1] != rows:
+        raise InputError(f"{path}: expected one row of features per name, got {list(features.shape)}; make it again")
     return Anchors(features.float(), encoder=header["encoder"], fingerprint=header["fingerprint"], **texts)
 
 

@@ -35,7 +35,7 @@ from saymask.models.uniseg3d.transform import (
 )
 from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
-from saymask.text import check_sentence
+from saymask.util.words import check_sentence
 
 NAMES = "semantic200"
 """Label of a scan's points that names them: index of ScanNet200's class, -1 = none."""

@@ -54,6 +54,9 @@ class UniSeg3DConfig:
     any_number: bool = False
     """Sentences may be about none or several objects: the target is all of them together, and the answer is one mask
     per object (ours)."""
+    reads: bool = False
+    """Sentences are read as scene graphs over the scan's named objects; the network's mask of a sentence only decides
+    between objects that fit alike (ours). Needs `any_number` and `vocabulary_weight`."""
     vocabulary_weight: float = 0.0
     """Weight of telling objects and superpoints apart by their names among ScanNet200's (ours; 0 = not learned)."""
     held_out: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory
 from saymask.models.uniseg3d.outputs import LayerOutputs
+from saymask.models.uniseg3d.places import Places
 from saymask.models.uniseg3d.postprocess import mask_scores
 from saymask.nn.blocks import full_precision
 
@@ -38,9 +39,11 @@ class SuperpointOutputs:
 class EncodedScan:
     """One scan before the prompts; several threads may ask it."""
 
-    def __init__(self, memory: Memory, index: np.ndarray, decoder: Decoder, class_embeddings: Tensor) -> None:
+    def __init__(
+        self, memory: Memory, index: np.ndarray, decoder: Decoder, class_embeddings: Tensor, places: Places
+    ) -> None:
         """Keep what the prompts need; `index` int64 [N] is the superpoint of each point."""
-        self.memory, self.index = memory, index
+        self.memory, self.index, self.places = memory, index, places
         counts = np.bincount(index, minlength=len(memory))
         self.counts = torch.from_numpy(counts).to(memory.features.device)
         """int64 [S]: points of each superpoint."""

@@ -36,7 +36,9 @@ from saymask.models.uniseg3d.extensions import (
 )
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
+from saymask.models.uniseg3d.places import places_of
 from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch, weighted_mean
+from saymask.models.uniseg3d.reading import read_sentence
 from saymask.nn.blocks import full_precision
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
@@ -214,9 +216,15 @@ class UniSeg3D(Model):
         classes = self.known_classes()
         return Encoded(
             tuple(
-                EncodedScan(self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes)
-                for features, positions, index in zip(
-                    self.features(batch), batch.scans.positions, batch.scans.index, strict=True
+                EncodedScan(
+                    self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes, places
+                )
+                for features, positions, index, places in zip(
+                    self.features(batch),
+                    batch.scans.positions,
+                    batch.scans.index,
+                    places_of(batch.scans, self.config.voxel_size),
+                    strict=True,
                 )
             )
         )
@@ -247,11 +255,19 @@ class UniSeg3D(Model):
             stage = outputs.texts[-1]
             (logits, scores), something = self._masks(scan, stage), _something(stage)
             for number, (row, score) in enumerate(zip(logits, scores)):
-                masks, sure = row[None], score[None]
-                if self.config.any_number:  # ours
-                    mask = full_precision(stage.masks[number])
+                masks, sure, best = row[None], score[None], float(score)
+                mask = full_precision(stage.masks[number])
+                read = None
+                if self.config.reads:  # ours
+                    read = read_sentence(
+                        scan, sentences[start + number], mask, float(something[number]), count, self.vocabulary(),
+                        self._named, self.config,
+                    )  # fmt: skip
+                if read is not None:
+                    masks, sure, best = read
+                elif self.config.any_number:  # ours
                     masks, sure = referred_answer(scan, mask, row, something[number], score, count, self.config)
-                predictions.append(Prediction(masks, sure, scan.index, float(score)))
+                predictions.append(Prediction(masks, sure, scan.index, best))
         return predictions
 
     @torch.no_grad()

@@ -50,6 +50,7 @@ def rooms() -> Preset:
         texts_see_all=True,
         others=True,
         any_number=True,
+        reads=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,
         most_queries=600,

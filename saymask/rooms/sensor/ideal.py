@@ -4,27 +4,16 @@ Seen means: in a cube map of depth around one of several points at head height, 
 result is shaded (lamp light, daylight, dark corners), and vertices and colours get a little noise.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from saymask.rooms import colors
 from saymask.rooms.furniture.parts import rotation
 from saymask.rooms.mesh import RoomMesh
+from saymask.rooms.sensor.capture import Capture
 
 STEP = 0.0235  # metres between vertices on ordinary surfaces
 PIXELS = 288  # of a cube map's side
 NOISE = 0.002  # metres along the normal, standard deviation
-
-
-@dataclass(frozen=True, eq=False)
-class Capture:
-    """Points that a sensor saw, in the raw frame of the scan (axis alignment not applied)."""
-
-    vertices: np.ndarray  # float32 [n, 3] metres
-    colors: np.ndarray  # uint8 [n, 4] red green blue alpha
-    faces: np.ndarray  # int32 [m, 3]
-    objects: np.ndarray  # int32 [n] objectId
 
 
 def ideal(mesh: RoomMesh) -> Capture:

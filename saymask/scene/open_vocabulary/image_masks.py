@@ -12,7 +12,6 @@ A frame without a file shows nothing. Masks of another size than the colour imag
 """
 
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.images import read_image
+from saymask.io.npz import read_arrays
 from saymask.io.rle import decode_rle
 from saymask.masks import Masks
 from saymask.scene.open_vocabulary.visible import Visible
@@ -158,13 +159,9 @@ def _scaled(mask: np.ndarray, box: np.ndarray | tuple[int, int, int, int], size:
 
 
 def _read_png(path: Path) -> list[np.ndarray]:
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            numbers = np.asarray(image)
-            mode = image.mode
-    except (OSError, ValueError, SyntaxError) as error:
+        numbers, mode = read_image(path, path.name)
+    except (InputError, OSError) as error:
         raise InputError(f"{path}: expected a PNG with the number of the object at each pixel: {error}") from None
     if numbers.ndim != 2:
         raise InputError(
@@ -178,9 +175,8 @@ def _read_png(path: Path) -> list[np.ndarray]:
 def _read_npz(path: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
     """Return masks bool [J, h, w] and, where the file has them, boxes [J, 4]."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+    except (InputError, OSError) as error:
         raise InputError(f"{path}: expected an .npz of plain arrays ({error}); save it again") from None
     if "masks" in arrays:
         stack = arrays["masks"]

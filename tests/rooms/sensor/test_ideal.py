@@ -4,7 +4,8 @@ import pytest
 from saymask.errors import InputError
 from saymask.rooms import make_room, scan_room
 from saymask.rooms.mesh import RoomMesh
-from saymask.rooms.sensor.ideal import Capture, cameras, seen_things
+from saymask.rooms.sensor.capture import Capture
+from saymask.rooms.sensor.ideal import cameras, seen_things
 from tests.rooms.color_words import word_of
 
 

@@ -188,7 +188,8 @@ def test_options_that_need_frames(capsys, tmp_path):
     assert "only with --frames" in refused(capsys, "find", "no-scan.ply", "lamp", "--image-masks", tmp_path)
     said = refused(capsys, "find", "no-scan.ply", "lamp", "--frames", tmp_path / "nowhere")
     assert "is not there" in said
-    said = refused(capsys, "find", "no-scan.ply", "lamp", "--frames", tmp_path, "--image-encoder", tmp_path)
+    (tmp_path / "scan.ply").write_bytes(b"ply")  # it is not read before the encoder is looked for
+    said = refused(capsys, "find", tmp_path / "scan.ply", "lamp", "--frames", tmp_path, "--image-encoder", tmp_path)
     assert "expected config.json and model.safetensors" in said
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from saymask.sparse.backends.cpu.tiles import (
+    HAS_BF16,
     LANES,
     MAX_TILE_ROWS,
     TILE_ROWS,
@@ -23,7 +24,8 @@ from saymask.sparse.backends.cpu.tiles import (
 )
 
 _F1, _F2, _F3, _F4 = (forward_tile(n, False) for n in (1, 2, 3, 4))
-_B1, _B2, _B3, _B4 = (forward_tile(n, True) for n in (1, 2, 3, 4))
+# Without the instruction bfloat16 goes to the reference: the branch only has to compile.
+_B1, _B2, _B3, _B4 = (forward_tile(n, HAS_BF16) for n in (1, 2, 3, 4))
 _M1, _M2, _M3, _M4 = (TILE_ROWS[n] for n in (1, 2, 3, 4))
 _ADD: Any = add_vectors
 _ROUND: Any = round_vectors
@@ -40,8 +42,17 @@ def column_tiles(channels: int) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _call_f32(n, x, xs, i, w, steps, acc, accs, o):
-    if n == 4:
+def _multiply(bf16, n, x, xs, i, w, steps, acc, accs, o):
+    if bf16:
+        if n == 4:
+            _B4(x, xs, i, w, steps, acc, accs, o)
+        elif n == 3:
+            _B3(x, xs, i, w, steps, acc, accs, o)
+        elif n == 2:
+            _B2(x, xs, i, w, steps, acc, accs, o)
+        else:
+            _B1(x, xs, i, w, steps, acc, accs, o)
+    elif n == 4:
         _F4(x, xs, i, w, steps, acc, accs, o)
     elif n == 3:
         _F3(x, xs, i, w, steps, acc, accs, o)
@@ -49,18 +60,6 @@ def _call_f32(n, x, xs, i, w, steps, acc, accs, o):
         _F2(x, xs, i, w, steps, acc, accs, o)
     else:
         _F1(x, xs, i, w, steps, acc, accs, o)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _call_bf16(n, x, xs, i, w, steps, acc, accs, o):
-    if n == 4:
-        _B4(x, xs, i, w, steps, acc, accs, o)
-    elif n == 3:
-        _B3(x, xs, i, w, steps, acc, accs, o)
-    elif n == 2:
-        _B2(x, xs, i, w, steps, acc, accs, o)
-    else:
-        _B1(x, xs, i, w, steps, acc, accs, o)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -131,49 +130,49 @@ def finish_rows(acc, bits, first, count, channels, epilogue):
             _activate(acc, r, spare, channels, extra_scale, extra_shift, full, row, extra_at, extra, bits, extra16)
 
 
-def _make_forward(call, bf16):
-    @njit(nogil=True, cache=True)
-    def forward(x, weight, channels, tiles, in_rows, out_rows, starts, first, last, rows, epilogue):
-        n_out = epilogue[-1]
-        width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
-        acc = np.empty((rows + 2, width), np.float32)
-        bits = acc.view(np.uint32)
-        lists = np.empty((2, MAX_TILE_ROWS), np.int32)
-        steps = (x.shape[1] + 1) // 2 if bf16 else x.shape[1]
-        x_at, x_stride = x.ctypes.data, x.strides[0]
-        w_at, acc_stride = weight.ctypes.data, np.int64(width * 4)
-        in_at, out_at = in_rows.ctypes.data, out_rows.ctypes.data
-        spare_in, spare_out = lists[0].ctypes.data, lists[1].ctypes.data
-        for b in range(first, last):
-            base = b * rows
-            count = min(rows, n_out - base)
-            acc[:count] = 0
-            acc_at = acc.ctypes.data - base * acc_stride
-            for k in range(starts.shape[0]):
-                begin, end = starts[k, b], starts[k, b + 1]
-                if begin == end:
-                    continue
-                for t in range(len(tiles)):
-                    v, n = tiles[t, 0], tiles[t, 1]
-                    m = _tile_rows(n)
-                    panel = w_at + (k * width + v * LANES) * steps * 4
-                    column = acc_at + v * VECTOR_BYTES
-                    whole = begin + (end - begin) // m * m
-                    for p in range(begin, whole, m):
-                        call(n, x_at, x_stride, in_at + p * 4, panel, steps, column, acc_stride, out_at + p * 4)
-                    if whole < end:  # the rest: unused tile rows read any row and add to the spare one
-                        for i in range(m):
-                            inside = whole + i < end
-                            lists[0, i] = in_rows[whole + i] if inside else in_rows[whole]
-                            lists[1, i] = out_rows[whole + i] if inside else base + rows
-                        call(n, x_at, x_stride, spare_in, panel, steps, column, acc_stride, spare_out)
-            finish_rows(acc, bits, base, count, channels, epilogue)
+@njit(nogil=True, cache=True)
+def forward(x, weight, tiles, channels, in_rows, out_rows, starts, first, last, rows, epilogue):
+    """Convolve the blocks first..last of `rows` output rows each and write the targets of `epilogue`.
 
-    return forward
+    x: float32, or bfloat16 bits (uint16) with an even number of channels; weight as packed for it; tiles:
+    `column_tiles`; channels: C_out; starts: `sites.block_starts`.
+    """
+    bf16 = x.itemsize == 2
+    n_out = epilogue[-1]
+    width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
+    acc = np.empty((rows + 2, width), np.float32)
+    bits = acc.view(np.uint32)
+    lists = np.empty((2, MAX_TILE_ROWS), np.int32)
+    steps = np.int64(x.shape[1] // 2 if bf16 else x.shape[1])
+    x_at, x_stride = x.ctypes.data, np.int64(x.strides[0])
+    w_at, acc_stride = weight.ctypes.data, np.int64(width * 4)
+    in_at, out_at = in_rows.ctypes.data, out_rows.ctypes.data
+    spare_in, spare_out = lists[0].ctypes.data, lists[1].ctypes.data
+    for b in range(first, last):
+        base = b * rows
+        count = min(rows, n_out - base)
+        acc[:count] = 0
+        acc_at = acc.ctypes.data - base * acc_stride
+        for k in range(starts.shape[0]):
+            begin, end = starts[k, b], starts[k, b + 1]
+            if begin == end:
+                continue
+            for t in range(len(tiles)):
+                v, n = tiles[t, 0], tiles[t, 1]
+                m = _tile_rows(n)
+                panel = w_at + (k * width + v * LANES) * steps * 4
+                column = acc_at + v * VECTOR_BYTES
+                whole = begin + (end - begin) // m * m
+                for p in range(begin, whole, m):
+                    _multiply(bf16, n, x_at, x_stride, in_at + p * 4, panel, steps, column, acc_stride, out_at + p * 4)
+                if whole < end:  # the rest: unused tile rows read any row and add to the spare one
+                    for i in range(m):
+                        inside = whole + i < end
+                        lists[0, i] = in_rows[whole + i] if inside else in_rows[whole]
+                        lists[1, i] = out_rows[whole + i] if inside else base + rows
+                    _multiply(bf16, n, x_at, x_stride, spare_in, panel, steps, column, acc_stride, spare_out)
+        finish_rows(acc, bits, base, count, channels, epilogue)
 
-
-forward_f32 = _make_forward(_call_f32, False)
-forward_bf16 = _make_forward(_call_bf16, True)
 
 _G = {(m, n): gradient_tile(m, n) for n in (1, 2, 3, 4) for m in {TILE_ROWS[n], 4, 2, 1}}
 _G4A, _G4B, _G4C, _G4D = (_G[m, 4] for m in (_M4, 4, 2, 1))
@@ -182,29 +181,44 @@ _G2A, _G2B, _G2C, _G2D = (_G[m, 2] for m in (_M2, 4, 2, 1))
 _G1A, _G1B, _G1C, _G1D = (_G[m, 1] for m in (_M1, 4, 2, 1))
 
 
-def _make_gradient_call(whole, four, two, one, rows):
-    @njit(nogil=True, cache=True)
-    def columns(x, xs, i, cin, g, gs, o, pairs, dw, dws):
-        c = 0
-        while c + rows <= cin:
-            whole(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
-            c += rows
-        while c + 4 <= cin:
-            four(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
-            c += 4
-        if c + 2 <= cin:
-            two(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
-            c += 2
-        if c < cin:
-            one(x + c * 4, xs, i, g, gs, o, pairs, dw + c * dws, dws)
-
-    return columns
-
-
-_COLUMNS4 = _make_gradient_call(_G4A, _G4B, _G4C, _G4D, _M4)
-_COLUMNS3 = _make_gradient_call(_G3A, _G3B, _G3C, _G3D, _M3)
-_COLUMNS2 = _make_gradient_call(_G2A, _G2B, _G2C, _G2D, _M2)
-_COLUMNS1 = _make_gradient_call(_G1A, _G1B, _G1C, _G1D, _M1)
+@njit(nogil=True, cache=True, inline="always")
+def _gradient(n, m, x, xs, i, g, gs, o, pairs, dw, dws):
+    if n == 4:
+        if m == _M4:
+            _G4A(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 4:
+            _G4B(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 2:
+            _G4C(x, xs, i, g, gs, o, pairs, dw, dws)
+        else:
+            _G4D(x, xs, i, g, gs, o, pairs, dw, dws)
+    elif n == 3:
+        if m == _M3:
+            _G3A(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 4:
+            _G3B(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 2:
+            _G3C(x, xs, i, g, gs, o, pairs, dw, dws)
+        else:
+            _G3D(x, xs, i, g, gs, o, pairs, dw, dws)
+    elif n == 2:
+        if m == _M2:
+            _G2A(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 4:
+            _G2B(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 2:
+            _G2C(x, xs, i, g, gs, o, pairs, dw, dws)
+        else:
+            _G2D(x, xs, i, g, gs, o, pairs, dw, dws)
+    else:
+        if m == _M1:
+            _G1A(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 4:
+            _G1B(x, xs, i, g, gs, o, pairs, dw, dws)
+        elif m == 2:
+            _G1C(x, xs, i, g, gs, o, pairs, dw, dws)
+        else:
+            _G1D(x, xs, i, g, gs, o, pairs, dw, dws)
 
 
 @njit(nogil=True, cache=True)
@@ -224,11 +238,9 @@ def weight_gradient_blocks(x, grad, tiles, in_rows, out_rows, starts, first, las
                     shift = tiles[t, 0] * VECTOR_BYTES
                     n = tiles[t, 1]
                     i, o, g, d = in_at + p * 4, out_at + p * 4, g_at + shift, d_at + k * dk + shift
-                    if n == 4:
-                        _COLUMNS4(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
-                    elif n == 3:
-                        _COLUMNS3(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
-                    elif n == 2:
-                        _COLUMNS2(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
-                    else:
-                        _COLUMNS1(x_at, xs, i, cin, g, gs, o, pairs, d, ds)
+                    c, most = 0, _tile_rows(n)
+                    while c < cin:
+                        left = cin - c
+                        m = most if left >= most else 4 if left >= 4 else 2 if left >= 2 else 1
+                        _gradient(n, m, x_at + c * 4, xs, i, g, gs, o, pairs, d + c * ds, ds)
+                        c += m

@@ -1,5 +1,11 @@
-"""The CPU backend: numba kernel maps and vector gather-GEMM in float32 and bfloat16; float64 goes to the reference."""
+"""The CPU backend: numba kernel maps and gather-GEMM in float32 and bfloat16; float64 goes to the reference.
 
+bfloat16 products run on AMX tiles where the CPU has them. With `torch.backends.mkldnn.conv.fp32_precision = "bf16"`,
+torch's own switch for float32 convolutions, features in float32 are multiplied in bfloat16 there too and summed in
+float32; without AMX the switch changes nothing.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saymask.sparse.backends import reference
+from saymask.sparse.backends.cpu import amx
 from saymask.sparse.backends.cpu import kernels as cpu_kernels
 from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
 from saymask.sparse.backends.cpu.threads import split_work
@@ -58,8 +65,11 @@ class Epilogue:
 def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
     """Return a weight [K, C_in, C_out] in the order the tiles read it: per offset, per column tile, rows of vectors.
 
-    Columns are zero-padded to whole vectors. bf16: input channels go in pairs (uint16 [.., pair, column, 2]).
+    Columns are zero-padded to whole vectors. bf16: input channels go in pairs (uint16 [.., pair, column, 2]), on a CPU
+    with AMX in tiles (`amx.pack_weight`).
     """
+    if bf16 and amx.has_amx():
+        return amx.pack_weight(weight)
     volume, cin, cout = weight.shape
     weight = weight.detach()
     tiles = cpu_kernels.column_tiles(cout)
@@ -87,22 +97,24 @@ def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, epilogu
     """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write the targets of `epilogue`."""
     rows = block_rows(kernel_map.n_out)
     starts = block_starts(kernel_map, rows)
-    tiles = cpu_kernels.column_tiles(cout)
     arrays = epilogue.arrays(kernel_map.n_out)
     in_rows, out_rows = kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy()
-    bf16 = x.dtype == torch.bfloat16
-    source = _bits(x) if bf16 else x.detach().numpy()
-    function = cpu_kernels.forward_bf16 if bf16 else cpu_kernels.forward_f32
+    function: Callable[..., None]
+    if packed.ndim == 6:
+        source, layout, function = amx.padded_bits(x), amx.CONFIGURATION, amx.forward_amx
+    else:
+        source = _bits(x) if x.dtype == torch.bfloat16 else x.detach().numpy()
+        layout, function = cpu_kernels.column_tiles(cout), cpu_kernels.forward
 
     def work(first: int, last: int) -> None:
-        function(source, packed, cout, tiles, in_rows, out_rows, starts, first, last, rows, arrays)
+        function(source, packed, layout, cout, in_rows, out_rows, starts, first, last, rows, arrays)
 
     split_work(starts.shape[1] - 1, work)
 
 
 def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
     """Return y [n_out, C_out] with y[out] += x[in] @ weight[k]; same values as `reference.conv`."""
-    if x.dtype == torch.bfloat16 and HAS_BF16:
+    if x.dtype == torch.bfloat16 and HAS_BF16 and x.shape[1] and weight.shape[2]:
         if x.shape[1] % 2:  # channels are read in pairs
             x = torch.nn.functional.pad(x, (0, 1))
         y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.bfloat16)
@@ -111,13 +123,16 @@ def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
     if x.dtype != torch.float32 or not x.shape[1] or not weight.shape[2]:
         return reference.conv(x, weight, kernel_map)
     y = torch.empty((kernel_map.n_out, weight.shape[2]))
-    run(x, pack_weight(weight), weight.shape[2], kernel_map, Epilogue(raw=y))
+    run(x, pack_weight(weight, bf16=_in_tiles()), weight.shape[2], kernel_map, Epilogue(raw=y))
     return y
 
 
 def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
     """Return d(loss)/d(weight) [K, C_in, C_out]; same values as `reference.weight_gradient`."""
-    if x.dtype == torch.bfloat16:  # sums over many pairs: always in float32
+    bf16 = x.dtype == torch.bfloat16
+    if x.shape[1] and grad.shape[1] and (bf16 or x.dtype == torch.float32) and _in_tiles(always=bf16):
+        return _weight_gradient_in_tiles(x, grad, kernel_map)
+    if bf16:  # sums over many pairs: always in float32
         return weight_gradient(x.float(), grad.float(), kernel_map).to(torch.bfloat16)
     if x.dtype != torch.float32 or not x.shape[1] or not grad.shape[1]:
         return reference.weight_gradient(x, grad, kernel_map)
@@ -128,18 +143,40 @@ def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
         grad = torch.nn.functional.pad(grad, (0, width - cout))
     starts = block_starts(kernel_map, block_rows(kernel_map.n_out))
     arrays = (x.detach().numpy(), grad.detach().numpy(), tiles, kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy())
+    shape = (kernel_map.volume, x.shape[1], width)
+    total = _summed(shape, starts, lambda *part: cpu_kernels.weight_gradient_blocks(*arrays, *part))
+    return total[:, :, :cout].contiguous()
+
+
+def _weight_gradient_in_tiles(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Return `weight_gradient` with bfloat16 products on AMX tiles, in the type of x."""
+    starts = block_starts(kernel_map, block_rows(kernel_map.n_out))
+    left, right = amx.padded_bits(x, spare=1), amx.padded_bits(grad, spare=1)
+    arrays = (left, right, amx.CONFIGURATION, kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy())
+    shape = (kernel_map.volume, left.shape[1], right.shape[1])
+    total = _summed(shape, starts, lambda *part: amx.weight_gradient_amx(*arrays, *part))
+    return total[:, : x.shape[1], : grad.shape[1]].to(x.dtype, memory_format=torch.contiguous_format)
+
+
+def _in_tiles(*, always: bool = False) -> bool:
+    """Say whether AMX tiles multiply: the CPU has them and bfloat16 is wanted, `always` or by torch's switch."""
+    return (always or torch.backends.mkldnn.conv.fp32_precision == "bf16") and amx.has_amx()
+
+
+def _summed(shape: tuple[int, int, int], starts: np.ndarray, add: Callable[..., None]) -> Tensor:
+    """Return float32 `shape`, the sum of what add(starts, first, last, array) adds to an array for all blocks."""
     sums: list[np.ndarray] = []
 
     def work(first: int, last: int) -> None:
-        part = np.zeros((kernel_map.volume, x.shape[1], width), np.float32)
-        cpu_kernels.weight_gradient_blocks(*arrays, starts, first, last, part)
+        part = np.zeros(shape, np.float32)
+        add(starts, first, last, part)
         sums.append(part)
 
     split_work(starts.shape[1] - 1, work)
-    total = torch.zeros((kernel_map.volume, x.shape[1], width))
+    total = torch.zeros(shape)
     for part in sums:
         total += torch.from_numpy(part)
-    return total[:, :, :cout].contiguous()
+    return total
 
 
 def _bits(tensor: Tensor) -> np.ndarray:

@@ -1,0 +1,133 @@
+"""Checkpoint files by their names, and what their headers say; nothing here loads torch, so that mistakes are cheap."""
+
+import contextlib
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from saymask.errors import CheckpointError, InputError
+from saymask.hub.registry import PRESETS, suggest
+from saymask.util.files import parse_object
+
+DEFAULT = "uniseg3d.rooms"
+"""The embedded checkpoint that is used when no other is named."""
+WEIGHTS = Path(__file__).parents[1] / "weights"
+FORMAT = "saymask-1"
+PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin")
+"""Suffixes of checkpoints that are never loaded, only converted."""
+
+
+def find_checkpoint(name_or_path: str | Path | None) -> Path:
+    """Return the checkpoint file that a name, a path or nothing stands for."""
+    text = DEFAULT if name_or_path is None else str(name_or_path)
+    path = Path(text)
+    embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
+    if text in embedded and not path.is_file():
+        return embedded[text]
+    if path.is_file():
+        return path
+    if path.is_dir():
+        inside = sorted(p.name for p in path.glob("*.safetensors"))
+        hint = f": name one of {', '.join(inside)}" if inside else " without checkpoints"
+        raise CheckpointError(f"{path} is a folder{hint}; expected a .safetensors file or the name of a checkpoint")
+    if text in PRESETS:
+        raise CheckpointError(
+            f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
+            f"give the path of RUN/best.safetensors, or use one of: {', '.join(embedded) or 'none is embedded'}"
+        )
+    if path.suffix in (".safetensors", *PICKLES) or len(path.parts) > 1:
+        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
+    raise CheckpointError(
+        f"there is no checkpoint {text!r}{suggest(text, embedded)}: expected a .safetensors file or one of: "
+        f"{', '.join(embedded) or 'none is embedded'}"
+    )
+
+
+@contextlib.contextmanager
+def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
+    """Open a safetensors file; CheckpointError where it is unusable for any reason."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint file {path}; check the path")
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(9)
+    if not head:
+        raise CheckpointError(f"{path} is empty; expected a .safetensors checkpoint")
+    # A safetensors file is the length of its header and then a JSON object; that length may look like a pickle's start.
+    safe = len(head) == 9 and head.endswith(b"{") and 8 + struct.unpack("<Q", head[:8])[0] <= size
+    if not safe:
+        from saymask.io.pickles import refuse_pickle
+
+        refuse_pickle(path)
+        raise CheckpointError(f"{path} is cut off or not a safetensors file ({size:,} bytes); copy it again")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is cut off or not a safetensors file ({size:,} bytes: {error}); copy it again"
+        ) from None
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
+
+    `default_for` lists the verbs that a checkpoint answers when no model is named: those of `DEFAULT`, and of the
+    others, in alphabetical order, what those before them cannot answer.
+    """
+    cards = []
+    for path in sorted(WEIGHTS.glob("*.safetensors")):
+        card = header_object(path, read_metadata(path)["card"])
+        cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
+    chosen: dict[str, str] = {}
+    for card in sorted(cards, key=lambda card: card["name"] != DEFAULT):
+        for verb in card["verbs"]:
+            chosen.setdefault(verb, card["name"])
+    return [{**card, "default_for": [v for v in card["verbs"] if chosen[v] == card["name"]]} for card in cards]
+
+
+def default_for(verb: str) -> str:
+    """Return the name of the embedded checkpoint that answers `verb` when no model is named; InputError without one."""
+    for card in list_models():
+        if verb in card["default_for"]:
+            return card["name"]
+    raise InputError(f"no checkpoint that comes with saymask answers {verb}; name one with --model")
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the header of a saymask checkpoint without reading its tensors; raise CheckpointError if it is not one."""
+    path = Path(path)
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+    missing = [key for key in ("system", "preset", "config", "card") if key not in metadata]
+    if metadata.get("format") != FORMAT or missing:
+        raise CheckpointError(
+            f"{path} holds tensors but no saymask header (format {metadata.get('format')!r}, expected {FORMAT!r}): "
+            "weights of other projects are turned into a checkpoint by `saymask convert`"
+        )
+    if hashlib.sha256(metadata["config"].encode()).hexdigest() != metadata.get("config_sha256"):
+        raise CheckpointError(f"{path} is damaged: its configuration does not match its own checksum; copy it again")
+    return metadata
+
+
+def check_answers(path: Path, verb: str) -> None:
+    """Raise InputError, naming those that do, for a checkpoint whose card says that it does not answer `verb`."""
+    card = header_object(path, read_metadata(path)["card"])
+    verbs = card.get("verbs")
+    if not isinstance(verbs, list) or not verbs or verb in verbs:
+        return  # what has no card is asked itself, once it is loaded
+    able = [other["name"] for other in list_models() if verb in other["verbs"]]
+    use = f"for {verb} use {', '.join(able)}" if able else f"no checkpoint that comes with saymask answers {verb}"
+    raise InputError(f"{card.get('name', path.stem)} answers {', '.join(map(str, verbs))}, not {verb}; {use}")
+
+
+def header_object(path: Path, text: str) -> dict[str, Any]:
+    """Return a JSON object of the header; CheckpointError where it is none."""
+    try:
+        return parse_object(text, path)
+    except InputError as error:
+        raise CheckpointError(str(error)) from None

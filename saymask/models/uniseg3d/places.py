@@ -1,0 +1,29 @@
+"""Where the superpoints of a scan lie and what colour they have: what sentences are read over (ours)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from saymask.nn.superpoints import SuperpointBatch
+
+
+class Places(NamedTuple):
+    """S superpoints."""
+
+    low: np.ndarray  # float32 [S, 3] metres, from the scan's own corner
+    high: np.ndarray  # float32 [S, 3]
+    colors: np.ndarray  # float32 [S, 3] mean colour, 0..255
+
+
+def places_of(batch: SuperpointBatch, voxel_size: float) -> list[Places]:
+    """Return the places of each scan of a batch, to the accuracy of its voxels."""
+    site, row, weight = (t.cpu().numpy() for t in (batch.pool_site, batch.pool_row, batch.pool_weight))
+    cells, features = batch.coords[:, 1:].cpu().numpy()[site], batch.features[:, :3].float().cpu().numpy()[site]
+    size = len(batch.rows)
+    starts = np.searchsorted(row, np.arange(size))  # the pairs are sorted by superpoint, and each has some
+    low = np.minimum.reduceat(cells, starts) * np.float32(voxel_size)
+    high = (np.maximum.reduceat(cells, starts) + 1) * np.float32(voxel_size)
+    colors = np.add.reduceat(features * weight[:, None], starts) / np.add.reduceat(weight, starts)[:, None]
+    ends = np.cumsum(batch.sizes)[:-1]
+    columns = (np.split(values, ends) for values in (low, high, (colors + 1) * np.float32(127.5)))
+    return [Places(*values) for values in zip(*columns, strict=True)]

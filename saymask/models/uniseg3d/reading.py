@@ -1,0 +1,100 @@
+"""Sentences read as scene graphs over a scan's named objects (ours, `config.reads`).
+
+The network's own mask of a sentence holds on rooms like those it was trained on; its objects and their names hold
+further. So objects are chosen by `saymask.text.grounding`, and the mask only decides between those that fit alike.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saymask.geometry.relations import Boxes
+from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.encoded import EncodedScan
+from saymask.models.uniseg3d.extensions import named_parts, object_logits, scan_objects, vocabulary_names
+from saymask.models.uniseg3d.places import Places
+from saymask.models.uniseg3d.postprocess import weighted_mean
+from saymask.text.grounding import Things, ground, meant
+from saymask.text.scene_graph.parse import parse_sentence
+
+CLOSE = 0.05
+"""Cosine by which a known name that is less like a noun counts 1/e of the closest one."""
+KIND = 0.3
+"""What a known name counts that says a kind of the noun: an office chair is a chair."""
+MASK, LEAST = 0.25, 0.05
+"""Power of the mask's share of an object, and what is added to the share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """K parts of a scan that a sentence may mean."""
+
+    masks: Tensor  # bool [K, S]
+    share: Tensor  # float32 [K, V], of each known name, sum 1
+    things: Things
+
+
+def scan_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) -> Parts:
+    """Return the objects of a scan and what else has a name there, kept for the next sentences."""
+    objects, said = scan_objects(scan, config), scan.superpoint_outputs()
+
+    def make() -> Parts:
+        with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
+            masks, share = named_parts(objects, said, scan.counts, vocabulary, config)
+        return Parts(masks, share, things_of(masks.cpu().numpy(), scan.places, scan.counts.cpu().numpy()))
+
+    return scan.kept(("read", config), make)
+
+
+def things_of(masks: np.ndarray, places: Places, counts: np.ndarray) -> Things:
+    """Return where masks bool [K, S] of superpoints with `counts` int [S] points lie, and their colours."""
+    low = np.stack([places.low[m].min(axis=0) for m in masks]) if len(masks) else np.zeros((0, 3))
+    high = np.stack([places.high[m].max(axis=0) for m in masks]) if len(masks) else np.zeros((0, 3))
+    weight = masks * counts
+    colors = weight @ places.colors / np.maximum(weight.sum(axis=1, keepdims=True), 1)
+    room = Boxes(places.low.min(axis=0)[None], places.high.max(axis=0)[None])
+    return Things(Boxes(low, high), colors, room)
+
+
+def name_fits(share: Tensor, name: str, embedding: Tensor, vocabulary: Tensor, known: Sequence[str]) -> Tensor:
+    """Return float [K]: the probability that parts are what a noun says, from their shares [K, V] of known names.
+
+    Names that are as good as the closest one count whole (embedding float [K', W] of the noun, vocabulary [V, W] of the
+    known names), and those of its kinds somewhat.
+    """
+    cosine = (vocabulary @ embedding.T).amax(1)
+    weight = ((cosine - cosine.max()) / CLOSE).exp()
+    kinds = torch.tensor([other == name or other.endswith(f" {name}") for other in known], device=weight.device)
+    return (share @ torch.maximum(weight, KIND * kinds)).clamp(0, 1)
+
+
+def read_sentence(
+    scan: EncodedScan,
+    sentence: str,
+    mask: Tensor,  # float [S] logits of the sentence's own mask
+    something: float,  # the probability that the sentence means anything
+    count: Literal["one", "any"],
+    vocabulary: Tensor,  # float32 [V, W]
+    embed: Callable[[Sequence[str]], Tensor],  # names to float [T, K', W]
+    config: UniSeg3DConfig,
+) -> tuple[Tensor, Tensor, float] | None:
+    """Return logits [M, S] and scores [M] of what a sentence means, and the best score; None if it cannot be read."""
+    graph = parse_sentence(sentence, backend="rules")
+    parts = scan_parts(scan, vocabulary, config)
+    if graph.main is None or not len(parts.masks):
+        return None
+    known = vocabulary_names(config.held_out)
+
+    def fits(name: str) -> np.ndarray:
+        return name_fits(parts.share, name, embed([name])[0], vocabulary, known).cpu().numpy()
+
+    score = ground(graph, parts.things, fits)
+    sure = weighted_mean(mask.sigmoid().expand(len(parts.masks), -1), parts.masks * scan.counts).cpu().numpy()
+    rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
+    scores = torch.from_numpy(score[rows]).to(mask)
+    best = float(score.max())
+    return object_logits(parts.masks[rows], scores, config.mask_threshold), scores, best

@@ -1,0 +1,73 @@
+"""Sentences read over a scan's named objects: where superpoints lie, how nouns meet known names, what comes out."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from saymask.models.uniseg3d.places import places_of
+from saymask.models.uniseg3d.reading import KIND, name_fits, things_of
+from tests.models.uniseg3d.test_model import encoded, scan_of, tiny
+
+
+def test_places_are_those_of_the_points():
+    model = tiny()
+    scans = [scan_of(1), scan_of(2)]
+    batch = model.collate([model.prepare(scan) for scan in scans])
+    size = model.config.voxel_size
+    for scan, places, index in zip(scans, places_of(batch.scans, size), batch.scans.index, strict=True):
+        points = scan.points - scan.points.min(axis=0)
+        for row in range(int(index.max()) + 1):
+            own = index == row
+            assert (places.low[row] <= points[own].min(axis=0) + 1e-5).all()
+            assert (places.low[row] > points[own].min(axis=0) - size - 1e-5).all()
+            assert (places.high[row] >= points[own].max(axis=0) - 1e-5).all()
+            assert (places.high[row] < points[own].max(axis=0) + size + 1e-5).all()
+            np.testing.assert_allclose(places.colors[row], scan.colors[own].mean(axis=0), atol=25)  # voxels are shared
+
+
+def test_a_part_lies_where_its_superpoints_lie():
+    model = tiny()
+    scan = scan_of(1)
+    batch = model.collate([model.prepare(scan)])
+    places = places_of(batch.scans, model.config.voxel_size)[0]
+    counts = np.bincount(batch.scans.index[0])
+    masks = np.zeros((2, len(counts)), bool)
+    masks[0, :2] = masks[1, 1:] = True
+    things = things_of(masks, places, counts)
+    np.testing.assert_array_equal(things.boxes.low[0], places.low[:2].min(axis=0))
+    np.testing.assert_array_equal(things.boxes.high[1], places.high[1:].max(axis=0))
+    inside = np.isin(batch.scans.index[0], [0, 1])
+    np.testing.assert_allclose(things.colors[0], scan.colors[inside].mean(axis=0), atol=25)  # voxels are shared
+    np.testing.assert_array_equal(things.room.high[0], places.high.max(axis=0))
+    assert len(things_of(masks[:0], places, counts).boxes) == 0
+
+
+def test_nouns_meet_known_names():
+    known = ("chair", "office chair", "table", "armchair")
+    vocabulary = F.normalize(torch.tensor([[1.0, 0, 0], [0.8, 0.6, 0], [0, 0, 1], [0.6, 0.8, 0]]), dim=1)
+    share = torch.eye(4)
+    fits = name_fits(share, "chair", vocabulary[:1], vocabulary, known)
+    assert fits[0] == 1
+    assert fits[1] == pytest.approx(KIND)  # an office chair is a chair
+    assert fits[2] < 1e-3
+    assert fits[3] < 0.01  # "armchair" is no chair of some kind by its words
+    # An unknown word is what the closest known name is.
+    seat = F.normalize(torch.tensor([[0.9, 0.3, 0.1]]), dim=1)
+    assert name_fits(share, "seat", seat, vocabulary, known).argmax() == 0
+
+
+@pytest.mark.parametrize("count", ["one", "any"])
+def test_sentences_are_read_where_the_settings_say_so(count):
+    model = tiny(any_number=True, vocabulary_weight=0.2, reads=True)
+    scene = encoded(model)
+    said = model.refer(scene, ["the chair next to the table", "chairs", "of the"], count=count)
+    assert len(said) == 3
+    for answer in said:
+        assert answer.logits.shape == (len(answer.scores), len(scene.only().memory))
+        assert ((answer.scores >= 0) & (answer.scores <= 1)).all()
+        assert 0 <= answer.best <= 1
+        if count == "one":
+            assert len(answer.logits) == 1
+    again = model.refer(scene, ["chairs"], count=count)[0]
+    torch.testing.assert_close(again.scores, said[1].scores)
