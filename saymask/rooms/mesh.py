@@ -102,8 +102,8 @@ def make_room(
     """Make room `index` of a split: a pure function of its arguments.
 
     `kind` fixes the kind of room, which is otherwise drawn; `library` gives models of others that stand in for a part
-    of the furniture (version 2). A plan in which a door cannot be reached or which holds
-    too few things is drawn again. InputError for an unknown split, kind or version, or a library in version 1.
+    of the furniture (version 2). A plan in which a door cannot be reached or which holds too few things is drawn again.
+    InputError for an unknown split, kind or version, or a library in version 1.
     """
     check_version(version, library is not None)
     rng = random_state(version, seed, split, index, 0)

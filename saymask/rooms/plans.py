@@ -54,7 +54,8 @@ def empty_room(rng: np.random.RandomState, kind: str, library: Library | None = 
     layout = Layout(rng, kind, floor, round(float(rng.uniform(2.35, 3.2)), 3), version=2)
     layout.library = library
     _doors(layout, int(rng.randint(plan.doors[0], plan.doors[1] + 1)))
-    _windows(layout, int(rng.randint(plan.windows[0], plan.windows[1] + 1)))
+    least, most = plan.windows
+    _windows(layout, least + int((most - least + 1) * rng.random_sample() ** 1.6))  # few more often than many
     _beams(layout)
     return layout, style_of(rng, plan.coverings)
 

@@ -74,7 +74,7 @@ def test_every_design(option: Design) -> None:
         assert model.color is None or model.color in colors.PALETTE
         for surface in model.tops:
             assert -model.size[0] / 2 - 1e-6 <= surface.x0 < surface.x1 <= model.size[0] / 2 + 1e-6
-            assert 0 < surface.z <= model.size[2] + 0.012
+            assert 0 < surface.z <= model.size[2] + 0.008
         for part, box in zip(model.parts, model.boxes, strict=True):
             vertices, faces, local = part.tessellate(0.03)
             assert len(vertices) == len(local) == len(np.unique(faces))

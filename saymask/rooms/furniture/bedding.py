@@ -1,4 +1,4 @@
-"""Beds with bedding, pillows, blankets and clothes as they are met: soft, bumpy, made and unmade (version 2)."""
+"""Beds with bedding, pillows, blankets, clothes and rugs: soft, bumpy, made and unmade (version 2)."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,8 @@ def _made(k: Kit, w: float, d: float, z: float, style: str | None = None) -> Non
     style = style or k.pick("duvet", "duvet", "spread", "folded", "unmade", "unmade", "bare")
     cloth, tex = _linen(k)
     thick = k.u(0.16, 0.3)
-    k.soft(0, 0, z, w, d, thick, k.pick("white", "white", "beige", "grey"), "fabric", round=0.05, bulge=0.01)
+    sheet = cloth if style == "bare" else k.shade(k.pick("white", "white", "beige", "grey"))
+    k.soft(0, 0, z, w, d, thick, sheet, "fabric", round=0.05, bulge=0.01)
     top, lift = z + thick, 0.0
     if style == "duvet":
         over, lift = k.u(0.02, 0.14), k.u(0.08, 0.16)
@@ -63,7 +64,7 @@ def _made(k: Kit, w: float, d: float, z: float, style: str | None = None) -> Non
     if style in ("duvet", "spread", "folded") and k.flip(0.3):
         _throw(k, w + 0.1, top + lift + 0.005, -d * k.u(0.22, 0.36), k.u(0.4, 0.7), k.u(0.1, 0.35))
         lift += 0.03
-    k.top(-w / 2 + 0.03, d / 2 - 0.52, w / 2 - 0.03, d / 2 - 0.03, top + (0.01 if style != "spread" else lift))
+    k.top(-w / 2 + 0.03, d / 2 - 0.52, w / 2 - 0.03, d / 2 - 0.03, top + (0.004 if style != "spread" else lift))
     k.top(-w / 2 + 0.1, -d / 2 + 0.1, w / 2 - 0.1, d / 2 - 0.6, top + lift + 0.005)
 
 
@@ -343,3 +344,16 @@ def draped_towel(k: Kit) -> None:
     k.tube((-w / 2 - 0.08, 0, h), (w / 2 + 0.08, 0, h), 0.01, "grey")
     for s in (-1, 1):
         k.tube((s * (w / 2 + 0.06), 0, h), (s * (w / 2 + 0.06), 0.07, h), 0.01, "grey")
+
+
+@design2("mat", "various", weight=3)
+def various_rug(k: Kit) -> None:
+    """A rug: with a border, stripes, plain, round or oval, a runner, a hide."""
+    cloth = k.main(FABRIC | BRIGHT | {"beige": 2}, "fabric")
+    w, d = k.u(0.6, 2.4, "w"), k.u(0.45, 1.7, "d")
+    if k.wish.get("round", 0) > 0 or k.flip(0.12):
+        k.shape = "round"
+        k.cyl(0, 0, 0, min(w, d) / 2, 0.012, cloth, k.pick("fabric", "stone"))
+    else:
+        k.shape = "rectangular"
+        k.box(0, 0, 0, w, d, 0.012, cloth, k.pick("pattern", "pattern", "stripes", "fabric", "stone", "art"))

@@ -16,8 +16,10 @@ from saymask.rooms import colors
 from saymask.rooms.colors import RGB
 from saymask.rooms.furniture.parts import Bumps, Part, along, rotation
 
-FAMILIES = ("seats", "tables", "storage", "beds", "kitchen", "bath", "devices", "walls", "small", "tail",
-    "bedding", "lounge", "chairs", "openings", "surfaces", "cases", "fitted", "fittings", "gadgets", "litter",
+FAMILIES = (
+    "seats", "tables", "storage", "beds", "kitchen", "bath", "devices", "walls", "small", "tail",
+    "bedding", "lounge", "chairs", "openings", "surfaces", "desks", "cases", "shelving", "bags", "fitted", "appliances",
+    "fittings", "boards", "gadgets", "litter", "plants",
 )  # fmt: skip
 Paint = RGB | str
 

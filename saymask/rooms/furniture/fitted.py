@@ -7,6 +7,8 @@ from saymask.rooms.furniture.design import Kit, design2
 from saymask.rooms.furniture.kitchen import WHITE_GOODS
 
 FRONTS = {"white": 5, "brown": 4, "beige": 2, "grey": 2, "black": 0.8, "blue": 0.5, "green": 0.5, "red": 0.2}
+
+
 SLABS = {"grey": 3, "black": 1.5, "white": 2.5, "beige": 1.5, "brown": 2}
 
 
@@ -336,45 +338,6 @@ def shower2(k: Kit) -> None:
                 0.18,
                 k.pick("white", "blue", "green", "red"),
             )
-
-
-@design2("washing machine", "various", weight=2, fronted=True)
-@design2("clothes dryer", "various", weight=2, fronted=True)
-def washer2(k: Kit) -> None:
-    """A front loader with its door open or shut, or a top loader with a panel at its back."""
-    w, d, h = k.u(0.56, 0.7), k.u(0.52, 0.7), k.u(0.82, 0.98)
-    paint = k.main({"white": 5, "grey": 2, "black": 0.6, "red": 0.2}, "metal")
-    k.box(0, 0, 0.02, w, d, h - 0.02, paint, round=0.012)
-    y = -d / 2
-    if k.flip(0.65):
-        z, r = h * k.u(0.42, 0.5), w * k.u(0.27, 0.34)
-        k.cyl(0, y - 0.01, z, r, 0.04, darker(paint, 0.8), turn=(1.5708, 0, 0))
-        if k.flip(0.2):
-            k.cyl(-r - r * 0.75, y - r * 0.8, z, r * 0.95, 0.05, "grey", turn=(1.5708, 0, 0.9))
-            k.cyl(0, y - 0.03, z, r * 0.8, 0.02, (30, 30, 34), turn=(1.5708, 0, 0))
-        else:
-            k.cyl(0, y - 0.03, z, r * 0.75, 0.04, (44, 48, 54), turn=(1.5708, 0, 0))
-        k.box(0, y - 0.004, h - 0.13, w - 0.03, 0.014, 0.11, darker(paint, 0.85))
-        k.cyl(k.u(-0.05, 0.2), y - 0.02, h - 0.075, 0.03, 0.03, "grey", turn=(1.5708, 0, 0))
-        k.top(-w / 2 + 0.03, -d / 2 + 0.03, w / 2 - 0.03, d / 2 - 0.03, h)
-    else:
-        k.box(0, -0.04, h, w * 0.85, d * 0.6, 0.015, darker(paint, 0.95), round=0.006)
-        k.box(0, d / 2 - 0.05, h, w, 0.1, 0.16, darker(paint, 0.95), turn=(-0.15, 0, 0))
-        for x in (-0.15, 0.0, 0.18):
-            k.cyl(x, d / 2 - 0.11, h + 0.07, 0.025, 0.03, "grey", turn=(1.4, 0, 0))
-
-
-@design2("dishwasher", "various", weight=1, fronted=True)
-def dishwasher2(k: Kit) -> None:
-    """A dishwasher under a piece of counter."""
-    w, d, h = k.u(0.45, 0.62), k.u(0.56, 0.62), k.u(0.82, 0.92)
-    paint = k.main(WHITE_GOODS, "metal")
-    k.box(0, 0.015, 0.0, w, d - 0.03, h - 0.03, darker(paint, 0.95))
-    k.box(0, -d / 2 + 0.01, 0.1, w - 0.01, 0.03, h - 0.15, paint, round=0.01)
-    k.box(0, -d / 2 + 0.002, h - 0.14, w - 0.01, 0.03, 0.1, darker(paint, 0.75))
-    k.tube((-w * 0.36, -d / 2 - 0.03, h - 0.2), (w * 0.36, -d / 2 - 0.03, h - 0.2), 0.011, "grey")
-    k.box(0, 0, h - 0.03, w, d, 0.03, k.some(SLABS), "stone")
-    k.top(-w / 2 + 0.03, -d / 2 + 0.05, w / 2 - 0.03, d / 2 - 0.05, h)
 
 
 @design2("soap dispenser", "bottle", weight=0, like="pump")

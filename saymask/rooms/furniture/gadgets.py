@@ -1,9 +1,8 @@
-"""Screens, computers, lamps and machines of many makes (version 2)."""
+"""Screens, computers, lamps and exercise machines of many makes (version 2)."""
 
-from itertools import pairwise
 from math import cos, pi, sin
 
-from saymask.rooms.colors import BRIGHT, DEVICE, METAL, PLASTIC, RGB, WOOD, darker
+from saymask.rooms.colors import BRIGHT, DEVICE, METAL, RGB, WOOD, darker
 from saymask.rooms.furniture.design import Kit, design2
 
 SCREENS: tuple[RGB, ...] = ((24, 26, 30), (38, 44, 56), (52, 58, 66), (90, 120, 160), (200, 206, 212), (60, 90, 70))
@@ -295,39 +294,6 @@ def standing_lamp(k: Kit) -> None:
         k.lathe(*at, h - 0.34, ((r, 0), (top, 0.26), (top - 0.01, 0.26), (r - 0.01, 0), (r, 0)), shade)
 
 
-@design2("fan", "various", weight=2, fronted=True)
-def various_fan(k: Kit) -> None:
-    """A fan on a table foot or a pole, a box fan, or a slim tower."""
-    paint = k.main({"white": 3, "black": 3, "grey": 1.5, "blue": 0.4}, "plastic")
-    style = k.pick("pole", "box", "tower", "table")
-    if style == "tower":
-        h = k.u(0.7, 1.0)
-        k.cyl(0, 0, 0, 0.14, 0.03, paint)
-        k.soft(0, 0, 0.03, 0.15, 0.15, h, paint, "plain", round=0.06)
-        k.box(0, -0.076, 0.12, 0.09, 0.01, h * 0.75, (50, 50, 52), "stripes")
-    elif style == "box":
-        k.box(0, 0, 0.02, 0.52, 0.12, 0.52, paint, round=0.02)
-        for y in (-0.064, 0.064):
-            k.cyl(0, y, 0.06, 0.22, 0.006, darker(paint, 0.6), "keys", turn=(1.5708, 0, 0))
-        for s in (-1, 1):
-            k.box(s * 0.2, 0, 0, 0.04, 0.2, 0.02, paint)
-    else:
-        h, r = (k.u(0.9, 1.25), k.u(0.18, 0.23)) if style == "pole" else (k.u(0.35, 0.5), k.u(0.12, 0.17))
-        k.cyl(0, 0.06, 0, r * 0.9, 0.025, paint)
-        k.tube((0, 0.06, 0.02), (0, 0.06, h - r), 0.016, paint)
-        k.cyl(0, 0.05, h - r - 0.06, 0.055, 0.13, paint, turn=(1.5708, 0, 0))
-        for z in (-0.05, 0.05):
-            ring = ((r - 0.01, 0), (r, 0), (r, 0.012), (r - 0.01, 0.012), (r - 0.01, 0))
-            k.lathe(0, -0.06 + z, h - r - 0.006, ring, paint, turn=(1.5708, 0, 0))
-        for i in range(10):
-            a = i * 2 * pi / 10
-            k.tube((0, -0.11, h - r), (r * sin(a), -0.1, h - r + r * cos(a)), 0.006, paint)
-        for i in range(3):
-            a = i * 2 * pi / 3
-            x, z = sin(a) * r * 0.45, cos(a) * r * 0.45
-            k.box(x, -0.05, h - r + z - r * 0.4, r * 0.5, 0.01, r * 0.8, darker(paint, 0.8), turn=(0, a, 0.25))
-
-
 @design2("machine", "exercise", weight=2)
 @design2("object", "exercise", weight=0.5)
 def exercise_machine(k: Kit) -> None:
@@ -373,80 +339,6 @@ def exercise_machine(k: Kit) -> None:
             k.box(0, 0.22, 0.1 + i * 0.09, 0.4, 0.14, 0.08, "black")
         k.soft(0, -0.25, 0.45, 0.3, 0.4, 0.08, pad, "plain", round=0.03)
         k.soft(0, 0.02, 0.6, 0.3, 0.08, 0.6, pad, "plain", round=0.03)
-
-
-@design2("machine", "vending", weight=1.5, fronted=True)
-def vending(k: Kit) -> None:
-    """A vending machine for drinks or snacks."""
-    w, d, h = k.u(0.75, 1.0), k.u(0.65, 0.85), k.u(1.75, 1.95)
-    paint = k.main({"black": 3, "blue": 2, "red": 2, "grey": 2, "white": 1}, "metal")
-    k.box(0, 0.01, 0.04, w, d, h - 0.04, paint)
-    k.box(-w * 0.1, -d / 2 - 0.008, h * 0.35, w * 0.68, 0.02, h * 0.58, (70, 84, 92))
-    for i in range(5):
-        for j in range(4):
-            k.box(-w * 0.1 + (j - 1.5) * w * 0.15, -d / 2 - 0.022, h * (0.38 + 0.11 * i), w * 0.1, 0.012, h * 0.07,
-                  k.some(BRIGHT))  # fmt: skip
-    k.box(w * 0.37, -d / 2 - 0.008, h * 0.45, w * 0.16, 0.02, h * 0.35, "grey")
-    k.box(-w * 0.1, -d / 2 - 0.008, h * 0.12, w * 0.6, 0.02, h * 0.14, "black")
-
-
-@design2("water cooler", "slim", weight=1.5, fronted=True)
-def slim_cooler(k: Kit) -> None:
-    """A water dispenser without a bottle, or with one."""
-    w, h = k.u(0.28, 0.36), k.u(0.95, 1.2)
-    paint = k.main({"white": 3, "grey": 2, "black": 2}, "plastic")
-    k.box(0, 0, 0, w, w, h, paint, round=0.02)
-    k.box(0, -w / 2 - 0.003, h * 0.6, w * 0.7, 0.02, h * 0.24, "black" if k.color != "black" else "grey")
-    if k.flip(0.6):
-        r = w * 0.4
-        k.lathe(0, 0, h, ((0, 0), (0.05, 0.0), (r, 0.1), (r, 0.2), (r * 0.92, 0.22), (r, 0.24), (r, 0.38), (0, 0.4)),
-                (130, 172, 206))  # fmt: skip
-
-
-@design2("vacuum cleaner", "canister", weight=1.5)
-def canister(k: Kit) -> None:
-    """A vacuum cleaner that lies on wheels, its hose over it, or a stick one."""
-    paint = k.main(PLASTIC | {"red": 2, "blue": 2, "purple": 0.7}, "plastic")
-    if k.flip(0.6):
-        k.soft(0, 0, 0.02, 0.28, 0.4, 0.24, paint, "plain", round=0.09)
-        for s in (-1, 1):
-            k.tube((s * 0.12, 0.1, 0.09), (s * 0.16, 0.1, 0.09), 0.09, "black")
-        points = [(0.0, -0.2, 0.15), (0.12, -0.35, 0.2), (0.2, -0.4, 0.1), (0.1, -0.5, 0.03)]
-        for a, b in pairwise(points):
-            k.tube(a, b, 0.022, "grey")
-        k.tube((0.1, -0.5, 0.03), (-0.4, -0.35, 0.03), 0.017, "grey")
-        k.box(-0.44, -0.34, 0, 0.28, 0.1, 0.05, "black", round=0.02)
-    else:
-        k.box(0, -0.05, 0, 0.26, 0.12, 0.06, "black", round=0.02)
-        k.tube((0, -0.03, 0.05), (0, 0.1, 0.75), 0.02, "grey")
-        k.soft(0, 0.12, 0.72, 0.12, 0.14, 0.3, paint, "plain", round=0.05)
-
-
-@design2("bookshelf", "cubes", weight=1.5, fronted=True)
-@design2("storage organizer", "mixed", weight=1.5, fronted=True)
-def cube_shelf(k: Kit) -> None:
-    """A shelf of square cells with books, boxes, baskets or nothing in each."""
-    from saymask.rooms.furniture.cases import fill_board
-
-    columns, rows, cell = k.n(1, 5), k.n(1, 5), k.u(0.32, 0.4)
-    w, h, d, t = columns * cell, rows * cell, k.u(0.3, 0.4), 0.03
-    paint = k.main(WOOD | {"white": 5}, "wood")
-    for i in range(columns + 1):
-        k.box(-w / 2 + i * cell, 0, 0, t, d, h + t, paint, "wood")
-    for j in range(rows + 1):
-        k.box(0, 0, j * cell, w, d, t, paint, "wood")
-    cloth = k.some(BRIGHT | {"beige": 2, "grey": 2})
-    for i in range(columns):
-        for j in range(rows):
-            x, z = -w / 2 + (i + 0.5) * cell, j * cell + t
-            kind = k.pick("books", "books", "drawer", "empty")
-            if kind == "books":
-                fill_board(k, x - cell / 2 + 0.03, x + cell / 2 - 0.05, z, d, cell - t)
-            elif kind == "drawer":
-                k.box(x, -0.01, z, cell - t - 0.02, d - 0.04, cell - t - 0.03, cloth, k.pick("fabric", "stone"))
-            else:
-                k.top(x - cell / 2 + 0.03, -d / 2 + 0.02, x + cell / 2 - 0.03, d / 2 - 0.02, z, cell - t - 0.03)
-    k.top(-w / 2 + 0.02, -d / 2 + 0.02, w / 2 - 0.02, d / 2 - 0.02, h + t)
 
 
 @design2("projector", "various", weight=1)

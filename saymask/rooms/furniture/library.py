@@ -76,7 +76,7 @@ class Library:
 def _boxes(vertices: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Return the boxes of the vertices in each cell of a coarse grid, float64 [boxes, 6]."""
     cells = np.minimum((vertices / size + [0.5, 0.5, 0.0]) * SLICES, np.subtract(SLICES, 1)).astype(int)
-    number = np.ravel_multi_index(tuple(cells.T), SLICES)
+    number = (cells[:, 0] * SLICES[1] + cells[:, 1]) * SLICES[2] + cells[:, 2]
     order = np.argsort(number, kind="stable")
     starts = np.flatnonzero(np.diff(number[order], prepend=-1))
     low, high = (f.reduceat(vertices[order], starts, axis=0) for f in (np.minimum, np.maximum))

@@ -2,14 +2,16 @@
 
 from math import cos, pi, sin
 
-from saymask.rooms.colors import METAL, PAINTED, RGB, WOOD, darker
+from saymask.rooms.colors import METAL, RGB, WOOD, darker
 from saymask.rooms.furniture.design import Kit, design2
 
 TOPS = WOOD | {"white": 4, "grey": 2}
+
+
 GLASS: tuple[RGB, ...] = ((170, 190, 192), (140, 158, 160), (196, 210, 212), (70, 76, 80))
 
 
-def _top_of(k: Kit) -> tuple[RGB, str]:
+def draw_top(k: Kit) -> tuple[RGB, str]:
     """The colour and texture of a table's top; the colour is the table's."""
     if k.flip(0.1):
         k.main({"grey": 1}, "glass")
@@ -19,8 +21,8 @@ def _top_of(k: Kit) -> tuple[RGB, str]:
     return k.main(TOPS, "wood"), k.pick("wood", "wood", "plain")
 
 
-def _foot(k: Kit, w: float, d: float, h: float, style: str, paint) -> None:
-    """What carries a top of w × d at height h."""
+def stand_on(k: Kit, w: float, d: float, h: float, style: str, paint) -> None:
+    """Add feet of a style under a top of w × d at height h."""
     if style == "legs":
         k.legs(w, d, h, k.u(0.03, 0.09), paint, inset=k.u(0.0, 0.12))
         if k.flip(0.6):
@@ -78,7 +80,7 @@ def _foot(k: Kit, w: float, d: float, h: float, style: str, paint) -> None:
             k.lathe(s * w * 0.28, 0, 0, ((0, 0), (d * 0.32, 0), (d * 0.28, 0.025), (0.05, 0.045), (0, 0.045)), paint)
 
 
-def _slab(k: Kit, w: float, d: float, h: float, thick: float, paint, tex: str, outline: str) -> None:
+def lay_top(k: Kit, w: float, d: float, h: float, thick: float, paint, tex: str, outline: str) -> None:
     """A top of an outline; declares where things may stand."""
     if outline == "oval":
         k.shape = "oval"
@@ -97,15 +99,16 @@ def _slab(k: Kit, w: float, d: float, h: float, thick: float, paint, tex: str, o
         k.top(-w / 2 + 0.04, -d / 2 + 0.04, w / 2 - 0.04, d / 2 - 0.04, h)
 
 
-def _frame_of(k: Kit, top: RGB) -> RGB:
+def frame_paint(k: Kit, top: RGB) -> RGB:
+    """Draw the colour of what carries a top: near the top's, or of metal."""
     return darker(top, k.u(0.85, 1.05)) if k.flip(0.5) and k.material == "wood" else k.some(METAL | {"white": 3})
 
 
 def _plain(k: Kit, w: float, d: float, h: float, feet: tuple[str, ...], outline: str = "straight") -> None:
-    top, tex = _top_of(k)
+    top, tex = draw_top(k)
     thick = k.u(0.018, 0.06)
-    _slab(k, w, d, h, thick, top, tex, outline)
-    _foot(k, w, d, h - thick, k.pick(*feet), _frame_of(k, top))
+    lay_top(k, w, d, h, thick, top, tex, outline)
+    stand_on(k, w, d, h - thick, k.pick(*feet), frame_paint(k, top))
 
 
 @design2("table", "various", weight=5)
@@ -122,15 +125,15 @@ def pedestal_table(k: Kit) -> None:
     """A round, square or oval table on one foot."""
     outline = k.pick("round", "round", "square", "oval")
     r, h = k.u(0.35, 0.75, "r"), k.u(0.7, 0.77)
-    top, tex = _top_of(k)
-    paint = _frame_of(k, top)
+    top, tex = draw_top(k)
+    paint = frame_paint(k, top)
     if outline == "round":
         k.shape = "round"
         k.cyl(0, 0, h - 0.03, r, 0.03, top, tex)
         k.top(-r * 0.66, -r * 0.66, r * 0.66, r * 0.66, h)
     else:
-        _slab(k, 2 * r * (1.4 if outline == "oval" else 1.0), 2 * r, h, 0.03, top, tex, outline)
-    _foot(k, 2 * r, 2 * r, h - 0.03, k.pick("pedestal", "pedestal", "splayed"), paint)
+        lay_top(k, 2 * r * (1.4 if outline == "oval" else 1.0), 2 * r, h, 0.03, top, tex, outline)
+    stand_on(k, 2 * r, 2 * r, h - 0.03, k.pick("pedestal", "pedestal", "splayed"), paint)
 
 
 @design2("table", "large_meeting", weight=0, like="conference")
@@ -141,7 +144,7 @@ def large_meeting(k: Kit) -> None:
         outline = k.pick("straight", "boat", "oval", "straight")
         _plain(k, w, d, h, ("columns", "drum", "frames", "t_legs"), outline)
         return
-    top, tex = _top_of(k)
+    top, tex = draw_top(k)
     paint = k.some(METAL)
     columns, rows = max(2, round(w / k.u(1.1, 1.7))), 1 if d < 1.05 else 2
     for i in range(columns):
@@ -162,7 +165,7 @@ def folding_table(k: Kit) -> None:
     """A folding or flip-top table, at times on castors."""
     w, d, h = k.u(1.2, 1.9, "w"), k.u(0.6, 0.8, "d"), k.u(0.72, 0.75)
     top = k.main({"white": 4, "grey": 3, "beige": 2, "brown": 2}, "plastic")
-    _slab(k, w, d, h, 0.04, top, "plain", "straight")
+    lay_top(k, w, d, h, 0.04, top, "plain", "straight")
     for s in (-1, 1):
         x = s * w * 0.36
         if k.flip():
@@ -193,25 +196,25 @@ def drop_leaf(k: Kit) -> None:
 def various_coffee(k: Kit) -> None:
     """A low table: of glass, wood or stone, on legs, a box, a drum or a frame, with a shelf or drawers."""
     w, d, h = k.u(0.6, 1.4), k.u(0.45, 0.8), k.u(0.3, 0.5)
-    top, tex = _top_of(k)
-    paint = _frame_of(k, top)
+    top, tex = draw_top(k)
+    paint = frame_paint(k, top)
     style = k.pick("legs", "splayed", "hairpin", "frames", "panels", "box", "trestle")
     if style == "box":
         k.box(0, 0, 0, w - 0.1, d - 0.1, h - 0.05, darker(top, 0.93), tex)
         if k.flip():
             k.fronts(w - 0.1, d - 0.1, 0.04, h - 0.12, 1, 2, darker(top, 1.02), "grey")
     else:
-        _foot(k, w, d, h - 0.03, style, paint)
+        stand_on(k, w, d, h - 0.03, style, paint)
         if k.flip(0.4):
             k.box(0, 0, h * 0.3, w - 0.12, d - 0.1, 0.02, paint, tex)
     oval = style in ("splayed", "panels") and w > 1.4 * d
-    _slab(k, w, d, h, k.u(0.02, 0.05), top, tex, "oval" if oval else "straight")
+    lay_top(k, w, d, h, k.u(0.02, 0.05), top, tex, "oval" if oval else "straight")
 
 
 @design2("coffee table", "nest", weight=0.8)
 def low_round(k: Kit) -> None:
     """A low round table: a drum, a tray on a frame, or a top on three legs."""
-    top, tex = _top_of(k)
+    top, tex = draw_top(k)
     r, h = k.u(0.3, 0.52), k.u(0.32, 0.48)
     k.shape = "round"
     if k.flip(0.35):
@@ -221,7 +224,7 @@ def low_round(k: Kit) -> None:
         for i in range(n := k.pick(3, 4)):
             a = i * 2 * pi / n
             k.tube((r * 0.95 * cos(a), r * 0.95 * sin(a), 0), (r * 0.6 * cos(a), r * 0.6 * sin(a), h - 0.02), 0.014,
-                   _frame_of(k, top))  # fmt: skip
+                   frame_paint(k, top))  # fmt: skip
     k.top(-r * 0.66, -r * 0.66, r * 0.66, r * 0.66, h)
 
 
@@ -230,13 +233,13 @@ def low_round(k: Kit) -> None:
 def various_end(k: Kit) -> None:
     """A small side table of many forms."""
     w, d, h = k.u(0.3, 0.55), k.u(0.3, 0.55), k.u(0.42, 0.66)
-    top, tex = _top_of(k)
-    paint = _frame_of(k, top)
+    top, tex = draw_top(k)
+    paint = frame_paint(k, top)
     style = k.pick("round", "square", "square", "c")
     if style == "round":
         k.shape = "round"
         k.cyl(0, 0, h - 0.022, w / 2, 0.022, top, tex)
-        _foot(k, w, w, h - 0.022, k.pick("pedestal", "splayed"), paint)
+        stand_on(k, w, w, h - 0.022, k.pick("pedestal", "splayed"), paint)
         k.top(-w * 0.33, -w * 0.33, w * 0.33, w * 0.33, h)
     elif style == "c":
         k.box(0, 0, h - 0.022, w, d, 0.022, top, tex)
@@ -244,113 +247,10 @@ def various_end(k: Kit) -> None:
         k.box(-w / 2 + 0.015, 0, 0.02, 0.03, d * 0.8, h - 0.04, paint)
         k.top(-w / 2 + 0.03, -d / 2 + 0.03, w / 2 - 0.03, d / 2 - 0.03, h)
     else:
-        _slab(k, w, d, h, 0.025, top, tex, "straight")
-        _foot(k, w, d, h - 0.025, k.pick("legs", "splayed", "frames", "hairpin"), paint)
+        lay_top(k, w, d, h, 0.025, top, tex, "straight")
+        stand_on(k, w, d, h - 0.025, k.pick("legs", "splayed", "frames", "hairpin"), paint)
         if k.flip():
             k.box(0, 0, h * 0.3, w - 0.06, d - 0.06, 0.02, paint, tex)
-
-
-def _pedestal(k: Kit, x: float, d: float, h: float, body, w: float = 0.4) -> None:
-    """Drawers under a desk."""
-    base = k.pick(0.0, 0.05)
-    k.box(x, 0.01, base, w, d - 0.06, h - base, body, "plain")
-    k.fronts(w, d - 0.06, base + 0.01, h - base - 0.02, k.n(2, 4), 1, darker(body, 1.04), k.pick("grey", "black"), x=x,
-             y=0.01)  # fmt: skip
-
-
-@design2("desk", "office", weight=4, fronted=True)
-def office_desk(k: Kit) -> None:
-    """An office desk on feet of steel, often with drawers, a low screen at its back, or cables below."""
-    w, d, h = k.u(1.0, 1.9, "w"), k.u(0.55, 0.85), k.u(0.68, 0.78)
-    top, tex = _top_of(k)
-    paint = _frame_of(k, top)
-    k.shape = "rectangular"
-    _slab(k, w, d, h, k.u(0.02, 0.04), top, tex, "straight")
-    _foot(k, w, d, h - 0.04, k.pick("t_legs", "frames", "legs", "panels", "trestle"), paint)
-    if k.flip(0.45):
-        _pedestal(k, k.pick(-1, 1) * (w / 2 - 0.32), d, h - k.u(0.05, 0.16), k.some(PAINTED))
-    if k.flip(0.2):
-        k.box(0, d / 2 - 0.01, h - 0.15, w - 0.04, 0.025, k.u(0.35, 0.55), k.some({"grey": 3, "blue": 1, "green": 1}),
-              "fabric")  # fmt: skip
-    if k.flip(0.3):
-        k.tube((0.1, d / 2 - 0.06, 0.01), (0.12, d / 2 - 0.05, h - 0.05), 0.009, "black")
-
-
-@design2("desk", "two_pedestals", weight=1.5, fronted=True)
-def pedestal_desk(k: Kit) -> None:
-    """A heavy desk over drawers at both sides."""
-    w, d, h = k.u(1.2, 1.8, "w"), k.u(0.6, 0.85), k.u(0.73, 0.78)
-    wood = k.main(WOOD | {"grey": 1.5}, "wood")
-    k.shape = "rectangular"
-    _slab(k, w, d, h, 0.035, wood, "wood", "straight")
-    for s in (-1, 1):
-        _pedestal(k, s * (w / 2 - 0.22), d, h - 0.035, wood)
-    k.box(0, d / 2 - 0.06, 0.2, w - 0.85, 0.02, h - 0.25, darker(wood, 0.9), "wood")
-    k.box(0, -d / 2 + 0.05, h - 0.13, w - 0.85, 0.025, 0.09, darker(wood, 1.04), "wood")
-
-
-@design2("desk", "corner", weight=1.2, fronted=True, like="l_shaped")
-def l_desk(k: Kit) -> None:
-    """Two tops at a right angle with drawers at one end."""
-    w, h, d, side = k.u(1.4, 1.9), k.u(0.7, 0.76), k.u(0.58, 0.75), k.u(1.2, 1.6)
-    top, tex = _top_of(k)
-    k.shape = "l-shaped"
-    s = k.pick(-1, 1)
-    y = -d / 2 - (side - d) / 2
-    k.box(0, 0, h - 0.03, w, d, 0.03, top, tex)
-    k.box(s * (w / 2 - 0.3), y, h - 0.03, 0.6, side - d, 0.03, top, tex)
-    paint = _frame_of(k, top)
-    for x, ya in ((-s * (w / 2 - 0.04), 0.0), (s * (w / 2 - 0.04), d / 2 - 0.05), (s * (w / 2 - 0.3), -side + d)):
-        k.box(x, ya, 0, 0.05, d * 0.85 if x * s < 0 else 0.06, h - 0.03, paint)
-    if k.flip(0.6):
-        _pedestal(k, -s * (w / 2 - 0.28), d, h - 0.06, k.some(PAINTED))
-    k.top(-w / 2 + 0.05, -d / 2 + 0.05, w / 2 - 0.05, d / 2 - 0.05, h)
-    x0, x1 = sorted((s * (w / 2 - 0.56), s * (w / 2 - 0.04)))
-    k.top(x0, -side + d / 2 + 0.05, x1, -d / 2 - 0.02, h)
-
-
-@design2("desk", "standing", weight=0.7, fronted=True)
-def standing_desk(k: Kit) -> None:
-    """A desk on two lifting columns, at standing or sitting height."""
-    w, d, h = k.u(1.2, 1.8, "w"), k.u(0.65, 0.85), k.u(0.74, 1.12)
-    top, tex = _top_of(k)
-    paint = k.pick("black", "grey", "white")
-    _slab(k, w, d, h, 0.028, top, tex, "straight")
-    for s in (-1, 1):
-        x = s * w * 0.36
-        k.box(x, 0, 0, 0.08, d * 0.85, 0.03, paint, round=0.012)
-        k.box(x, 0, 0.03, 0.09, 0.07, h * 0.55, paint)
-        k.box(x, 0, h * 0.5, 0.07, 0.055, h * 0.5 - 0.03, darker((120, 120, 122), 1.0))
-    k.box(0, 0, h - 0.07, w * 0.7, 0.06, 0.04, paint)
-
-
-@design2("desk", "hutch", weight=1.2, fronted=True)
-def hutch_desk(k: Kit) -> None:
-    """A desk with shelves above its back."""
-    w, d, h = k.u(0.9, 1.5, "w"), k.u(0.55, 0.7), k.u(0.72, 0.76)
-    wood = k.main(WOOD | {"white": 4}, "wood")
-    _slab(k, w, d, h, 0.03, wood, "wood", "straight")
-    k.tops.clear()
-    _foot(k, w, d, h - 0.03, k.pick("panels", "legs"), wood)
-    up = k.u(0.4, 0.75)
-    for s in (-1, 1):
-        k.box(s * (w / 2 - 0.012), d / 2 - 0.13, h, 0.024, 0.24, up, wood, "wood")
-    k.box(0, d / 2 - 0.13, h + up - 0.024, w, 0.24, 0.024, wood, "wood")
-    k.box(0, d / 2 - 0.13, h + up * 0.55, w - 0.05, 0.24, 0.02, wood, "wood")
-    k.box(0, d / 2 - 0.01, h, w, 0.012, up, darker(wood, 0.88), "wood")
-    k.top(-w / 2 + 0.04, -d / 2 + 0.04, w / 2 - 0.04, d / 2 - 0.28, h)
-    k.top(-w / 2 + 0.04, d / 2 - 0.24, w / 2 - 0.04, d / 2 - 0.03, h + up * 0.55 + 0.02, up * 0.45 - 0.05)
-    k.top(-w / 2 + 0.04, d / 2 - 0.24, w / 2 - 0.04, d / 2 - 0.03, h + up)
-
-
-@design2("desk", "school", weight=0.5, fronted=True)
-def school_desk(k: Kit) -> None:
-    """A pupil's desk: a small top over a shelf on steel legs."""
-    w, d, h = k.u(0.6, 0.75), k.u(0.45, 0.55), k.u(0.68, 0.76)
-    top = k.main(WOOD | {"grey": 2}, "wood")
-    _slab(k, w, d, h, 0.022, top, "wood", "straight")
-    k.legs(w - 0.04, d - 0.04, h - 0.02, 0.03, "grey", round_legs=True)
-    k.box(0, 0, h - 0.16, w - 0.1, d - 0.1, 0.014, "grey")
 
 
 @design2("nightstand", "various", weight=4, fronted=True)
@@ -426,19 +326,3 @@ def various_tv_stand(k: Kit) -> None:
                     k.box(-w / 2 + (i + 0.5) * w / n, -0.02, base + 0.025, w / n * 0.7, d * 0.6, k.u(0.05, 0.12),
                           k.pick("black", "grey", "white"))  # fmt: skip
     k.top(-w / 2 + 0.03, -d / 2 + 0.02, w / 2 - 0.03, d / 2 - 0.02, h)
-
-
-@design2("bar", "front", weight=1, fronted=True)
-@design2("counter", "reception", weight=0.5, fronted=True)
-def reception(k: Kit) -> None:
-    """A bar or a reception: a closed front with a raised ledge before a lower top."""
-    w, d, h = k.u(1.4, 2.6, "w"), k.u(0.6, 0.8), k.u(1.0, 1.15)
-    body, slab = k.main(PAINTED | WOOD, "wood"), k.some({"white": 2, "grey": 2, "black": 1.5, "brown": 2})
-    k.box(0, -d / 2 + 0.05, 0, w, 0.08, h - 0.04, body, k.pick("wood", "plain", "stripes"))
-    k.box(0, -d / 2 + 0.1, h - 0.04, w + 0.06, 0.3, 0.04, slab, "stone")
-    k.box(0, 0.06, 0.72, w, d - 0.14, 0.03, slab, "plain")
-    for s in (-1, 1):
-        k.box(s * (w / 2 - 0.02), 0.06, 0, 0.04, d - 0.14, 0.72, body)
-    k.box(0, -d / 2 - 0.004, 0, w, 0.014, 0.1, "black")
-    k.top(-w / 2 + 0.04, -d / 2 - 0.02, w / 2 - 0.04, -d / 2 + 0.22, h)
-    k.top(-w / 2 + 0.08, -d / 2 + 0.3, w / 2 - 0.08, d / 2 - 0.06, 0.75)

@@ -96,6 +96,8 @@ def living_room(lay: Layout) -> None:
     main = lay.against_wall(
         lay.make("couch", lay.pick("sofa", "sofa", "leather_sofa", "corner_sofa")), front=1.4, tries=60
     )
+    if main is None and lay.version > 1:
+        main = lay.against_wall(lay.make("couch", "sofa"), front=0.5, tries=60)
     sofas = [main] if main else []
     screen_stand = None
     if main is not None:

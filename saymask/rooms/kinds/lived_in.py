@@ -1,12 +1,12 @@
-"""What life leaves in a room of version 2: fittings, clutter on every surface and on the floor, or nearly nothing."""
+"""Traces of life in a room of version 2: fittings, clutter on every surface and on the floor, or nearly nothing."""
 
 from saymask.rooms.kinds.groups import RARE, Rare, clutter, rare_things
 from saymask.rooms.layout import Layout
 
 SHARES = {
-    "bedroom": 0.17, "living room": 0.13, "kitchen": 0.09, "office": 0.15, "meeting room": 0.09, "bathroom": 0.1,
-    "hallway": 0.05, "storage": 0.045, "studio": 0.05, "open plan": 0.02, "lounge": 0.035, "classroom": 0.02,
-    "copy room": 0.015, "laundry room": 0.015, "hospital room": 0.01, "gym": 0.01,
+    "bedroom": 0.19, "living room": 0.15, "kitchen": 0.085, "office": 0.14, "meeting room": 0.085, "bathroom": 0.085,
+    "hallway": 0.045, "storage": 0.035, "studio": 0.055, "open plan": 0.025, "lounge": 0.04, "classroom": 0.02,
+    "copy room": 0.012, "laundry room": 0.012, "hospital room": 0.011, "gym": 0.01,
 }  # fmt: skip
 """Share of rooms of each kind."""
 HOME = ("bedroom", "living room", "studio", "open plan")
@@ -51,6 +51,12 @@ FLOOR = (
     ("dumbbell", ("bedroom", "living room", "gym")), ("blanket", ("bedroom", "living room")), ("trash can", ()),
     ("basket", HOME), ("fan", ("bedroom", "office", "studio")), ("stool", ()), ("container", ("storage", "kitchen")),
 )  # fmt: skip
+MAIN = frozenset({
+    "bed", "couch", "table", "dining table", "desk", "counter", "kitchen counter", "refrigerator", "stove", "toilet",
+    "bathtub", "shower", "sink", "bathroom vanity", "bathroom counter", "wardrobe", "whiteboard", "curtain", "machine",
+    "washing machine", "copier",
+})  # fmt: skip
+"""Categories that even a nearly empty room has."""
 RARE2: tuple[Rare, ...] = (
     ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room",
     "hallway")),
@@ -76,7 +82,7 @@ RARE2: tuple[Rare, ...] = (
     ("person", "floor", 0.012, WORK), ("cushion", "on", 0.04, HOME), ("fire extinguisher", "wall", 0.03, WORK),
     ("mattress", "wall_floor", 0.015, ("bedroom", "storage")),
     ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
-    ("water bottle", "on", 0.04, WORK),
+    ("water bottle", "on", 0.04, WORK), ("object", "floor", 0.012, ()),
 )  # fmt: skip
 
 
@@ -136,11 +142,10 @@ def floor(lay: Layout, mess: float) -> None:
 
 
 def thin(lay: Layout, keep: float) -> None:
-    """Keep a share of the things, more of the large ones, and what carries them; doors and windows stay."""
+    """Keep a share of the things, nearly all of what a room is for, and what carries them; doors and windows stay."""
     fixed = {id(item) for item in lay.doors + lay.windows}
     stays = [
-        id(item) in fixed or lay.chance(keep**0.15 if item.mount == "floor" and max(item.model.size) > 1.1 else keep)
-        for item in lay.placed
+        id(item) in fixed or lay.chance(keep**0.15 if item.model.category in MAIN else keep) for item in lay.placed
     ]
     for item in reversed(lay.placed):
         if item.on is not None and stays[item.id]:

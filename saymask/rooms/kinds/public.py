@@ -1,6 +1,7 @@
 """Rooms of version 2 where many people come: lounges, classrooms, copy rooms, gyms, laundry rooms, open plans."""
 
 from math import pi
+from typing import Any
 
 from saymask.rooms.kinds.groups import clutter, fill_shelves, pictures, rug_under
 from saymask.rooms.kinds.home import kitchen, living_room
@@ -61,7 +62,7 @@ def classroom(lay: Layout) -> None:
     along_x = lay.width >= lay.depth
     yaw = lay.pick(0.0, pi) if not along_x else lay.pick(pi / 2, -pi / 2)
     kind, design = lay.pick(("desk", "school"), ("table", "various"), ("table", "folding"), ("desk", "office"))
-    wish = {} if design == "school" else {"w": lay.u(1.2, 1.6), "d": 0.6}
+    wish: dict[str, Any] = {} if design == "school" else {"w": lay.u(1.2, 1.6), "d": 0.6}
     model = lay.make(kind, design, **wish)
     chair = lay.make("chair")
     pitch_x, pitch_y = model.size[0] + lay.u(0.15, 0.6), model.size[1] + lay.u(0.75, 1.0)

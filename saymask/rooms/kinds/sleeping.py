@@ -6,10 +6,10 @@ from saymask.rooms.kinds.groups import clutter, desk_with_screen, fill_shelves, 
 from saymask.rooms.layout import Layout, Placed
 
 
-def place_bed(lay: Layout, design: str | None = None, **wish: float) -> Placed | None:
+def place_bed(lay: Layout, design: str | None = None) -> Placed | None:
     """Stand a bed with its head, or one long side, to a wall; often in a corner."""
     for attempt in range(4):
-        model = lay.make("bed", design, **wish)
+        model = lay.make("bed", design)
         sideways = model.design == "daybed" or (model.size[0] < 1.5 and lay.chance(0.4))
         turn = lay.pick(-pi / 2, pi / 2) if sideways else 0.0
         corner = lay.chance(0.35 if not sideways else 0.7)
@@ -78,7 +78,7 @@ def bedroom(lay: Layout) -> None:
         desk_with_screen(lay, chair=lay.pick("chair", "office chair", "stool"))
     for category, chance, front in (
         ("bookshelf", 0.3, 0.4), ("armchair", 0.25, 0.4), ("chair", 0.25, 0.2), ("ottoman", 0.12, 0.1),
-        ("bench", 0.1, 0.2), ("mirror", 0.0, 0.0), ("couch", 0.08, 0.6), ("end table", 0.08, 0.2),
+        ("bench", 0.1, 0.2), ("mirror", 0.0, 0.0), ("couch", 0.15, 0.6), ("end table", 0.08, 0.2),
         ("laundry hamper", 0.15, 0.0), ("trash can", 0.25, 0.0), ("coat rack", 0.0, 0.0), ("tv stand", 0.12, 0.5),
     ):  # fmt: skip
         if lay.chance(chance):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.data.annotations import Annotation
-from saymask.data.furniture_library import read_obj, sample, write_library
+from saymask.data.furniture_library import mesh, read_obj, sample, write_library
 from saymask.data.samples.degrade import Degradation, degraded, says_shape
 from saymask.data.samples.exchange import Library, exchanged, read_library
 from saymask.errors import InputError
@@ -129,3 +129,10 @@ def test_models_are_read_with_their_textures_and_sampled_evenly():
     red, blue = colors[:, 0] > 200, colors[:, 2] > 200
     assert points[red, 2].mean() > points[blue, 2].mean() + 0.3  # the picture's first row is the top
     np.testing.assert_allclose(np.abs(normals[:, 1]), 1)
+    vertices, paint, faces = mesh(surface, (2.0, 0.1, 1.0))
+    np.testing.assert_allclose(np.ptp(vertices, axis=0), (2, 0, 1), atol=0.06)
+    a, b, c = (vertices[faces[:, k]].astype(float) for k in range(3))
+    assert max(np.linalg.norm(b - a, axis=1).max(), np.linalg.norm(c - b, axis=1).max()) < 0.09
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+    assert 1.7 < area < 3.3  # the square, and the plain triangle before it
+    assert paint[vertices[:, 2] > 0.8, 0].mean() > paint[vertices[:, 2] < 0.2, 0].mean()
