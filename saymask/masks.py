@@ -224,16 +224,22 @@ class Masks:
             masks.append(entry)
         return {"scan": self.scan.name, "points": self.scan.n_original, "message": self.message, "masks": masks}
 
-    def save(self, path: str | Path, *, colored: bool = False) -> Path:
+    def save(self, path: str | Path, *, colored: bool | None = None) -> Path:
         """Write the input's points in their original order with all attributes plus mask columns; return the path.
 
         The suffix chooses the format: .ply, .npz, .las, .laz (columns `mask_0`, `mask_1`, … uint8 and `mask_id` int32,
         the best-scored mask of the point or -1) or .json (run lengths, no points). Masks with labels give a column
         `label` int32 as well, the class id of that mask or 0 (`mask_label` where the input has a `label` of its own);
-        where no point lies in two of them, these two columns say everything and `mask_0`, … are left out. `colored`
-        paints the masked points in PLY and LAS, which loses their own colours. Columns `mask_…` of an earlier result
-        are replaced. An existing file is replaced only when the new one is complete.
-        Raises InputError when the path cannot be written or the suffix is unknown.
+        where no point lies in two of them, these two columns say everything and `mask_0`, … are left out. Columns
+        `mask_…` of an earlier result are replaced.
+
+        Scans with faces also go to .glb (metres, y up) and .obj (the file's coordinates; with .mtl and images beside
+        it): a node or group for each mask under its name, a face in the best-scored mask that it belongs to, the rest
+        with its own materials and images.
+
+        `colored` paints the masked points or faces, which loses their own colours: meshes unless it is False, PLY and
+        LAS only where it is True. An existing file is replaced only when the new one is complete.
+        Raises InputError when the path cannot be written, the suffix is unknown, or a mesh is asked of a cloud.
         """
         from saymask.io.save import save_masks
 
@@ -256,7 +262,7 @@ class Masks:
             display(image)
 
 
-FORMATS = (".ply", ".npz", ".las", ".laz", ".json")
+FORMATS = (".ply", ".npz", ".las", ".laz", ".json", ".glb", ".obj")
 """Suffixes that `Masks.save` knows."""
 
 
