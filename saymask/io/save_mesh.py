@@ -55,7 +55,9 @@ def write_glb(masks: Masks, path: Path, paint: np.ndarray | None) -> None:
         points = (part.points.astype(np.float64) @ upright[0].T + upright[1]).astype(np.float32)
         attributes = {"POSITION": out.accessor(points, "VEC3", bounds=True)}
         if part.uv is not None:
-            attributes["TEXCOORD_0"] = out.accessor(part.uv * np.float32([1, -1]) + np.float32([0, 1]), "VEC2")
+            attributes["TEXCOORD_0"] = out.accessor(
+                part.uv * np.array([1, -1], np.float32) + np.array([0, 1], np.float32), "VEC2"
+            )
         if part.colors is not None:  # rows of four bytes: vertices must lie on multiples of four
             opaque = np.concatenate([part.colors, np.full((len(part.colors), 1), 255, np.uint8)], 1)
             attributes["COLOR_0"] = out.accessor(opaque, "VEC4", normalized=True)
@@ -144,7 +146,7 @@ def parts(surface: Surface, owner: np.ndarray, painted: bool) -> Iterator[Part]:
         described = surface.materials[row] if row >= 0 else Material()
         uv = colors = None
         if not plain and surface.uv is not None and described.texture is not None:
-            uv = surface.uv[faces] * np.float32(described.scale) + np.float32(described.offset)
+            uv = surface.uv[faces] * np.array(described.scale, np.float32) + np.array(described.offset, np.float32)
             uv = np.nan_to_num(uv).reshape(-1, 2)
         if not plain and (uv is None or described.multiplied):  # without multiplication the image alone is shown
             colors = _corner_colors(surface, faces, described)
@@ -168,22 +170,21 @@ def _part(
     owner: int, material: int, points: np.ndarray, faces: np.ndarray, uv: np.ndarray | None, colors: np.ndarray | None
 ) -> Part:
     """Return a part whose vertices are the different corners (place, image coordinates, colour) of its faces."""
+    from saymask.io.kernels import first_rows
+
     flat = faces.ravel()
-    if uv is None and colors is None:
-        first, place = np.unique(flat, return_index=True, return_inverse=True)[1:]
+    keys = np.zeros((len(flat), 3), np.float32)
+    keys[:, 0] = flat  # exact below 2**24
+    if uv is not None:
+        keys[:, 1:] = uv
+    elif colors is not None:
+        keys[:, 1] = colors.astype(np.int32) @ [65536, 256, 1]
+    if len(points) < 2**24:
+        first, place = first_rows(keys, len(keys))
     else:
-        keys = [flat.astype(np.int64)[:, None].view(np.uint8)]
-        keys += [] if uv is None else [np.ascontiguousarray(uv, np.float32).view(np.uint8)]
-        keys += [] if colors is None else [colors]
-        rows = np.ascontiguousarray(np.concatenate(keys, 1))
-        whole = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()
-        first, place = np.unique(whole, return_index=True, return_inverse=True)[1:]
-    order = np.argsort(first)  # vertices in the order in which faces name them
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    first = first[order]
+        first = place = np.arange(len(flat))
     return Part(
-        owner, material, points[flat[first]], rank[place.ravel()].reshape(-1, 3),
+        owner, material, points[flat[first]], place.reshape(-1, 3),
         None if uv is None else uv[first], None if colors is None else colors[first],
     )  # fmt: skip
 

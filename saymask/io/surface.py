@@ -106,7 +106,10 @@ class Surface:
             image = material.texture.load()
             self.images[name] = image
             if image is None:
-                said = f"the texture {name} cannot be read: its surfaces have no colour; convert it to PNG or JPEG"
+                kind = f" ({material.texture.kind})" if material.texture.kind else ""
+                said = (
+                    f"the texture {name}{kind} cannot be read: its surfaces have no colour; convert it to PNG or JPEG"
+                )
                 if said not in self.messages:
                     self.messages.append(said)
         return self.images[name]
