@@ -12,6 +12,7 @@ from saymask.io.cloud import Cloud, read_bytes, truncated
 from saymask.io.color_range import to_uint8
 from saymask.io.mesh_sampling import SPACING, is_sparse, sample_surface
 from saymask.io.surface import Surface
+from saymask.io.units import metres_per_unit, stated_unit
 
 COLORS = ("red", "green", "blue")
 NORMALS = ("nx", "ny", "nz")
@@ -28,10 +29,9 @@ def read_mesh(path: Path, scale: float | None = None) -> Cloud:
     suffix = path.suffix.lower().lstrip(".")
     surface = _reader(suffix)(path)
     gltf = suffix in ("glb", "gltf")
-    cloud = surface_cloud(suffix, surface, unit="m" if gltf else None, up="y" if gltf else None)
+    unit = "m" if gltf else stated_unit(surface.comments, surface.points)
+    cloud = surface_cloud(suffix, surface, unit=unit, up="y" if gltf else None)
     if scale is None:
-        from saymask.io.units import metres_per_unit
-
         scale = metres_per_unit(path, cloud.points, unit=cloud.unit)[0]
     return sample_cloud(cloud, scale)
 
