@@ -78,11 +78,12 @@ class Masks:
         return self[keep]
 
     def __repr__(self) -> str:
-        head = f"Masks({len(self)} over {len(self.scan):,} points of {self.scan.name or 'a scan'}"
-        lines = [f"{head}{': ' + self.message if self.message else ''})"]
+        lines = [f"Masks({len(self)} over {len(self.scan):,} points of {_short(self.scan.name) or 'a scan'})"]
         if len(self):
-            shown = [f"{n or i} {s:.2f}" for i, (n, s) in enumerate(zip(self.names, self.scores))]
-            lines.append("  " + ", ".join(shown[:5]) + (f", … {len(self) - 5} more" if len(self) > 5 else ""))
+            shown = [f"{i} {_short(n, 24)} {s:.2f}" for i, (n, s) in enumerate(zip(self.names[:4], self.scores))]
+            lines.append("  " + ", ".join(shown) + (f", … {len(self) - 4} more" if len(self) > 4 else ""))
+        if self.message:
+            lines.append(f"  {_short(self.message, 110)}")
         return "\n".join(lines)
 
     @cached_property
@@ -274,6 +275,12 @@ def check_format(path: str | Path) -> Path:
             f"cannot save {path.name}: expected a suffix of {', '.join(FORMATS)}, got {path.suffix or 'none'}"
         )
     return path
+
+
+def _short(text: str, width: int = 40) -> str:
+    """Return text in one line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _smallest_rectangle(plan: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
