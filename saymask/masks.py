@@ -78,11 +78,12 @@ class Masks:
         return self[keep]
 
     def __repr__(self) -> str:
-        head = f"Masks({len(self)} over {len(self.scan):,} points of {self.scan.name or 'a scan'}"
-        lines = [f"{head}{': ' + self.message if self.message else ''})"]
+        lines = [f"Masks({len(self)} over {len(self.scan):,} points of {_short(self.scan.name) or 'a scan'})"]
         if len(self):
-            shown = [f"{n or i} {s:.2f}" for i, (n, s) in enumerate(zip(self.names, self.scores))]
-            lines.append("  " + ", ".join(shown[:5]) + (f", … {len(self) - 5} more" if len(self) > 5 else ""))
+            shown = [f"{i} {_short(n, 24)} {s:.2f}" for i, (n, s) in enumerate(zip(self.names[:4], self.scores))]
+            lines.append("  " + ", ".join(shown) + (f", … {len(self) - 4} more" if len(self) > 4 else ""))
+        if self.message:
+            lines.append(f"  {_short(self.message, 110)}")
         return "\n".join(lines)
 
     @cached_property
@@ -224,16 +225,22 @@ class Masks:
             masks.append(entry)
         return {"scan": self.scan.name, "points": self.scan.n_original, "message": self.message, "masks": masks}
 
-    def save(self, path: str | Path, *, colored: bool = False) -> Path:
+    def save(self, path: str | Path, *, colored: bool | None = None) -> Path:
         """Write the input's points in their original order with all attributes plus mask columns; return the path.
 
         The suffix chooses the format: .ply, .npz, .las, .laz (columns `mask_0`, `mask_1`, … uint8 and `mask_id` int32,
         the best-scored mask of the point or -1) or .json (run lengths, no points). Masks with labels give a column
         `label` int32 as well, the class id of that mask or 0 (`mask_label` where the input has a `label` of its own);
-        where no point lies in two of them, these two columns say everything and `mask_0`, … are left out. `colored`
-        paints the masked points in PLY and LAS, which loses their own colours. Columns `mask_…` of an earlier result
-        are replaced. An existing file is replaced only when the new one is complete.
-        Raises InputError when the path cannot be written or the suffix is unknown.
+        where no point lies in two of them, these two columns say everything and `mask_0`, … are left out. Columns
+        `mask_…` of an earlier result are replaced.
+
+        Scans with faces also go to .glb (metres, y up) and .obj (the file's coordinates; with .mtl and images beside
+        it): a node or group for each mask under its name, a face in the best-scored mask that it belongs to, the rest
+        with its own materials and images.
+
+        `colored` paints the masked points or faces, which loses their own colours: meshes unless it is False, PLY and
+        LAS only where it is True. An existing file is replaced only when the new one is complete.
+        Raises InputError when the path cannot be written, the suffix is unknown, or a mesh is asked of a cloud.
         """
         from saymask.io.save import save_masks
 
@@ -256,7 +263,7 @@ class Masks:
             display(image)
 
 
-FORMATS = (".ply", ".npz", ".las", ".laz", ".json")
+FORMATS = (".ply", ".npz", ".las", ".laz", ".json", ".glb", ".obj")
 """Suffixes that `Masks.save` knows."""
 
 
@@ -268,6 +275,12 @@ def check_format(path: str | Path) -> Path:
             f"cannot save {path.name}: expected a suffix of {', '.join(FORMATS)}, got {path.suffix or 'none'}"
         )
     return path
+
+
+def _short(text: str, width: int = 40) -> str:
+    """Return text in one line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _smallest_rectangle(plan: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -97,6 +97,7 @@ def test_short_words_and_a_picture():
     masks = some_masks()
     text = repr(masks)
     assert len(text.splitlines()) <= 3
+    assert max(map(len, text.splitlines())) <= 130
     assert "Table 0.50" in text
     assert masks._repr_png_().startswith(b"\x89PNG")
     page = masks._repr_html_()

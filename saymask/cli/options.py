@@ -26,7 +26,7 @@ class PromptOptions:
     model: str | None = None
     """Name or path of a checkpoint; without it the embedded one that answers this best (`saymask models`)."""
     out: Path | None = None
-    """File for the scan with mask columns: .ply, .npz, .las, .laz or .json."""
+    """File for the scan with mask columns (.ply, .npz, .las, .laz), run lengths (.json) or a mesh (.glb, .obj)."""
     picture: Path | None = None
     """File for a picture (PNG)."""
     json_: Annotated[Switch, tyro.conf.arg(name="json")] = False

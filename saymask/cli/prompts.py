@@ -226,6 +226,10 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
         from saymask.io.load import load_scan
 
         scan = load_scan(path, unit=options.unit, up=options.up)
+    if options.out is not None:
+        from saymask.io.save import check_out
+
+        check_out(scan, options.out)
     scene = segmenter.encode(scan, adapt=options.adapt)
     masks = prompt.answer(scene)
     seconds.update(scene.seconds)

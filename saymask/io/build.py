@@ -45,7 +45,7 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
     camera = cloud.extra.get("height", 1) > 1 and cloud.format == "pcd"
     scale, said = metres_per_unit(path, points, unit or cloud.unit, camera=camera)
     if said:
-        messages.append(said)
+        messages.append(said + (" (the file says so)" if unit is None and cloud.unit else ""))
     if cloud.faces is not None and not cloud.settled:
         from saymask.io.mesh import sample_cloud
 

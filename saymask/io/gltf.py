@@ -3,6 +3,7 @@
 Source: Khronos, "glTF 2.0 Specification", sections 3.5 to 3.7.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,12 @@ def _placed(data: GltfData, messages: list[str]) -> list[tuple[int, np.ndarray]]
         seen.add(at)
         matrix = parent @ _matrix(data, node)
         if "mesh" in node:
-            out.append((data.number(node, "mesh"), matrix))
-            if "EXT_mesh_gpu_instancing" in (node.get("extensions") or {}):
-                messages.append("instances of EXT_mesh_gpu_instancing are not read: each mesh appears once")
+            mesh = data.number(node, "mesh")
+            out += [(mesh, matrix @ own) for own in _instances(data, node)]
+            if len(out) > MAX_VERTICES // 3:
+                raise data.wrong("fewer instances of meshes", f"{len(out):,}")
+            if "skin" in node and "skins are not applied: meshes are in their rest pose" not in messages:
+                messages.append("skins are not applied: meshes are in their rest pose")
         stack += [(child, matrix) for child in reversed(_children(data, node))]
     return out
 
@@ -95,6 +99,20 @@ def _children(data: GltfData, node: dict[str, Any]) -> list[int]:
     if not isinstance(children, list) or not all(isinstance(c, int) for c in children):
         raise data.wrong("a list of nodes", children)
     return children
+
+
+def _instances(data: GltfData, node: dict[str, Any]) -> Iterator[np.ndarray]:
+    """Yield the matrix of every copy of a node's mesh (EXT_mesh_gpu_instancing), the identity without copies."""
+    extensions = node.get("extensions")
+    extension = extensions.get("EXT_mesh_gpu_instancing") if isinstance(extensions, dict) else None
+    attributes = extension.get("attributes") if isinstance(extension, dict) else None
+    if not isinstance(attributes, dict):
+        yield np.eye(4)
+        return
+    names = [name for name in ("TRANSLATION", "ROTATION", "SCALE") if name in attributes]
+    values = {name.lower(): data.accessor(attributes[name]).astype(np.float64) for name in names}
+    for i in range(min((len(v) for v in values.values()), default=0)):
+        yield _matrix(data, {name: v[i].tolist() for name, v in values.items()})
 
 
 def _matrix(data: GltfData, node: dict[str, Any]) -> np.ndarray:

@@ -1,7 +1,10 @@
 """LAS and LAZ (ASPRS), all dimensions kept; needs the extra `las` (laspy with the lazrs decompressor)."""
 
+import re
 import struct
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +53,25 @@ def read_las(path: Path) -> Cloud:
         rgb = np.stack([columns[c] for c in ("red", "green", "blue")], 1)
         if rgb.any():  # formats with colour are often written without any
             colors = to_uint8(rgb)
-    return Cloud("las", points, columns, colors=colors, unit="m", up="z", extra={"header": data.header})
+    unit = _linear_unit(data.header)
+    return Cloud("las", points, columns, colors=colors, unit=unit, up="z", extra={"header": data.header})
+
+
+def _linear_unit(header: Any) -> str:
+    """Return the unit that the coordinate system in a LAS header states, metres where it states none.
+
+    WKT names the factor of its unit of length; GeoTIFF keys have it under ProjLinearUnitsGeoKey (3076).
+    """
+    for record in header.vlrs:
+        if hasattr(record, "geo_keys"):
+            codes = {key.id: key.value_offset for key in record.geo_keys}
+            if codes.get(3076) in (9002, 9003):
+                return "ft"
+        for factor in re.findall(r'UNIT\[\s*"[^"]*"\s*,\s*([0-9.eE+-]+)', str(getattr(record, "string", ""))):
+            with suppress(ValueError):
+                if 0.3047 < float(factor) < 0.3049:  # international and US survey foot; degrees are 0.01745
+                    return "ft"
+    return "m"
 
 
 def _check_header(path: Path) -> None:

@@ -12,6 +12,7 @@ from saymask.io.cloud import Cloud, read_bytes, truncated
 from saymask.io.color_range import to_uint8
 from saymask.io.mesh_sampling import SPACING, is_sparse, sample_surface
 from saymask.io.surface import Surface
+from saymask.io.units import metres_per_unit, stated_unit
 
 COLORS = ("red", "green", "blue")
 NORMALS = ("nx", "ny", "nz")
@@ -28,10 +29,9 @@ def read_mesh(path: Path, scale: float | None = None) -> Cloud:
     suffix = path.suffix.lower().lstrip(".")
     surface = _reader(suffix)(path)
     gltf = suffix in ("glb", "gltf")
-    cloud = surface_cloud(suffix, surface, unit="m" if gltf else None, up="y" if gltf else None)
+    unit = "m" if gltf else stated_unit(surface.comments, surface.points)
+    cloud = surface_cloud(suffix, surface, unit=unit, up="y" if gltf else None)
     if scale is None:
-        from saymask.io.units import metres_per_unit
-
         scale = metres_per_unit(path, cloud.points, unit=cloud.unit)[0]
     return sample_cloud(cloud, scale)
 
@@ -130,7 +130,8 @@ def sample_cloud(cloud: Cloud, scale: float) -> Cloud:
         said = f"{len(faces):,} faces use few of the {len(cloud.points):,} points: taken as a cloud, the faces are kept"
         return replace(cloud, loose=True, settled=True, messages=[*cloud.messages, said])
     if not is_sparse(surface.points, faces, SPACING / scale):
-        return replace(cloud, settled=True, messages=[*cloud.messages, *surface.said()])
+        extra = cloud.extra if cloud.surface is None else {**cloud.extra, "surface": surface}
+        return replace(cloud, settled=True, extra=extra, messages=[*cloud.messages, *surface.said()])
     return _sampled(cloud, surface, ok, scale)
 
 
@@ -164,6 +165,7 @@ def _sampled(cloud: Cloud, surface: Surface, ok: np.ndarray, scale: float) -> Cl
             colors = np.rint(mixed).astype(np.uint8)
             out.colors = colors
             columns.update({c: colors[:, i] for i, c in enumerate(COLORS)})
+            surface.vertex_colors = cloud.colors.astype(np.float32)
     else:
         colors, known = surface.paint(rows, samples.weights)
         out.surface = surface
@@ -173,4 +175,5 @@ def _sampled(cloud: Cloud, surface: Surface, ok: np.ndarray, scale: float) -> Cl
         if surface.part is not None:
             columns["part"] = surface.part[rows]
     columns["face"] = rows.astype(np.int32)
+    out.extra = {"surface": surface, "sampled_face": rows}  # for the masks on its triangles
     return out

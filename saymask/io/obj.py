@@ -50,6 +50,8 @@ def read_obj(path: Path) -> Surface:
     triangles = triangulate(counts, np.arange(len(corners)))
     face_of = np.repeat(np.arange(len(counts)), counts)[triangles[:, 0]]
     surface = Surface(points, corners[triangles, 0])
+    head = re.findall(rb"(?m)^\s*#(.*)", data[:5000])
+    surface.comments = b"\n".join(head).decode("latin-1")
     if colors is not None:
         top = float(np.nanmax(colors, initial=0))
         surface.vertex_colors = (colors * (255.0 if top <= 1.0 else 1.0)).astype(np.float32)

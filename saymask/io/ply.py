@@ -16,6 +16,7 @@ from saymask.io.ply_body import Ascii, Binary, Element, Property, Table, encode
 from saymask.io.polygons import split_strips, triangulate
 from saymask.io.surface import Material, Surface
 from saymask.io.textures import Texture, find_beside
+from saymask.io.units import stated_unit
 
 TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "bool": "u1",
@@ -66,6 +67,7 @@ def read_ply(path: Path) -> Cloud:
     if points.dtype.kind != "f":
         points = points.astype(np.float64)
     cloud = Cloud("ply", points, columns, extra={"comments": comments, "elements": others})
+    cloud.unit = stated_unit("\n".join(c for c in comments if not c.startswith("saymask ")), points)
     if vertex.lists:
         cloud.extra["vertex_lists"] = {p: vertex.lists[p.name] for p in vertex.element.properties if p.count}
     recognise(cloud)

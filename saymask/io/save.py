@@ -17,23 +17,42 @@ from saymask.util.files import atomic_path, check_writable, parse_json, write_te
 
 PAINT = np.array([[255, 40, 90], [0, 170, 255], [255, 180, 0], [120, 220, 0], [180, 80, 255], [0, 210, 180]], np.uint8)
 """Colours of `colored=True` for masks without labels, in turn."""
+MESH = (".glb", ".obj")
 RESERVED = ("mask_id", "mask_label", "mask_scores", "mask_names", "mask_labels")
 """Columns and arrays that are a result's, beside `mask_0`, `mask_1`, …"""
 
 
-def save_masks(masks: Masks, path: Path, *, colored: bool = False) -> Path:
+def check_out(scan: Scan, path: Path) -> None:
+    """Raise InputError where masks over `scan` cannot be saved under the suffix of `path`."""
+    if check_format(path).suffix.lower() in MESH:
+        from saymask.io.mesh_masks import check_mesh
+
+        check_mesh(scan, path.name)
+
+
+def save_masks(masks: Masks, path: Path, *, colored: bool | None = None) -> Path:
     """Write masks; see `saymask.masks.Masks.save`."""
     writers: dict[str, Callable[[Masks, Path, bool], None]] = {
         ".ply": _write_ply, ".npz": _write_npz, ".las": _write_las, ".laz": _write_las,
     }  # fmt: skip
-    suffix = check_format(path).suffix.lower()
+    check_out(masks.scan, path)
+    suffix = path.suffix.lower()
     check_writable(path)
     try:
-        if suffix == ".json":
+        if suffix in MESH:
+            from saymask.io.save_mesh import write_glb, write_obj
+
+            paint = None if colored is False else _paint(masks)
+            if suffix == ".obj":
+                write_obj(masks, path, paint)
+            else:
+                with atomic_path(path) as temporary:
+                    write_glb(masks, temporary, paint)
+        elif suffix == ".json":
             write_text(path, json.dumps(rle_form(masks), ensure_ascii=False) + "\n")
         else:
             with atomic_path(path) as temporary:
-                writers[suffix](masks, temporary, colored)
+                writers[suffix](masks, temporary, bool(colored))
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; the old file, if any, is unchanged"

@@ -27,6 +27,7 @@ def read_stl(path: Path) -> Surface:
     table = np.frombuffer(data, ROW, n, 84)
     points = table["corners"].reshape(-1, 3).astype(np.float32)
     surface = Surface(points, np.arange(3 * n).reshape(-1, 3))
+    surface.comments = data[:80].decode("latin-1")
     surface.face_colors = _colors(data[:80], table["attribute"])
     return surface
 

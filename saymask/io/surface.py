@@ -36,6 +36,8 @@ class Surface:
     face_colors: np.ndarray | None = None  # float32 [F, 3], 0..255; NaN = none
     part: np.ndarray | None = None  # int32 [F]: object or group of the face
     messages: list[str] = field(default_factory=list)
+    comments: str = ""
+    """Text at the beginning of the file, which may name the unit."""
     images: dict[str, np.ndarray | None] = field(default_factory=dict)
     """Decoded images by name, one at a time: textures of a building do not fit into memory together."""
 
@@ -106,7 +108,10 @@ class Surface:
             image = material.texture.load()
             self.images[name] = image
             if image is None:
-                said = f"the texture {name} cannot be read: its surfaces have no colour; convert it to PNG or JPEG"
+                kind = f" ({material.texture.kind})" if material.texture.kind else ""
+                said = (
+                    f"the texture {name}{kind} cannot be read: its surfaces have no colour; convert it to PNG or JPEG"
+                )
                 if said not in self.messages:
                     self.messages.append(said)
         return self.images[name]

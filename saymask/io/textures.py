@@ -20,6 +20,16 @@ class Texture:
     name: str
     data: bytes | Path | np.ndarray
 
+    @property
+    def kind(self) -> str:
+        """Name of a compressed format that is known and not decoded, else ""."""
+        try:
+            head = self.data.read_bytes()[:12] if isinstance(self.data, Path) else bytes(self.data[:12])
+        except OSError:
+            return ""
+        known = {b"\xabKTX 20\xbb": "KTX2, Basis Universal", b"\xabKTX 11\xbb": "KTX", b"DDS ": "DDS"}
+        return next((name for start, name in known.items() if head.startswith(start)), "")
+
     def load(self) -> np.ndarray | None:
         """Return the image, uint8 [H, W, 3], top row first; None where it cannot be decoded."""
         if isinstance(self.data, np.ndarray):

@@ -1,5 +1,6 @@
 """Detection of the unit of a file's coordinates."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,14 @@ import numpy as np
 from saymask.errors import InputError
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+NAMES = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "cm"),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
+    **dict.fromkeys(("in", "inch", "inches"), "in"),
+    **dict.fromkeys(("ft", "foot", "feet"), "ft"),
+}
+"""Words for units in files."""
 MAX_EXTENT = 300.0
 """Metres; nothing indoors is longer."""
 HIGHEST = 15.0
@@ -20,6 +29,18 @@ def check_unit(unit: str | None) -> None:
     """Raise InputError for a unit that is not known."""
     if unit is not None and unit not in UNITS:
         raise InputError(f"unit: expected one of {', '.join(UNITS)}, got {unit!r}")
+
+
+def stated_unit(text: str, points: np.ndarray) -> str | None:
+    """Return the unit that a file's comments name (`File units = inches`), None where they do not or cannot be right.
+
+    Exporters leave such lines behind when coordinates were scaled later: a scan must come out 0.1 to 300 m large.
+    """
+    match = re.search(r"(?i)\bunits?\s*[:=]\s*\"?([a-z]+)\b", text)
+    unit = None if match is None else NAMES.get(match.group(1).lower())
+    if unit is None or not 0.1 <= float(extents(points).max()) * UNITS[unit] <= MAX_EXTENT:
+        return None
+    return unit
 
 
 def extents(points: np.ndarray) -> np.ndarray:

@@ -102,6 +102,10 @@ class NearestPoint:
         self._lock = threading.Lock()
         self._tree: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a copy or a pickle is made: its tree is built again when it is needed."""
+        return NearestPoint, (self._scan,)
+
     def __call__(self, places: np.ndarray) -> np.ndarray:
         """Return int64 [K], for each of `places` float64 [K, 3] its nearest point.
 

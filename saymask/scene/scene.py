@@ -65,6 +65,18 @@ class Scene:
             with self._timed("encode"):
                 self._encoded = encoder.encode_batch(batch)
 
+    def __repr__(self) -> str:
+        name = self.model.card.get("name", self.model.system)
+        return f"Scene({self.scan!r} encoded by {name}, answers {', '.join(sorted(self.model.verbs))})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and pickles hold: model, scan and encoding, without the answers that were kept."""
+        return {k: v for k, v in vars(self).items() if k not in ("_indices", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._indices, self._lock = [], threading.Lock()
+
     @overload
     def refer(self, sentences: str) -> Masks: ...
     @overload

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cachetools import LRUCache
 
@@ -22,6 +22,10 @@ class AnswerCache(Generic[Value]):
         self._entries = entries
         self._kept: LRUCache[Hashable, tuple[Value, int]] = LRUCache(size, getsizeof=lambda entry: entry[1])
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a copy or a pickle is made: with the same limits, and empty."""
+        return type(self), (self._entries, int(self._kept.maxsize))
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -272,3 +272,37 @@ def test_a_missing_image_beside_a_gltf_is_said(tmp_path):
     scan = load_scan(b.write(tmp_path / "a.glb", [primitive], nodes), quiet=True, up="z")
     assert not scan.has_color
     assert "gone%20away.png" in " ".join(scan.messages)
+
+
+def test_instances_on_the_graphics_card_are_copies(tmp_path):
+    b = Builder()
+    mesh = [{"attributes": {"POSITION": b.array(SQUARE)}, "indices": b.array(FACES.ravel().astype("u2"))}]
+    half = np.sqrt(0.5)
+    own = {
+        "TRANSLATION": b.array(np.array([[0, 0, 0], [10, 0, 0]], np.float32)),
+        "ROTATION": b.array(np.array([[0, 0, 0, 1], [0, 0, half, half]], np.float32)),  # a quarter turn about z
+        "SCALE": b.array(np.array([[1, 1, 1], [2, 2, 2]], np.float32)),
+    }
+    node = {"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {"attributes": own}}, "translation": [0, 0, 5]}
+    points = read_mesh(b.write(tmp_path / "a.glb", mesh, [node])).points
+    x, y, z = points.T
+    assert set(np.round(z, 5)) == {5}
+    first = x < 5
+    assert (x[first].min() > -1e-6, x[first].max() < 2.001, y[first].max() < 1.001) == (True, True, True)
+    assert (x[~first].min() > 7.999, x[~first].max() < 10.001, y[~first].max() > 3.9, y[~first].min() > -1e-6) == (
+        True,
+    ) * 4
+    assert 3.7 < (~first).sum() / first.sum() < 4.3
+
+
+def test_skins_and_compressed_images_are_named(tmp_path):
+    b = Builder()
+    b.json["images"] = [{"bufferView": b.view(b"\xabKTX 20\xbb\r\n\x1a\n" + bytes(100)), "mimeType": "image/ktx2"}]
+    b.json["textures"] = [{"extensions": {"KHR_texture_basisu": {"source": 0}}}]
+    material = {"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}
+    shape = {"POSITION": b.array(SQUARE), "TEXCOORD_0": b.array(UV)}
+    mesh = [{"attributes": shape, "indices": b.array(FACES.ravel().astype("u2")), "material": 0}]
+    cloud = read_mesh(b.write(tmp_path / "a.glb", mesh, [{"mesh": 0, "skin": 0}], materials=[material]))
+    assert cloud.colors is None
+    assert "KTX2" in " ".join(cloud.messages)
+    assert "skins are not applied" in " ".join(cloud.messages)

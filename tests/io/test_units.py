@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from saymask.errors import InputError
-from saymask.io.units import UNITS, metres_per_unit
+from saymask.io.load import load_scan
+from saymask.io.ply import write_ply
+from saymask.io.stl import ROW
+from saymask.io.units import UNITS, metres_per_unit, stated_unit
 from tests.io.rooms import furnished_room
 
 PATH = Path("room.xyz")
@@ -105,3 +108,55 @@ def test_a_doubtful_height_is_said():
     scale, said = metres_per_unit(PATH, np.random.default_rng(0).random((5000, 3)) * [45, 45, 90])
     assert scale == 1
     assert "taken as metres; pass unit=" in said
+
+
+@pytest.mark.parametrize(
+    ("suffix", "head"),
+    [("obj", "# File units = inches"), ("ply", "comment Units: INCH"), ("stl", "binary UNITS= in")],
+)
+def test_the_unit_in_a_files_comments(tmp_path, suffix, head):
+    corners = np.array([[0, 0, 0], [200, 0, 0], [200, 150, 0], [0, 150, 0], [0, 0, 100], [200, 0, 100]], float)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 1, 5], [0, 5, 4]], np.int32)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "obj":
+        lines = [head, *("v {} {} {}".format(*c) for c in corners), *("f {} {} {}".format(*f) for f in faces + 1)]
+        path.write_text("\n".join(lines))
+    elif suffix == "ply":
+        write_ply(path, dict(zip("xyz", corners.T, strict=True)), faces, [head.removeprefix("comment ")])
+    else:
+        rows = np.zeros(len(faces), ROW)
+        rows["corners"] = corners[faces]
+        path.write_bytes(head.ljust(80).encode() + np.uint32(len(faces)).tobytes() + rows.tobytes())
+    scan = load_scan(path, quiet=True, up="z")
+    np.testing.assert_allclose(np.ptp(scan.points, axis=0), [5.08, 3.81, 2.54], atol=0.05)
+    assert "in, converted to metres (the file says so)" in " ".join(scan.messages)
+    assert np.ptp(load_scan(path, quiet=True, up="z", unit="cm").points[:, 0]) == pytest.approx(2, abs=0.05)
+
+
+def test_comments_that_cannot_be_right_or_mean_something_else():
+    points = furnished_room(density=60)[0]
+    assert stated_unit("File units = millimeters", points) is None  # a room of 4 mm
+    assert stated_unit("File units = meters", points) == "m"
+    assert stated_unit("a kitchen unit in white; units", points) is None
+
+
+@pytest.mark.parametrize("kind", ["wkt", "keys", "metre"])
+def test_las_in_feet(tmp_path, kind):
+    laspy = pytest.importorskip("laspy")
+    points = furnished_room(density=60)[0].astype(float) / 0.3048 + [1000.0, 2000.0, 10.0]
+    header = laspy.LasHeader(point_format=3, version="1.4")
+    header.scales = [1e-4] * 3
+    if kind == "keys":
+        keys = laspy.vlrs.known.GeoKeyDirectoryVlr()
+        keys.parse_record_data(np.array([1, 1, 0, 1, 3076, 0, 1, 9003], "<u2").tobytes())
+        header.vlrs.append(keys)
+    else:
+        unit = 'UNIT["US survey foot",0.304800609601219]' if kind == "wkt" else 'UNIT["metre",1]'
+        text = f'PROJCS["x",GEOGCS["y",UNIT["degree",0.0174532925199433]],PROJECTION["z"],{unit}]'
+        header.vlrs.append(laspy.vlrs.known.WktCoordinateSystemVlr(text))
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = points.T
+    las.write(tmp_path / "a.las")
+    scan = load_scan(tmp_path / "a.las", quiet=True)
+    expected = np.ptp(points, axis=0) * (1 if kind == "metre" else 0.3048)
+    np.testing.assert_allclose(np.ptp(scan.points, axis=0), expected, atol=1e-3)

@@ -1,5 +1,7 @@
 """Every preset of the registry, tiny: it is built, encodes, answers its verbs, trains, and comes back from a file."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +77,22 @@ def test_every_verb_is_answered(name: str) -> None:
     for verb in ("semantic", "panoptic"):
         if verb in found:
             assert (found[verb].dense.sum(0) <= 1).all(), verb
+
+
+@every_preset
+def test_copies_and_pickles_of_a_scene_answer_as_it_does(name: str) -> None:
+    model = tiny(name)
+    if not model.verbs:
+        return
+    scene = model.encode(TWO[0])
+    verb = next(v for v in ("refer", "semantic", "instances") if v in model.verbs)
+    arguments = (SENTENCES[0],) if verb == "refer" else ()
+    expected = getattr(scene, verb)(*arguments)
+    for again in (copy.deepcopy(scene), pickle.loads(pickle.dumps(scene))):
+        found = getattr(again, verb)(*arguments)
+        np.testing.assert_array_equal(found.dense, expected.dense)
+        assert repr(again).startswith(f"Scene({scene.scan!r} encoded by ")
+        assert len(repr(again)) < 250
 
 
 def test_a_verb_that_a_preset_does_not_answer_is_refused() -> None:

@@ -52,6 +52,10 @@ class EncodedScan:
         self._superpoint_outputs: SuperpointOutputs | None = None
         self._kept: dict[Hashable, Any] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a copy or a pickle is made: without what was computed for prompts."""
+        return EncodedScan, (self.memory, self.index, self._decoder, self._class_embeddings)
+
     def __len__(self) -> int:
         return len(self.index)
 
