@@ -179,7 +179,8 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         kind = values.dtype.str[1:] if values.ndim == 1 else f"{values.shape[1]}{values.dtype.str[1:]}"
         header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=kind))
     data = laspy.LasData(header)
-    safe = np.where(np.isfinite(points), points, header.offsets)  # LAS holds integers, it cannot say NaN
+    whole = np.isfinite(points).all(1, keepdims=True)
+    safe = np.where(whole, points, header.offsets)  # LAS holds integers, it cannot say NaN
     data.x, data.y, data.z = safe[:, 0], safe[:, 1], safe[:, 2]
     for name, values in columns.items():
         if name in known and name not in ("X", "Y", "Z"):

@@ -141,7 +141,12 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     axes = pick(arrays, (("x", "y", "z"),))
     name = next((lower[n] for n in POINT_NAMES if n in lower), None)
     if name is None and axes is None:
-        wide = [n for n, a in arrays.items() if a.ndim == 2 and a.shape[1] >= 3 and a.dtype.kind in "fiu"]
+        other = {*PER_POINT, *FACE_NAMES}  # colours alone are no points
+        wide = [
+            n
+            for n, a in arrays.items()
+            if a.ndim == 2 and a.shape[1] >= 3 and a.dtype.kind in "fiu" and n.lower() not in other
+        ]
         if len(wide) != 1:
             raise InputError(
                 f"{path.name}: expected an array 'points' or 'xyz' [n, 3], got {', '.join(arrays) or 'no arrays'}; "

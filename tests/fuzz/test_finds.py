@@ -106,6 +106,42 @@ def test_npy_headers(tmp_path, header):
     refused(tmp_path, "npz", {"a.npz": out.getvalue()})
 
 
+def test_colours_alone_are_no_points(tmp_path):
+    out = io.BytesIO()
+    np.savez(out, colors=seeds.colors(), labels=np.arange(240))
+    refused(tmp_path, "npz", {"a.npz": out.getvalue()}, "expected an array 'points'")
+
+
+def test_a_point_that_is_partly_nan_is_written_to_las(tmp_path):
+    pytest.importorskip("laspy")
+    table = seeds.points().astype(np.float64)
+    table[3] = 1e30, np.nan, 0
+    out = io.BytesIO()
+    np.save(out, table)
+    _, written = TARGETS["npy"](write_files(tmp_path / "in", {"a.npy": out.getvalue()}))
+    assert len(load_scan(written[2], quiet=True)) >= 239
+
+
+def test_las_names_that_are_no_ascii_are_written_again(tmp_path):
+    pytest.importorskip("laspy")
+    for suffix in ("las", "laz"):
+        data = seeds.las(suffix)[0][f"a.{suffix}"]
+        path = write_files(tmp_path / "in", {f"a.{suffix}": data[:27] + "Größe".encode("latin-1") + data[32:]})
+        _, written = TARGETS[suffix](path)
+        assert len(load_scan(written[2], quiet=True)) == 240
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "-" + "9" * 30])
+def test_endless_numbers_in_faces_and_placements(tmp_path, number):
+    data = seeds.obj()[0]["a.obj"]
+    refused(tmp_path, "obj", {"a.obj": data.replace(b"f 1/1", b"f %s/1" % number.encode(), 1)})
+    content, binary = seeds._gltf()
+    text = (
+        json.dumps(content).encode().replace(b'"rotation": [0, 0, 0, 1]', b'"rotation": [%s0, 0, 0, 1]' % (b"9" * 400))
+    )
+    refused(tmp_path, "glb", {"a.glb": seeds.glb_of(text, binary)}, "placement")
+
+
 def test_npz_arrays_that_no_scan_needs_are_not_unpacked(tmp_path):
     points = io.BytesIO()
     np.save(points, seeds.points())

@@ -149,9 +149,7 @@ def test_doors_stay_reachable() -> None:
     assert not reachable(layout)
 
 
-@pytest.mark.parametrize(
-    ("empty", "kind"), [(m.empty_room, kind) for m in (shell, plans) for kind in sorted(m.PLANS)]
-)
+@pytest.mark.parametrize(("empty", "kind"), [(m.empty_room, kind) for m in (shell, plans) for kind in sorted(m.PLANS)])
 def test_what_is_cut_from_a_plan_stays_empty(empty, kind: str) -> None:
     notches = 0
     for seed in range(30):
