@@ -1,6 +1,7 @@
 """LAS and LAZ (ASPRS), all dimensions kept; needs the extra `las` (laspy with the lazrs decompressor)."""
 
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def read_las(path: Path) -> Cloud:
         if rgb.any():  # formats with colour are often written without any
             colors = to_uint8(rgb)
     return Cloud("las", points, columns, colors=colors, unit="m", up="z", extra={"header": data.header})
+
+
+def _dimension_name(name: str, taken: Collection[str]) -> str:
+    """Return a name of at most 32 bytes that is like `name` and not taken, without what LAS cuts it at."""
+    plain = "".join(c for c in name if c.isprintable()).strip() or "column"
+    short, number = plain.encode()[:32].decode(errors="ignore"), 1
+    while short in taken:
+        number += 1
+        short = f"{plain.encode()[:28].decode(errors='ignore')}_{number}"
+    return short
 
 
 def _check_header(path: Path) -> None:
@@ -174,7 +185,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
             continue  # LAS has no type for it
         if values.dtype == np.float16:
             values = values.astype(np.float32)
-        extra[name.encode()[:32].decode(errors="ignore")] = values
+        extra[_dimension_name(name, {*extra, *known})] = values
     for name, values in extra.items():
         kind = values.dtype.str[1:] if values.ndim == 1 else f"{values.shape[1]}{values.dtype.str[1:]}"
         header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=kind))

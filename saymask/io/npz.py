@@ -198,7 +198,9 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     roles = {name: "points", color: "colors", normal: "normals"}
     cloud.extra = {
         "arrays": {k: v for k, v in arrays.items() if k not in columns},
-        "roles": {k: role for k, role in roles.items() if k in columns and columns[k].ndim == 2},
+        "roles": {
+            k: role for k, role in roles.items() if k in columns and columns[k].ndim == 2 and columns[k].shape[1] >= 3
+        },
     }
     return cloud
 

@@ -122,6 +122,25 @@ def test_a_point_that_is_partly_nan_is_written_to_las(tmp_path):
     assert len(load_scan(written[2], quiet=True)) >= 239
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"colors": np.zeros((240, 2), np.uint8)},
+        {"x": np.zeros((240, 3))},
+        {"x": np.zeros(240), "red": np.ones(240), "colors": seeds.colors()},
+        {"\0": np.zeros(240), "\0\0": np.ones(240), "a" * 40: np.zeros(240), "a" * 41: np.ones(240)},
+    ],
+)
+def test_columns_of_any_name_and_width_are_written(tmp_path, more):
+    pytest.importorskip("laspy")
+    out = io.BytesIO()
+    np.savez(out, points=seeds.points(), **more)
+    _, written = TARGETS["npz"](write_files(tmp_path / "in", {"a.npz": out.getvalue()}))
+    for path in written[:3]:
+        again = load_scan(path, quiet=True)
+        np.testing.assert_allclose(np.sort(again.points, 0), np.sort(seeds.points(), 0), atol=2e-4)
+
+
 def test_las_names_that_are_no_ascii_are_written_again(tmp_path):
     pytest.importorskip("laspy")
     for suffix in ("las", "laz"):
