@@ -4,15 +4,16 @@
                                  [--only WORLD ...] [--repeats 1] [--json FILE]
 
 Each world is looked at three times (`benchmarks.foreign_worlds`): `surface` is all of its visible surface, `handheld`
-what camera poses on a walk saw of it, `rgbd` what the sensor of that name fuses from its frames. Nothing may be trained
-on these worlds. Figures in %, by the metrics of `saymask evaluate`: `semantic` mIoU over the classes of ScanNet20 that occur, `points` right among them; `AP25`, `AP50`
-of instances, and with `any` the same without looking at classes; `click` mIoU of one click on every object; `refer`
-mIoU of sentences about one object (`3dres`) with `any` of all sentences, `none` those about nothing that are answered
-with nothing (`3dgres`); `find` mIoU of the names that are there, of ScanNet200's. Objects that an answer may include
-count neither way. `absent` and `nonsense` are the share of 20 names that are not there and of 10 words that are none
-for which something is found, `AUROC` how well the best relevance tells names that are there from both. Beside them
-`chance` (any annotated object, for refer; the answers to other names, for find) and the class oracle (any object of the
-right kind). `mean` is the mean over worlds; with `--repeats` each world is drawn and walked through anew so many times.
+what camera poses on a walk saw of it, `rgbd` what the sensor of that name fuses from its frames. Nothing may be
+trained on these worlds. Figures in %, by the metrics of `saymask evaluate`: `semantic` mIoU over the classes of
+ScanNet20 that occur, `points` right among them; `AP25`, `AP50` of instances, and with `any` the same without looking
+at classes; `click` mIoU of one click on every object; `refer` mIoU of sentences about one object (`3dres`) with `any`
+of all sentences, `none` those about nothing that are answered with nothing (`3dgres`); `find` mIoU of the names that
+are there, of ScanNet200's. Objects that an answer may include count neither way. `absent` and `nonsense` are the
+share of 20 names that are not there and of 10 words that are none for which something is found, `AUROC` how well the
+best relevance tells names that are there from both. Beside them `chance` (any annotated object, for refer; the
+answers to other names, for find) and the class oracle (any object of the right kind). `mean` is the mean over worlds;
+with `--repeats` each world is drawn and walked through anew so many times.
 """
 
 import os

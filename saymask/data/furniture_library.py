@@ -6,8 +6,8 @@ rooms (`saymask rooms --furniture`).
 
 Reads the libraries of Debian's package sweethome3d-furniture (CC0 and CC-BY 3.0 models; `categories` is a JSON list of
 its models with class, size and axes) and a folder of CC0 models in GLB with a list of its own, samples every surface at
-2 cm with texture colours, divides it into superpoints as a bare cloud, and makes a mesh with vertices 2.5 cm apart. Nothing
-of the models becomes part of saymask.
+2 cm with texture colours, divides it into superpoints as a bare cloud, and makes a mesh with vertices 2.5 cm apart.
+Nothing of the models becomes part of saymask.
 """
 
 import argparse
@@ -81,7 +81,8 @@ def _paint(surface: Surface, chosen: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def mesh(surface: Surface, size: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return vertices float32 [V, 3] at least a cell apart, placed as by `sample`, their colours and faces uint16 [F, 3].
+    """Return vertices float32 [V, 3] at least a cell apart, placed as by `sample`,
+    their colours and faces uint16 [F, 3].
 
     Long edges are halved until none is left; then the corners of a cell become one place, with a
     vertex for every main direction of the faces there, so that the two sides of a thin board stay apart.

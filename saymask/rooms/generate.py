@@ -55,9 +55,9 @@ def generate(
     """Generate rooms with sentences into OUT and return the card, which is also OUT/card.json.
 
     `splits`: rooms per split, for example {"train": 400, "val": 60}. `furniture`: a file of models that stand in for a
-    part of the furniture (`saymask.data.furniture_library`); rooms then depend on that file, too. Rooms that are complete are kept, so that an
-    interrupted run resumes, and a larger number adds rooms. InputError when OUT holds rooms made with other settings,
-    cannot be written, or when there is no such version or sensor.
+    part of the furniture (`saymask.data.furniture_library`); rooms then depend on that file, too. Rooms that are
+    complete are kept, so that an interrupted run resumes, and a larger number adds rooms. InputError when OUT holds
+    rooms made with other settings, cannot be written, or when there is no such version or sensor.
     """
     out = Path(out)
     check_sensor(sensor)
@@ -72,7 +72,8 @@ def generate(
             raise InputError(f"splits: expected train and/or val with at least one room, got {split}={count}")
     check_writable(out / "card.json")
     library = None if models is None else hashlib.sha256(Path(models).read_bytes()).hexdigest()
-    _claim(out, {"version": version, "seed": seed, "sensor": sensor, "furniture": library})
+    settings = {"version": version, "seed": seed, "sensor": sensor, "furniture": library}
+    _claim(out, settings)
     for left in [*(out / "scans").glob(".room*"), *(out / "rooms").glob("**/.*")]:  # of a run that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     rooms = [(split, index) for split, count in splits.items() for index in range(count)]
@@ -84,7 +85,7 @@ def generate(
     with _progress(len(rooms), len(rooms) - len(todo), quiet) as advance:
         for _ in _run(todo, workers):
             advance()
-    return _finish(out, splits, {"version": version, "seed": seed, "sensor": sensor, "furniture_sha256": library})
+    return _finish(out, splits, settings)
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:

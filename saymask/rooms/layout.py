@@ -83,7 +83,8 @@ class Layout:
         self.rng, self.kind, self.floor, self.height, self.version = rng, kind, floor, height, version
         self.library: Library | None = None  # models of others that stand in for LIBRARY_SHARE of the furniture
         self.placed: list[Placed] = []
-        self.zones: list[tuple[Upright, str]] = []  # "door" keeps everything out, "window" keeps tall things out
+        self.zones: list[tuple[Upright, str]] = []  # "door", "beam" keep everything out, "window" tall things
+        self.beams: list[tuple[int, float, float]] = []  # along walls, under the ceiling: wall, depth, height
         self.doors: list[Placed] = []
         self.windows: list[Placed] = []
         self.walls = []

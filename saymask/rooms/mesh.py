@@ -7,9 +7,9 @@ from math import pi
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.rooms import plans, shell
 from saymask.rooms.furniture.library import Library
 from saymask.rooms.furniture.parts import Part, rotation
-from saymask.rooms import plans, shell
 from saymask.rooms.kinds import groups, home, lived_in, public, sleeping, work
 from saymask.rooms.layout import Layout
 from saymask.rooms.reach import reachable
@@ -167,6 +167,10 @@ def _shell(layout: Layout, style: Style, first: int) -> list[Body]:
                 size = (low - start, 0.012, 0.07)
                 parts.append(Part("box", size, np.array([middle, -0.006, 0.035]), np.eye(3), style.baseboard))
             start = high
+        for index, deep, high in layout.beams:
+            if index == wall.index:
+                at = np.array([0.0, -deep / 2, layout.height - high / 2])
+                parts.append(Part("box", (wall.length, deep, high), at, np.eye(3), style.wall))
         x, y = wall.at(wall.length / 2, 0.0)
         bodies.append(Body(first + wall.index, "wall", tuple(parts), x, y, 0.0, wall.yaw))
     w, d = layout.width, layout.depth

@@ -5,6 +5,7 @@ from math import sqrt
 
 import numpy as np
 
+from saymask.rooms.boxes import Upright
 from saymask.rooms.furniture.library import Library
 from saymask.rooms.layout import Layout, Placed, Point
 from saymask.rooms.shell import Style, opening, style_of, zone
@@ -54,6 +55,7 @@ def empty_room(rng: np.random.RandomState, kind: str, library: Library | None = 
     layout.library = library
     _doors(layout, int(rng.randint(plan.doors[0], plan.doors[1] + 1)))
     _windows(layout, int(rng.randint(plan.windows[0], plan.windows[1] + 1)))
+    _beams(layout)
     return layout, style_of(rng, plan.coverings)
 
 
@@ -125,6 +127,20 @@ def _windows(layout: Layout, count: int) -> None:
         if item is not None:
             layout.windows.append(item)
             layout.zones.append((zone(layout, item, 0.3, sill, sill + height), "window"))
+
+
+def _beams(layout: Layout) -> None:
+    """Let a boxed beam run under the ceiling along walls without openings, in one room of five."""
+    used = {item.wall for item in layout.doors + layout.windows}
+    free = [wall for wall in layout.walls if wall.index not in used and wall.length > 1.2]
+    if not free or layout.chance(0.8):
+        return
+    deep, high = layout.u(0.15, 0.6), layout.u(0.15, 0.45)
+    for wall in free[: layout.pick(1, 1, 2)]:
+        layout.beams.append((wall.index, deep, high))
+        x, y = wall.at(wall.length / 2, deep / 2)
+        zone_of = Upright(x, y, wall.length / 2, deep / 2, layout.height - high, layout.height, wall.yaw)
+        layout.zones.append((zone_of, "beam"))
 
 
 def dress_windows(layout: Layout) -> None:

@@ -47,7 +47,7 @@ class Room:
     """A room: its floor polygon, height, and the things in it. Walls are the edges of the polygon."""
 
     id: str
-    kind: str  # "bedroom", "living room", "kitchen", "office", "meeting room", "bathroom", "hallway", "storage"
+    kind: str  # "bedroom", "kitchen", "office", … (`mesh.KINDS`)
     floor: tuple[tuple[float, float], ...]  # polygon, counter-clockwise, metres; wall i runs from corner i to i + 1
     height: float
     things: tuple[Thing, ...]

@@ -131,7 +131,8 @@ def opening(layout: Layout, model: Model, z: float, out: float, prefer: int | No
         x, y = wall.at(u, d / 2 - out)
         item = Placed(model, x, y, z, wall.yaw, len(layout.placed), "wall", wall=wall.index, u=u)
         if layout.version > 1:  # a leaf that stands open needs room
-            within = Upright(*wall.at(u, (d - out) / 2), w / 2, (d - out) / 2, z, z + model.size[2], wall.yaw)
+            inner = wall.at(u, (d - out) / 2)
+            within = Upright(inner[0], inner[1], w / 2, (d - out) / 2, z, z + model.size[2], wall.yaw)
             if not layout.inside(within) or layout.collides(item):
                 continue
         return layout.add(item)

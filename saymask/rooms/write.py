@@ -140,7 +140,7 @@ def _dump(path: Path, content: object) -> None:
 
 
 def write_label_table(path: str | Path, counts: dict[str, int], version: int) -> None:
-    """Write scannetv2-labels.combined.tsv: ScanNet's 17 columns, one row per category that a version of the rooms knows.
+    """Write scannetv2-labels.combined.tsv: ScanNet's 17 columns, one row per category of a version of the rooms.
 
     `counts` gives the number of instances per category. Columns without a meaning here stay empty.
     """

@@ -160,7 +160,8 @@ def test_what_is_cut_from_a_plan_stays_empty(empty, kind: str) -> None:
             assert not layout.inside(Upright(notch.x, notch.y, 0.1, 0.1, 0, 1, 0.4))
         for wall in layout.walls:
             assert wall.length > 0.15
-            thin = Upright(*wall.at(wall.length / 2, 0.06), min(0.1, wall.length / 2), 0.05, 0, 1, wall.yaw)
+            x, y = wall.at(wall.length / 2, 0.06)
+            thin = Upright(x, y, min(0.1, wall.length / 2), 0.05, 0, 1, wall.yaw)
             assert layout.inside(thin)
     assert notches
 

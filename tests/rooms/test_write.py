@@ -20,6 +20,8 @@ from saymask.rooms.generate import generate, split_hash
 from saymask.rooms.write import COLUMNS, scan_files
 
 SPLITS = {"train": 2, "val": 2}
+# sha256 of the first two validation rooms of version 1 (seed 0, ideal sensor), published with it.
+FIRST_TWO = "a9c4363890b8aa239079a55d43693b280c3f63bc5303c2290c2f58fba6136e7b"
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +144,27 @@ def test_rooms_do_not_depend_on_their_number(made: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_same_rooms(made: Path, tmp_path: Path) -> None:
-    generate(tmp_path / "two", SPLITS, seed=1, workers=2, quiet=True)
-    assert split_hash(tmp_path / "two", "val") == split_hash(made, "val")
+def test_version_1_stays_as_it_was(tmp_path: Path) -> None:
+    generate(tmp_path / "out", {"val": 2}, version=1, workers=1, quiet=True)
+    assert split_hash(tmp_path / "out", "val") == FIRST_TWO
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [1, 2])
+def test_two_processes_make_the_same_rooms(tmp_path: Path, version: int) -> None:
+    for name, workers in (("one", 1), ("two", 2)):
+        generate(tmp_path / name, {"val": 3}, seed=1, version=version, workers=workers, quiet=True)
+    assert split_hash(tmp_path / "two", "val") == split_hash(tmp_path / "one", "val")
+
+
+def test_sentences_of_version_2_mean_their_targets(tmp_path: Path) -> None:
+    card = generate(tmp_path / "out", {"train": 2}, version=2, workers=1, quiet=True)
+    assert card["version"] == 2
+    rooms, records = read_rooms(tmp_path / "out" / "rooms"), read_programs(tmp_path / "out" / "programs_train.json")
+    assert len(read_label_table(tmp_path / "out" / "scannetv2-labels.combined.tsv").rows) >= 190
+    for source, least in (("scanrefer", 20), ("multi3drefer", 20)):
+        assert len(records[source]) > least
+        assert program_oracle(rooms, records[source]) == 100.0
 
 
 def test_refusals(made: Path, tmp_path: Path) -> None:
@@ -152,6 +172,12 @@ def test_refusals(made: Path, tmp_path: Path) -> None:
         generate(made, SPLITS, seed=2, workers=1, quiet=True)
     with pytest.raises(InputError, match="ideal"):
         generate(tmp_path / "x", SPLITS, sensor="sonar", quiet=True)
+    with pytest.raises(InputError, match="version 3"):
+        generate(tmp_path / "x", SPLITS, version=3, quiet=True)
+    with pytest.raises(InputError, match="version 2"):
+        generate(tmp_path / "x", SPLITS, version=1, furniture=tmp_path / "none.npz", quiet=True)
+    with pytest.raises(InputError, match="furniture library"):
+        generate(tmp_path / "x", SPLITS, version=2, furniture=tmp_path / "none.npz", quiet=True)
     with pytest.raises(InputError, match="splits"):
         generate(tmp_path / "x", {"holdout": 3}, quiet=True)
     with pytest.raises(InputError, match="workers"):

@@ -260,7 +260,8 @@ def plump_pillow(k: Kit) -> None:
     d = w * k.u(0.92, 1.05) if square else k.u(0.34, 0.48)
     k.shape = "square" if square else "rectangular"
     cloth = k.main((LINEN | BRIGHT) if square else LINEN, "fabric")
-    k.soft(0, 0, 0, w, d, k.u(0.12, 0.22), cloth, k.pick("fabric", "fabric", "stripes", "plain"), round=0.06, bulge=0.05,
+    k.soft(0, 0, 0, w, d, k.u(0.12, 0.22), cloth, k.pick("fabric", "fabric", "stripes", "plain"), round=0.06,
+    bulge=0.05,
            bumps=k.u(0.01, 0.03), wave=0.25, turn=(0, 0, k.u(-0.3, 0.3)))  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def half_open(k: Kit) -> None:
         z = z0 + j * (z1 - z0) / rows
         k.box(0, 0, z, w - 2 * t, d - 0.02, t, paint, "wood")
         if k.flip(0.7):
-            _row(k, -w / 2 + 0.04, w / 2 - 0.06, z + t, d - 0.04, (z1 - z0) / rows - t)
+            fill_board(k, -w / 2 + 0.04, w / 2 - 0.06, z + t, d - 0.04, (z1 - z0) / rows - t)
     k.box(0, 0, h - t, w, d, t, paint, "wood")
     k.top(-w / 2 + 0.03, -d / 2 + 0.03, w / 2 - 0.03, d / 2 - 0.03, h)
 
@@ -201,12 +201,13 @@ def open_rail(k: Kit) -> None:
     while x < w / 2 - 0.06:
         if k.flip(0.8):
             long = k.u(0.55, 1.1)
-            k.soft(x, 0, h - 0.06 - long, 0.05, d * k.u(0.75, 0.95), long, k.some(FABRIC | BRIGHT), round=0.02, bumps=0.012,
+            k.soft(x, 0, h - 0.06 - long, 0.05, d * k.u(0.75, 0.95), long, k.some(FABRIC | BRIGHT), round=0.02,
+            bumps=0.012,
                    wave=0.2)  # fmt: skip
         x += k.u(0.06, 0.1)
 
 
-def _row(k: Kit, x0: float, x1: float, z: float, d: float, room: float) -> None:
+def fill_board(k: Kit, x0: float, x1: float, z: float, d: float, room: float) -> None:
     """What stands on a board from x0 to x1 with `room` metres above: books upright, leaning or lying, files, boxes."""
     x = x0
     while x < x1 - 0.06:
@@ -280,7 +281,7 @@ def filled_shelf(k: Kit) -> None:
         for i in range(columns):
             x0, x1 = (-w / 2 + t + (i + e) * (w - t) / columns for e in (0.0, 1.0))
             if k.flip(full):
-                _row(k, x0 + 0.02, x1 - 0.04, z + t, d, gap - t)
+                fill_board(k, x0 + 0.02, x1 - 0.04, z + t, d, gap - t)
             elif gap > 0.22 and x1 - x0 > 0.3:
                 k.top(x0 + 0.03, -d / 2 + 0.02, x1 - 0.04, d / 2 - 0.03, z + t, gap - t - 0.02)
     if h < 1.9:
@@ -317,7 +318,7 @@ def floating(k: Kit) -> None:
     for j in range(n):
         k.box(0, 0, j * 0.34, w * k.u(0.7, 1.0), d, 0.03, paint, "wood")
         if j < filled:
-            _row(k, -w * 0.34, w * 0.3, j * 0.34 + 0.03, d, 0.27)
+            fill_board(k, -w * 0.34, w * 0.3, j * 0.34 + 0.03, d, 0.27)
     if filled < n:
         k.top(-w * 0.33, -d / 2 + 0.01, w * 0.33, d / 2 - 0.01, (n - 1) * 0.34 + 0.03)
 
@@ -389,7 +390,8 @@ def low_fridge(k: Kit) -> None:
     k.box(0, 0.02, 0.02, w, d - 0.05, h - 0.02, paint)
     split = k.pick(0.0, 0.0, 0.3)
     for low, high in ((0.0, 1 - split), (1 - split, 1.0))[: 2 if split else 1]:
-        k.box(0, -d / 2 + 0.01, 0.04 + low * (h - 0.05), w, 0.05, (high - low) * (h - 0.05) - 0.006, darker(paint, 1.03),
+        k.box(0, -d / 2 + 0.01, 0.04 + low * (h - 0.05), w, 0.05, (high - low) * (h - 0.05) - 0.006, darker(paint,
+        1.03),
               round=0.012)  # fmt: skip
     k.box(k.pick(-1, 1) * (w / 2 - 0.05), -d / 2 - 0.025, h * 0.5, 0.022, 0.025, h * 0.25, "grey")
     k.top(-w / 2 + 0.03, -d / 2 + 0.06, w / 2 - 0.03, d / 2 - 0.05, h)

@@ -57,6 +57,7 @@ def mesh_chair(k: Kit) -> None:
         k.tube((0, y + lean, seat + back - 0.05), (0, y + lean + 0.03, seat + back + 0.08), 0.014, frame)
         k.soft(0, y + lean, seat + back + 0.05, 0.28, 0.07, 0.14, paint, round=0.03)
     _arms(k, w, seat, k.pick("t", "t", "loop", "none"), "black")
+    k.top(-w / 2 + 0.05, -d / 2 + 0.02, w / 2 - 0.05, d / 2 - 0.1, seat + 0.045)
 
 
 @design2("office chair", "padded_task", weight=3, fronted=True)
@@ -72,6 +73,7 @@ def padded_task(k: Kit) -> None:
     k.soft(0, d / 2 - 0.01, seat + k.u(0.06, 0.2), w * k.u(0.78, 1.0), k.u(0.06, 0.11), back, cloth, "fabric",
            round=k.pick(0.03, 0.05, 0.12), bulge=0.015, bumps=0.004, turn=(-lean, 0, 0))  # fmt: skip
     _arms(k, w, seat, k.pick("t", "loop", "none", "none"), "black")
+    k.top(-w / 2 + 0.05, -d / 2 + 0.02, w / 2 - 0.05, d / 2 - 0.14, seat + 0.075)
 
 
 @design2("office chair", "leather_high", weight=1.3, fronted=True)
@@ -168,6 +170,7 @@ def cantilever(k: Kit) -> None:
     k.soft(0, -0.01, seat - 0.04, w - 0.04, d - 0.02, k.u(0.04, 0.08), cloth, round=0.025, bulge=0.01)
     k.soft(0, d / 2, seat + 0.1, w - 0.04, k.u(0.035, 0.07), back - 0.08, cloth, round=0.025, bulge=0.012,
            turn=(-0.16, 0, 0))  # fmt: skip
+    k.top(-w / 2 + 0.06, -d / 2 + 0.02, w / 2 - 0.06, d / 2 - 0.12, seat + 0.045)
 
 
 @design2("chair", "dining", weight=3, fronted=True)
@@ -195,8 +198,10 @@ def dining_chair(k: Kit) -> None:
         for s in (-1, 1):
             bar((s * (w / 2 - 0.03), -d / 2 + 0.03, seat * 0.4), (s * (w / 2 - 0.03), d / 2 - 0.03, seat * 0.4), 0.012)
     k.box(0, 0, seat - 0.025, w, d, 0.03, wood, "wood", round=0.012)
-    if k.flip(0.4):
-        k.soft(0, -0.01, seat, w * 0.94, d * 0.92, k.u(0.03, 0.07), k.some(FABRIC | LEATHER), round=0.03, bulge=0.01)
+    pad = k.u(0.03, 0.07) if k.flip(0.4) else 0.0
+    if pad:
+        k.soft(0, -0.01, seat, w * 0.94, d * 0.92, pad, k.some(FABRIC | LEATHER), round=0.03, bulge=0.01)
+    k.top(-w / 2 + 0.04, -d / 2 + 0.03, w / 2 - 0.04, d / 2 - 0.08, seat + 0.006 + pad)
 
     def at(t: float) -> tuple[float, float]:
         return d / 2 - 0.03 + tilt * t, seat + back * t
@@ -244,6 +249,7 @@ def upholstered_chair(k: Kit) -> None:
     k.legs(w * 0.8, d * 0.8, seat - 0.08, k.u(0.022, 0.045), k.pick("black", "brown", "beige", "grey"),
            splay=k.u(0.02, 0.09), round_legs=True)  # fmt: skip
     k.soft(0, -0.01, seat - 0.1, w, d, 0.12, cloth, round=0.05, bulge=0.015, bumps=0.006)
+    k.top(-w / 2 + 0.06, -d / 2 + 0.03, w / 2 - 0.06, d / 2 - 0.18, seat + 0.025)
     if k.flip():
         k.soft(0, d / 2 - 0.03, seat - 0.02, w, 0.09, back, cloth, round=0.045, bulge=0.015, turn=(-0.14, 0, 0))
     else:

@@ -17,7 +17,7 @@ from saymask.rooms.colors import RGB
 from saymask.rooms.furniture.parts import Bumps, Part, along, rotation
 
 FAMILIES = ("seats", "tables", "storage", "beds", "kitchen", "bath", "devices", "walls", "small", "tail",
-    "bedding", "lounge", "chairs", "openings", "surfaces", "cases", "fitted", "fittings",
+    "bedding", "lounge", "chairs", "openings", "surfaces", "cases", "fitted", "fittings", "gadgets", "litter",
 )  # fmt: skip
 Paint = RGB | str
 

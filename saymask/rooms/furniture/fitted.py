@@ -1,5 +1,7 @@
 """Kitchens, bathrooms and utility rooms: counters, cookers, hoods, toilets, basins, tubs, showers (version 2)."""
 
+from itertools import pairwise
+
 from saymask.rooms.colors import CERAMIC, METAL, WOOD, darker
 from saymask.rooms.furniture.design import Kit, design2
 from saymask.rooms.furniture.kitchen import WHITE_GOODS
@@ -28,7 +30,7 @@ def _fronts(k: Kit, x0: float, x1: float, y: float, z0: float, z1: float, paint,
         rows = [z0, z1] if drawer == 0 else [z0, z1 - drawer, z1]
         if k.flip(0.25):
             rows = [z0 + j * (z1 - z0) / 3 for j in range(4)]
-        for low, high in zip(rows, rows[1:], strict=False):
+        for low, high in pairwise(rows):
             k.box(x, y, low + 0.004, wide - 0.008, 0.018, high - low - 0.008, paint, tex)
             if style == "framed" and high - low > 0.3:
                 k.box(x, y - 0.01, low + 0.06, wide - 0.13, 0.006, high - low - 0.12, darker(paint, 0.94), tex)

@@ -243,7 +243,8 @@ def pouf(k: Kit) -> None:
     cloth = k.main(FABRIC | BRIGHT, "fabric")
     k.shape = "round"
     w = k.u(0.42, 0.6) if k.flip(0.7) else k.u(0.75, 0.95)
-    k.soft(0, 0, 0, w, w, w * k.u(0.55, 0.75), cloth, k.pick("fabric", "stripes"), round=w * 0.3, bulge=0.03, bumps=0.03,
+    k.soft(0, 0, 0, w, w, w * k.u(0.55, 0.75), cloth, k.pick("fabric", "stripes"), round=w * 0.3, bulge=0.03,
+    bumps=0.03,
            wave=0.4)  # fmt: skip
 
 

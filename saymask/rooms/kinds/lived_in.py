@@ -15,7 +15,8 @@ WORK = ("office", "meeting room", "classroom", "copy room", "lounge")
 # What lies on a thing, by its category; "" is on anything else.
 ON: dict[str, tuple[str, ...]] = {
     "desk": ("paper", "paper", "book", "cup", "telephone", "lamp", "bottle", "headphones", "tissue box", "plant", "box",
-             "speaker", "laptop", "keyboard", "mouse", "container", "bag", "monitor", "calendar", "power strip", "cd case",
+             "speaker", "laptop", "keyboard", "mouse", "container", "bag", "monitor", "calendar", "power strip",
+             "cd case",
              "decoration", "tray"),
     "table": ("cup", "paper", "book", "bottle", "plate", "bowl", "laptop", "bag", "plant", "tissue box", "box", "tray",
               "water bottle", "decoration", "candle", "telephone", "backpack", "paper bag", "hat", "clothes"),
@@ -34,7 +35,8 @@ HOSTS = {
     "counter": "counter", "kitchen counter": "counter", "bar": "counter", "bathroom counter": "vanity",
     "bathroom vanity": "vanity", "couch": "seat", "armchair": "seat", "sofa chair": "seat", "bench": "seat",
     "ottoman": "seat", "washing machine": "machine", "clothes dryer": "machine", "copier": "machine",
-    "microwave": "machine", "refrigerator": "machine", "windowsill": "cabinet", "stool": "seat",
+    "microwave": "machine", "refrigerator": "machine", "windowsill": "cabinet", "stool": "seat", "chair": "seat",
+    "office chair": "seat", "seat": "seat",
 }  # fmt: skip
 # What lies on floors, and where.
 FLOOR = (
@@ -50,31 +52,37 @@ FLOOR = (
     ("basket", HOME), ("fan", ("bedroom", "office", "studio")), ("stool", ()), ("container", ("storage", "kitchen")),
 )  # fmt: skip
 RARE2: tuple[Rare, ...] = (
-    ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room", "hallway")),
-    ("structure", "foot", 0.02, ()), ("ledge", "wall", 0.02, ()), ("closet door", "foot", 0.05, HOME + ("hallway",)),
+    ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room",
+    "hallway")),
+    ("structure", "foot", 0.02, ()), ("ledge", "wall", 0.02, ()), ("closet door", "foot", 0.05, (*HOME, "hallway")),
     ("seat", "wall_floor", 0.02, ("hallway", "lounge", "bathroom")), ("stair rail", "wall_floor", 0.012, ("hallway",)),
-    ("bar", "wall_floor", 0.006, ("living room", "lounge", "kitchen")), ("tube", "foot", 0.008, ("storage", "laundry room")),
+    ("bar", "wall_floor", 0.006, ("living room", "lounge", "kitchen")),
+    ("tube", "foot", 0.008, ("storage", "laundry room")),
     ("closet rod", "wall", 0.008, ("bedroom", "storage")), ("hair dryer", "wall", 0.008, ("bathroom",)),
-    ("toilet seat cover dispenser", "wall", 0.008, ("bathroom",)), ("toilet paper holder", "paper", 0.012, ("bathroom",)),
+    ("toilet seat cover dispenser", "wall", 0.008, ("bathroom",)),
+    ("toilet paper holder", "paper", 0.012, ("bathroom",)),
     ("shower head", "high", 0.008, ("bathroom",)), ("shower curtain rod", "high", 0.008, ("bathroom",)),
     ("bathroom stall door", "foot", 0.012, ("bathroom",)), ("shower door", "foot", 0.012, ("bathroom",)),
     ("shower wall", "foot", 0.012, ("bathroom",)), ("shower floor", "corner", 0.01, ("bathroom",)),
     ("closet wall", "foot", 0.01, ("bedroom", "hallway")), ("folded chair", "wall_floor", 0.015, ("storage", "office")),
     ("coat rack", "coat", 0.05, ("office", "hallway", "bedroom", "classroom")), ("tray", "on", 0.02, ()),
     ("board", "wall", 0.02, WORK), ("bulletin board", "wall", 0.06, WORK), ("poster", "wall", 0.08, HOME + WORK),
-    ("calendar", "wall", 0.06, ()), ("sign", "wall", 0.06, WORK + ("hallway",)), ("clock", "wall", 0.09, ()),
-    ("jacket", "wall", 0.06, HOME + WORK), ("towel", "towel", 0.03, ("kitchen", "bathroom")), ("hat", "on", 0.015, HOME),
+    ("calendar", "wall", 0.06, ()), ("sign", "wall", 0.06, (*WORK, "hallway")), ("clock", "wall", 0.09, ()),
+    ("jacket", "wall", 0.06, HOME + WORK), ("towel", "towel", 0.03, ("kitchen", "bathroom")),
+    ("hat", "on", 0.015, HOME),
     ("keyboard", "on", 0.02, ("office", "bedroom")), ("headphones", "on", 0.015, ("office", "bedroom")),
-    ("mirror", "wall", 0.06, HOME + ("hallway",)), ("shelf", "wall_board", 0.12, HOME + ("kitchen", "office", "bathroom")),
+    ("mirror", "wall", 0.06, (*HOME, "hallway")),
+    ("shelf", "wall_board", 0.12, (*HOME, "kitchen", "office", "bathroom")),
     ("person", "floor", 0.012, WORK), ("cushion", "on", 0.04, HOME), ("fire extinguisher", "wall", 0.03, WORK),
-    ("mattress", "wall_floor", 0.015, ("bedroom", "storage")), ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
+    ("mattress", "wall_floor", 0.015, ("bedroom", "storage")),
+    ("kitchen cabinet", "cupboard", 0.03, ("office", "storage")),
     ("water bottle", "on", 0.04, WORK),
 )  # fmt: skip
 
 
 def lived_in(lay: Layout) -> None:
     """Add fittings, clutter and rarely met things, then take away what a tidy or nearly empty room lacks."""
-    mess = float(lay.rng.gamma(1.3, 0.75))  # 0 = tidy, 1 = usual, 4 = crammed
+    mess = float(lay.rng.gamma(0.9, 0.75))  # 0 = tidy, 1 = usual, 4 = crammed
     fittings(lay)
     rare_things(lay, RARE + RARE2, SHARES)
     surfaces(lay, mess)
@@ -86,7 +94,7 @@ def lived_in(lay: Layout) -> None:
 def fittings(lay: Layout) -> None:
     """Switches beside doors, sockets, lamps under the ceiling."""
     for door in lay.doors:
-        if door.wall is not None and lay.chance(0.45):
+        if door.wall is not None and lay.chance(0.3):
             model = lay.make("light switch")
             side = lay.pick(-1, 1)
             wall, u = lay.walls[door.wall], door.u + side * (door.model.size[0] / 2 + lay.u(0.1, 0.25))
@@ -95,7 +103,7 @@ def fittings(lay: Layout) -> None:
                 item = lay.new(model, at, lay.u(0.95, 1.2), wall.yaw, "wall", wall=wall.index, u=u)
                 if lay.fits(item, zones=False):
                     lay.add(item)
-    for _ in range(lay.pick(0, 0, 0, 1, 2, 3)):
+    for _ in range(lay.pick(0, 0, 0, 0, 1, 2)):
         lay.on_wall(lay.make("power outlet"), 0.2, 0.4)
     if lay.chance(0.3):
         model = lay.make(lay.pick("ceiling light", "light"))
@@ -112,7 +120,7 @@ def surfaces(lay: Layout, mess: float) -> None:
             continue
         kind = HOSTS.get(host.model.category, "cabinet")
         area = sum((top.x1 - top.x0) * (top.y1 - top.y0) for top in host.model.tops)
-        mean = mess * min(area, 2.5) * (3.0 if kind in ("desk", "counter") else 0.7 if kind == "seat" else 1.8)
+        mean = mess * min(area, 2.5) * (3.0 if kind in ("desk", "counter") else 1.2 if kind == "seat" else 1.8)
         clutter(lay, host, ON[kind], min(mean, 9.0), pump=True)
 
 
@@ -131,7 +139,7 @@ def thin(lay: Layout, keep: float) -> None:
     """Keep a share of the things, more of the large ones, and what carries them; doors and windows stay."""
     fixed = {id(item) for item in lay.doors + lay.windows}
     stays = [
-        id(item) in fixed or lay.chance(keep**0.25 if item.mount == "floor" and max(item.model.size) > 1.1 else keep)
+        id(item) in fixed or lay.chance(keep**0.15 if item.mount == "floor" and max(item.model.size) > 1.1 else keep)
         for item in lay.placed
     ]
     for item in reversed(lay.placed):

@@ -30,8 +30,7 @@ def lounge(lay: Layout) -> None:
         for model in lay.group(seat if lay.chance(0.6) else lay.pick("armchair", "couch", "chair"), lay.pick(2, 3, 4)):
             for side in lay.pick((0, 1, 2, 3), (2, 0, 3, 1)):
                 turn = side * pi / 2
-                w, d = table.model.size[:2] if side % 2 == 0 else table.model.size[1::-1]
-                out = d / 2 + lay.u(0.25, 0.5) + model.size[1] / 2
+                out = table.model.size[1 - side % 2] / 2 + lay.u(0.25, 0.5) + model.size[1] / 2
                 x, y = ((0, -out), (out, 0), (0, out), (-out, 0))[side]
                 item = lay.new(model, table.world(x, y), 0.0, table.yaw + turn + pi + lay.u(-0.2, 0.2), "floor")
                 if lay.fits(item):
@@ -44,7 +43,8 @@ def lounge(lay: Layout) -> None:
         lay.against_wall(lay.make("couch"), front=0.5)
     for model in lay.group("chair", lay.pick(0, 0, 2, 4, 6)):
         lay.against_wall(model, front=0.3)
-    for category, chance in (("plant", 0.6), ("plant", 0.4), ("water cooler", 0.25), ("bookshelf", 0.3), ("piano", 0.05),
+    for category, chance in (("plant", 0.6), ("plant", 0.4), ("water cooler", 0.25), ("bookshelf", 0.3),
+                             ("piano", 0.05),
                              ("trash can", 0.5), ("recycling bin", 0.3), ("cabinet", 0.3), ("machine", 0.2),
                              ("bench", 0.3), ("fireplace", 0.05), ("lamp", 0.3), ("shelf", 0.2)):  # fmt: skip
         if lay.chance(chance):
@@ -88,7 +88,8 @@ def classroom(lay: Layout) -> None:
     if teacher is not None:
         clutter(lay, teacher, ("monitor", "paper", "book", "laptop", "telephone", "cup"), 1.5)
     for category, chance in (("bookshelf", 0.4), ("cabinet", 0.5), ("trash can", 0.7), ("recycling bin", 0.3),
-                             ("shelf", 0.3), ("stand", 0.15), ("cart", 0.15), ("piano", 0.05), ("stool", 0.2)):  # fmt: skip
+                             ("shelf", 0.3), ("stand", 0.15), ("cart", 0.15), ("piano", 0.05),
+                             ("stool", 0.2)):  # fmt: skip
         if lay.chance(chance):
             item = lay.against_wall(lay.make(category), front=0.2)
             if item is not None:
@@ -110,7 +111,8 @@ def copy_room(lay: Layout) -> None:
             )
             if lay.chance(0.5):
                 lay.on_wall(lay.make("kitchen cabinet"), 1.45, 1.6, above=top, near=0.2)
-    for category, chance in (("shelf", 0.7), ("file cabinet", 0.6), ("file cabinet", 0.4), ("cabinet", 0.5), ("cart", 0.2),
+    for category, chance in (("shelf", 0.7), ("file cabinet", 0.6), ("file cabinet", 0.4), ("cabinet", 0.5),
+                             ("cart", 0.2),
                              ("water cooler", 0.15), ("bookshelf", 0.3), ("machine", 0.15)):  # fmt: skip
         if lay.chance(chance):
             item = lay.against_wall(lay.make(category), front=0.3)
@@ -158,7 +160,8 @@ def gym(lay: Layout) -> None:
     machine = lay.make("machine")
     for _ in range(lay.pick(2, 3, 4, 6)):
         model = lay.make("machine", machine.design) if lay.chance(0.6) else lay.make("machine")
-        lay.against_wall(model, front=0.3, gap=0.25) or lay.free(model, gap=0.4)
+        if lay.against_wall(model, front=0.3, gap=0.25) is None:
+            lay.free(model, gap=0.4)
     for category, n in (("dumbbell", lay.pick(2, 4, 6)), ("ball", lay.pick(1, 2, 3)), ("bench", lay.pick(0, 1, 2)),
                         ("fan", lay.pick(0, 1))):  # fmt: skip
         for model in lay.group(category, n) if n else []:

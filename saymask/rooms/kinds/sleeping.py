@@ -29,7 +29,8 @@ def make_up(lay: Layout, bed: Placed) -> None:
     for model in lay.group("pillow", lay.pick(1, 2, 2, 3, 4) if wide else lay.pick(0, 1, 1, 2)):
         lay.on_top(model, bed, at=(lay.rng.random_sample(), 0.9 if model.size[1] < 0.3 else 0.5), spread=0.15, top=0)
     for category, chance in (
-        ("cushion", 0.25), ("blanket", 0.25), ("clothes", 0.25), ("stuffed animal", 0.1), ("laptop", 0.06), ("bag", 0.08),
+        ("cushion", 0.25), ("blanket", 0.25), ("clothes", 0.25), ("stuffed animal", 0.1), ("laptop", 0.06),
+        ("bag", 0.08),
         ("book", 0.08), ("towel", 0.06), ("backpack", 0.05), ("jacket", 0.03), ("hat", 0.02),
     ):  # fmt: skip
         if lay.chance(chance):
