@@ -155,10 +155,10 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
         name = wide[0]
     if name is None:
         assert axes is not None
-        if len({arrays[a].shape for a in axes}) != 1 or arrays[axes[0]].ndim != 1:
-            raise InputError(
-                f"{path.name}: expected x, y, z of one length, got {[list(arrays[a].shape) for a in axes]}"
-            )
+        parts = [arrays[a] for a in axes]
+        if len({a.shape for a in parts}) != 1 or parts[0].ndim != 1 or any(a.dtype.kind not in "fiu" for a in parts):
+            got = ", ".join(f"{a.dtype} {list(a.shape)}" for a in parts)
+            raise InputError(f"{path.name}: expected x, y, z as numbers of one length, got {got}")
         points = stack(arrays, axes)
     else:
         table = arrays[name]

@@ -127,6 +127,14 @@ def test_a_point_that_is_partly_nan_is_written_to_las(tmp_path):
     [
         {"colors": np.zeros((240, 2), np.uint8)},
         {"x": np.zeros((240, 3))},
+        {"intensity": np.linspace(0, 1, 240), "classification": np.full(240, 300), "return_number": np.full(240, 99)},
+        {
+            "flag": np.zeros((240, 1)),
+            "none": np.zeros((240, 0)),
+            "deep": np.zeros((240, 2, 2)),
+            "mixed": np.zeros(240, "V3"),
+        },
+        {"red": np.full(240, "x"), "green": np.zeros(240), "blue": np.zeros((240, 2)), "nx": np.zeros(240, "c8")},
         {"x": np.zeros(240), "red": np.ones(240), "colors": seeds.colors()},
         {"\0": np.zeros(240), "\0\0": np.ones(240), "a" * 40: np.zeros(240), "a" * 41: np.ones(240)},
     ],
@@ -139,6 +147,12 @@ def test_columns_of_any_name_and_width_are_written(tmp_path, more):
     for path in written[:3]:
         again = load_scan(path, quiet=True)
         np.testing.assert_allclose(np.sort(again.points, 0), np.sort(seeds.points(), 0), atol=2e-4)
+
+
+def test_axes_that_are_no_numbers(tmp_path):
+    out = io.BytesIO()
+    np.savez(out, x=np.full(240, "a"), y=np.zeros(240), z=np.zeros(240))
+    refused(tmp_path, "npz", {"a.npz": out.getvalue()}, "x, y, z as numbers")
 
 
 def test_las_names_that_are_no_ascii_are_written_again(tmp_path):
@@ -237,6 +251,15 @@ def test_gltf_of_the_wrong_types(tmp_path, change):
 def test_json_without_end(tmp_path, reader, deep):
     name = "lground.rooms.json" if reader == "config" else f"a.{'gltf' if reader == 'gltf' else 'json'}"
     refused(tmp_path, reader, {name: deep.encode()})
+
+
+def test_settings_that_are_endless(tmp_path):
+    content = json.loads(seeds.config()[0]["uniseg3d.rooms.json"])
+    names = [name for name, value in content.items() if isinstance(value, float)]
+    assert names
+    for name in names:
+        text = json.dumps({**content, name: 10**400}).encode()
+        refused(tmp_path, "config", {"uniseg3d.rooms.json": text}, "expected")
 
 
 def test_run_lengths_of_a_billion(tmp_path):

@@ -46,8 +46,17 @@ def various_paper(k: Kit) -> None:
     k.main({"white": 1}, "paper")
     if style == "spread":
         for i in range(k.n(1, 5)):
-            k.box(k.u(-0.1, 0.1), k.u(-0.08, 0.08), 0.006 * i, 0.21, 0.297, 0.006, "white", "text", turn=(0, 0,
-            k.u(-0.8, 0.8)))
+            k.box(
+                k.u(-0.1, 0.1),
+                k.u(-0.08, 0.08),
+                0.006 * i,
+                0.21,
+                0.297,
+                0.006,
+                "white",
+                "text",
+                turn=(0, 0, k.u(-0.8, 0.8)),
+            )
     elif style == "stack":
         k.box(0, 0, 0, 0.21, 0.297, k.u(0.01, 0.06), "white", "text")
     elif style == "folder":
@@ -110,8 +119,9 @@ def leafy(k: Kit) -> None:
             k.cloth(0, 0, z + tall * 0.52, long * 0.2, line, _green(k), "leaves", turn=(0, 0, a))
     elif style == "cactus":
         h, wide = tall * 0.7, r * k.u(0.5, 0.9)
-        k.lathe(0, 0, z, ((0, 0), (wide, h * 0.1), (wide, h * 0.8), (wide * 0.6, h * 0.97),
-        (0, h)), _green(k), "leaves")
+        k.lathe(
+            0, 0, z, ((0, 0), (wide, h * 0.1), (wide, h * 0.8), (wide * 0.6, h * 0.97), (0, h)), _green(k), "leaves"
+        )
         if k.flip() and not small:
             k.tube((wide, 0, z + h * 0.4), (wide * 2.2, 0, z + h * 0.45), wide * 0.5, _green(k), "leaves")
             k.tube((wide * 2.2, 0, z + h * 0.42), (wide * 2.2, 0, z + h * 0.8), wide * 0.5, _green(k), "leaves")
@@ -166,8 +176,9 @@ def served_plate(k: Kit) -> None:
     glaze, r = k.main(CERAMIC | BRIGHT, "ceramic"), k.u(0.09, 0.15)
     k.shape = "round"
     for i in range(k.pick(1, 1, 1, 4)):
-        k.lathe(0, 0, 0.012 * i, ((0, 0), (r * 0.6, 0), (r, 0.02), (r * 0.94, 0.022), (r * 0.55, 0.01),
-        (0, 0.008)), glaze)
+        k.lathe(
+            0, 0, 0.012 * i, ((0, 0), (r * 0.6, 0), (r, 0.02), (r * 0.94, 0.022), (r * 0.55, 0.01), (0, 0.008)), glaze
+        )
     if k.flip(0.4):
         k.soft(0, 0, 0.012, r * 0.9, r * 0.7, 0.05, k.some({"brown": 2, "beige": 2, "green": 1, "red": 1}), "plain",
                round=0.02, bumps=0.012, wave=0.05)  # fmt: skip
@@ -187,8 +198,9 @@ def various_decoration(k: Kit) -> None:
         if k.flip(0.4):
             for i in range(k.n(3, 7)):
                 a = i * 2.4
-                k.tube((0, 0, h * 0.8), (0.08 * cos(a), 0.08 * sin(a), h + k.u(0.12, 0.3)), 0.006, k.pick("green",
-                "brown"))
+                k.tube(
+                    (0, 0, h * 0.8), (0.08 * cos(a), 0.08 * sin(a), h + k.u(0.12, 0.3)), 0.006, k.pick("green", "brown")
+                )
                 k.ball(0.08 * cos(a), 0.08 * sin(a), h + 0.2, k.u(0.018, 0.035), k.some(BRIGHT))
     elif style == "figure":
         h = k.u(0.14, 0.4)
@@ -222,8 +234,18 @@ def various_shoes(k: Kit) -> None:
         c, n = cos(turn), sin(turn)
         k.box(x, y, 0, 0.095, 0.28, 0.02, sole, round=0.009, turn=(0, 0, turn))
         k.soft(x, y, 0.018, 0.09, 0.27, 0.055, skin, "plain", round=0.03, turn=(0, 0, turn))
-        k.soft(x - 0.06 * n, y + 0.06 * c, 0.03, 0.085, 0.14, high, darker(skin, 0.92), "plain", round=0.03, turn=(0,
-        0, turn))
+        k.soft(
+            x - 0.06 * n,
+            y + 0.06 * c,
+            0.03,
+            0.085,
+            0.14,
+            high,
+            darker(skin, 0.92),
+            "plain",
+            round=0.03,
+            turn=(0, 0, turn),
+        )
 
 
 @design2("hat", "various", weight=1.5)
@@ -235,8 +257,7 @@ def various_hat(k: Kit) -> None:
     if style == "cap":
         k.soft(0, -r - 0.03, 0.0, 0.14, 0.12, 0.025, darker(cloth, 0.9), round=0.01)
     elif style == "straw":
-        k.lathe(0, 0, 0, ((r * 0.8, 0), (r * 2, 0.0), (r * 2, 0.012), (r * 0.8, 0.012),
-        (r * 0.8, 0)), cloth, "stone")
+        k.lathe(0, 0, 0, ((r * 0.8, 0), (r * 2, 0.0), (r * 2, 0.012), (r * 0.8, 0.012), (r * 0.8, 0)), cloth, "stone")
     elif style == "wool":
         k.ball(0, 0, h - 0.01, 0.03, k.some(BRIGHT), "fabric")
 
@@ -377,8 +398,11 @@ def various_dumbbell(k: Kit) -> None:
     paint = k.main({"black": 4, "grey": 1, "blue": 0.6, "pink": 0.5, "red": 0.4}, "metal")
     if k.flip(0.3):
         k.ball(0, 0, 0, k.u(0.08, 0.12), paint)
-        for a, b in (((-0.05, 0, 0.17), (-0.04, 0, 0.24)), ((-0.04, 0, 0.24), (0.04, 0, 0.24)), ((0.04, 0, 0.24),
-                     (0.05, 0, 0.17))):
+        for a, b in (
+            ((-0.05, 0, 0.17), (-0.04, 0, 0.24)),
+            ((-0.04, 0, 0.24), (0.04, 0, 0.24)),
+            ((0.04, 0, 0.24), (0.05, 0, 0.17)),
+        ):
             k.tube(a, b, 0.015, paint)
         return
     for i in range(k.pick(1, 1, 2, 4)):
@@ -391,8 +415,10 @@ def various_dumbbell(k: Kit) -> None:
 @design2("person", "various", weight=2, fronted=True)
 def various_person(k: Kit) -> None:
     """A person, standing or sitting on a stool, arms hanging or bent."""
-    shirt, skin = k.main(PLASTIC | BRIGHT, "fabric"), k.pick((196, 150, 122), (150, 104, 76), (222, 182, 156),
-    (96, 66, 50))
+    shirt, skin = (
+        k.main(PLASTIC | BRIGHT, "fabric"),
+        k.pick((196, 150, 122), (150, 104, 76), (222, 182, 156), (96, 66, 50)),
+    )
     trousers, sitting = k.pick("blue", "black", "grey", "brown", "beige"), k.flip(0.3)
     k.color = None
     hip = 0.48 if sitting else k.u(0.8, 0.92)
