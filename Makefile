@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: help install demo test coverage lint format types imports docs check package bench hooks clean
+.PHONY: help install demo test fuzz coverage lint format types imports docs check package bench hooks clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 
 test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+fuzz: install  ## 20,000 damaged files to every reader; counts per reader
+	$(BIN)/python -m tests.fuzz --count 20000
 
 coverage: install  ## the test suite, and which lines it never reaches
 	$(BIN)/coverage run --source saymask -m pytest

@@ -47,7 +47,9 @@ def run(arguments: list[str]) -> int:
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in _COMMANDS:
-        raise InputError(f"expected a command ({', '.join(_COMMANDS)}), got {name!r}")
+        from saymask.hub.registry import suggest
+
+        raise InputError(f"expected a command ({', '.join(_COMMANDS)}), got {name!r}{suggest(name, _COMMANDS)}")
     if name == "train":
         return models.train(rest)
     if name == "click":

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.scenes import read_manifest, read_scene_info, scene_path
+from saymask.data.scenes import read_manifest, read_scene_arrays, read_scene_info, scene_path
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20, scannet200
 from saymask.util.files import check_writable, write_text
@@ -109,19 +109,16 @@ def _read_cache(path: Path, fingerprint: str) -> Frequencies | None:
 
 
 def _count(data: Path, names: list[str], labels: str) -> Frequencies:
-    from safetensors import safe_open
-
     size = len(CLASSES[labels]())
     points, objects, scenes = (np.zeros(size, np.int64) for _ in range(3))
     unlabelled, left_out = 0, []
     for name in names:
-        with safe_open(scene_path(data, name), framework="numpy") as file:
-            stored = set(file.keys())
-            if labels not in stored:
-                left_out.append(name)
-                continue
-            semantic = file.get_tensor(labels).astype(np.int64)  # points and colours stay on the disk
-            instance = file.get_tensor("instance").astype(np.int64) if "instance" in stored else None
+        stored = read_scene_arrays(scene_path(data, name), labels, "instance")
+        if labels not in stored:
+            left_out.append(name)
+            continue
+        semantic = stored[labels].astype(np.int64)
+        instance = stored["instance"].astype(np.int64) if "instance" in stored else None
         valid = semantic >= 0
         here = np.bincount(semantic[valid], minlength=size)
         points += here

@@ -32,6 +32,7 @@ _DTYPES = {
     "alignment": np.float64,
 }
 _ROWS = {"points": (3,), "colors": (3,), "normals": (3,), "faces": (3,), "alignment": (4,)}
+_RANGES = {"semantic20": (-1, 19), "semantic200": (-1, 199), "instance": (-1, 2**31 - 2), "superpoints": (0, 2**28)}
 _HEADER = "saymask_scene"
 _FIELDS: dict[str, type] = {
     "name": str, "version": int, "fingerprint": str, "objects": dict, "aliases": dict, "sizes": dict, "points": int,
@@ -182,13 +183,37 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.nd
     if _HEADER not in metadata:
         raise InputError(f"{path}: expected a scene written by `saymask prepare`, got another safetensors file")
     header = parse_object(metadata[_HEADER], path, **_FIELDS)
+    _check_arrays(path, values)
+    if tensors and not {"points", "colors"} <= set(values):
+        raise InputError(f"{path}: expected points and colours, got {', '.join(values) or 'nothing'}; prepare it again")
+    return header, values
+
+
+def read_scene_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """Return those of the named arrays that a prepared scene has; the others stay on the disk. InputError as above."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            there = set(file.keys())
+            values = {name: file.get_tensor(name) for name in names if name in there}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: expected a safetensors file: {error}; delete it and prepare again") from None
+    _check_arrays(Path(path), values)
+    return values
+
+
+def _check_arrays(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Raise InputError for arrays of another type or shape than is written, and for labels out of range."""
     for name, array in values.items():
         wanted = _DTYPES.get(name)
         if wanted is not None and (array.dtype != wanted or array.shape[1:] != _ROWS.get(name, ())):
             raise InputError(f"{path}: expected {name} as {np.dtype(wanted)}, got {array.dtype} {list(array.shape)}")
-    if tensors and not {"points", "colors"} <= set(values):
-        raise InputError(f"{path}: expected points and colours, got {', '.join(values) or 'nothing'}; prepare it again")
-    return header, values
+        low, high = _RANGES.get(name, (0, 0))
+        if name in _RANGES and len(array) and not low <= int(array.min()) <= int(array.max()) <= high:
+            raise InputError(
+                f"{path}: expected {name} in {low}..{high}, got {array.min()}..{array.max()}; prepare again"
+            )
 
 
 def aligned_points(scan: Scan) -> np.ndarray:

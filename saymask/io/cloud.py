@@ -106,16 +106,17 @@ def stack(columns: Mapping[str, np.ndarray], names: tuple[str, ...]) -> np.ndarr
 
 def recognise(cloud: Cloud) -> Cloud:
     """Fill colours and normals of a cloud from its columns' names, unless the reader did; return it."""
+    plain = {name: v for name, v in cloud.columns.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
     if cloud.colors is None:
-        names = pick(cloud.columns, COLOR_NAMES)
+        names = pick(plain, COLOR_NAMES)
         if names:
             cloud.colors = to_uint8(stack(cloud.columns, names), cloud.messages)
-        elif names := pick(cloud.columns, (("f_dc_0", "f_dc_1", "f_dc_2"),)):
+        elif names := pick(plain, (("f_dc_0", "f_dc_1", "f_dc_2"),)):
             # Gaussian splats store the constant spherical harmonic, whose basis value is 1 / (2 sqrt(pi))
             base = stack(cloud.columns, names) * 0.28209479177387814 + 0.5
             cloud.colors = to_uint8(np.clip(base, 0.0, 1.0))
     if cloud.normals is None:
-        names = pick(cloud.columns, NORMAL_NAMES)
+        names = pick(plain, NORMAL_NAMES)
         if names:
             normals = stack(cloud.columns, names).astype(np.float32)
             if np.any(normals):  # splat exporters write zeros

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,26 @@ def _linear_unit(header: Any) -> str:
                 if 0.3047 < float(factor) < 0.3049:  # international and US survey foot; degrees are 0.01745
                     return "ft"
     return "m"
+
+
+def _fits(dimension: "laspy.DimensionInfo", values: np.ndarray) -> bool:  # type: ignore[name-defined]  # noqa: F821
+    """Say whether a column of another format can be what LAS calls by its name."""
+    if values.ndim != 1 or values.dtype.kind not in "biuf":
+        return False
+    if str(dimension.kind).endswith("FloatingPoint"):
+        return True
+    whole = values.dtype.kind != "f"
+    return whole and (not len(values) or dimension.min <= int(values.min()) <= int(values.max()) <= dimension.max)
+
+
+def _dimension_name(name: str, taken: Collection[str]) -> str:
+    """Return a name of at most 32 bytes that is like `name` and not taken, without what LAS cuts it at."""
+    plain = "".join(c for c in name if c.isprintable()).strip() or "column"
+    short, number = plain.encode()[:32].decode(errors="ignore"), 1
+    while short in taken:
+        number += 1
+        short = f"{plain.encode()[:28].decode(errors='ignore')}_{number}"
+    return short
 
 
 def _check_header(path: Path) -> None:
@@ -172,6 +193,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         import laspy
     except ImportError:
         raise missing_extra(path, "laspy", "las") from None
+    given = isinstance(header, laspy.LasHeader)
     if isinstance(header, laspy.LasHeader):
         old = header
         header = laspy.LasHeader(version=old.version, point_format=old.point_format)
@@ -184,23 +206,29 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         header.offsets = np.floor(finite.min(0)) if len(finite) else np.zeros(3)
         span = float(np.ptp(finite, axis=0).max()) if len(finite) else 1.0
         header.scales = np.full(3, max(1e-4, span / 2e9))
-    known = set(header.point_format.dimension_names)
+    known = {
+        name for name in header.point_format.dimension_names
+        if given or (name in columns and _fits(header.point_format.dimension_by_name(name), columns[name]))
+    }  # fmt: skip
     extra: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         if name in known or name in ("x", "y", "z"):
             continue
         if values.dtype == np.bool_:
             values = values.astype(np.uint8)
-        if values.dtype.kind not in "iuf" or (values.ndim > 1 and values.shape[1] > 3):
+        if values.ndim == 2 and values.shape[1] == 1:
+            values = values[:, 0]
+        if values.dtype.kind not in "iuf" or values.ndim > 2 or (values.ndim == 2 and not 2 <= values.shape[1] <= 3):
             continue  # LAS has no type for it
         if values.dtype == np.float16:
             values = values.astype(np.float32)
-        extra[name.encode()[:32].decode(errors="ignore")] = values
+        extra[_dimension_name(name, {*extra, *header.point_format.dimension_names})] = values
     for name, values in extra.items():
         kind = values.dtype.str[1:] if values.ndim == 1 else f"{values.shape[1]}{values.dtype.str[1:]}"
         header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=kind))
     data = laspy.LasData(header)
-    safe = np.where(np.isfinite(points), points, header.offsets)  # LAS holds integers, it cannot say NaN
+    whole = np.isfinite(points).all(1, keepdims=True)
+    safe = np.where(whole, points, header.offsets)  # LAS holds integers, it cannot say NaN
     data.x, data.y, data.z = safe[:, 0], safe[:, 1], safe[:, 2]
     for name, values in columns.items():
         if name in known and name not in ("X", "Y", "Z"):

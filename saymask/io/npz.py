@@ -141,7 +141,12 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     axes = pick(arrays, (("x", "y", "z"),))
     name = next((lower[n] for n in POINT_NAMES if n in lower), None)
     if name is None and axes is None:
-        wide = [n for n, a in arrays.items() if a.ndim == 2 and a.shape[1] >= 3 and a.dtype.kind in "fiu"]
+        other = {*PER_POINT, *FACE_NAMES}  # colours alone are no points
+        wide = [
+            n
+            for n, a in arrays.items()
+            if a.ndim == 2 and a.shape[1] >= 3 and a.dtype.kind in "fiu" and n.lower() not in other
+        ]
         if len(wide) != 1:
             raise InputError(
                 f"{path.name}: expected an array 'points' or 'xyz' [n, 3], got {', '.join(arrays) or 'no arrays'}; "
@@ -150,10 +155,10 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
         name = wide[0]
     if name is None:
         assert axes is not None
-        if len({arrays[a].shape for a in axes}) != 1 or arrays[axes[0]].ndim != 1:
-            raise InputError(
-                f"{path.name}: expected x, y, z of one length, got {[list(arrays[a].shape) for a in axes]}"
-            )
+        parts = [arrays[a] for a in axes]
+        if len({a.shape for a in parts}) != 1 or parts[0].ndim != 1 or any(a.dtype.kind not in "fiu" for a in parts):
+            got = ", ".join(f"{a.dtype} {list(a.shape)}" for a in parts)
+            raise InputError(f"{path.name}: expected x, y, z as numbers of one length, got {got}")
         points = stack(arrays, axes)
     else:
         table = arrays[name]
@@ -193,7 +198,9 @@ def cloud_from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Cloud:
     roles = {name: "points", color: "colors", normal: "normals"}
     cloud.extra = {
         "arrays": {k: v for k, v in arrays.items() if k not in columns},
-        "roles": {k: role for k, role in roles.items() if k in columns and columns[k].ndim == 2},
+        "roles": {
+            k: role for k, role in roles.items() if k in columns and columns[k].ndim == 2 and columns[k].shape[1] >= 3
+        },
     }
     return cloud
 

@@ -23,7 +23,7 @@ def decode_rle(counts: Sequence[int], n: int) -> np.ndarray:
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise InputError(f"run lengths: expected a list of whole numbers, got {str(counts)[:60]}")
     if given.size and (given.min() < 0 or given.max() > n):  # before they are added up: the sum of huge ones wraps
-        raise InputError(f"run lengths: expected numbers from 0 to {n:,}, got {given.min():,} to {given.max():,}")
+        raise InputError(f"run lengths: expected numbers that add up to {n:,}, got {given.min():,} to {given.max():,}")
     runs = given.astype(np.int64)
     if int(runs.sum()) != n:
         raise InputError(f"run lengths: expected them to add up to {n:,}, got {int(runs.sum()):,}")

@@ -143,7 +143,7 @@ def _flat(masks: Masks) -> dict[str, np.ndarray]:
     columns = _columns(masks)
     roles = masks.scan.source.extra.get("roles", {}) if masks.scan.source is not None else {}
     flat: dict[str, np.ndarray] = {}
-    for name, values in columns.items():
+    for name, values in sorted(columns.items(), key=lambda item: item[0] not in roles):  # x of the points comes first
         names = {"points": "xyz", "colors": ("red", "green", "blue"), "normals": ("nx", "ny", "nz")}.get(
             roles.get(name, "")
         )
@@ -152,7 +152,7 @@ def _flat(masks: Masks) -> dict[str, np.ndarray]:
             rest = values[:, 3:]
             flat.update({f"{name}_{i + 3}": rest[:, i] for i in range(rest.shape[1])})
         elif values.dtype.kind in "biuf":
-            flat[name] = values
+            flat[name if name not in flat else f"{name}_column"] = values
     return flat
 
 

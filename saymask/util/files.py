@@ -30,9 +30,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary file keeps the suffix of `path`, is flushed to the disk before it is renamed, and is removed when
     the block fails, so that an existing file survives a full disk or a kill.
     """
+    suffix = Path(path).suffix  # that of a link, whatever it leads to: writers choose the format by it
     path = output_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:

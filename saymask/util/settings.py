@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from saymask.errors import InputError
 
 T = TypeVar("T")
+MOST = 2**1000
+"""Whole numbers up to here are taken as fractions, too."""
 
 
 def to_json(config: Any) -> Any:
@@ -124,7 +126,9 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, str) and value.lstrip("+-").isdigit():
             return int(value)
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, float) or (
+            isinstance(value, int) and not isinstance(value, bool) and -MOST < value < MOST
+        ):
             return float(value)
         if isinstance(value, str):
             try:

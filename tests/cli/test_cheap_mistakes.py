@@ -62,7 +62,7 @@ MISTAKES = {
     "convert less nope.pth --out o.safetensors --projections rebuild": "there is no checkpoint file nope.pth",
     "convert less nope.pth --out o.foo --projections rebuild": "ends in .safetensors",
     "convert less nope.pth --out o.safetensors": "projections",
-    "reffer a.ply chair": "expected a command",
+    "reffer a.ply chair": "did you mean 'refer'",
 }
 RUN = """
 import json, sys

@@ -106,6 +106,75 @@ def test_npy_headers(tmp_path, header):
     refused(tmp_path, "npz", {"a.npz": out.getvalue()})
 
 
+def test_colours_alone_are_no_points(tmp_path):
+    out = io.BytesIO()
+    np.savez(out, colors=seeds.colors(), labels=np.arange(240))
+    refused(tmp_path, "npz", {"a.npz": out.getvalue()}, "expected an array 'points'")
+
+
+def test_a_point_that_is_partly_nan_is_written_to_las(tmp_path):
+    pytest.importorskip("laspy")
+    table = seeds.points().astype(np.float64)
+    table[3] = 1e30, np.nan, 0
+    out = io.BytesIO()
+    np.save(out, table)
+    _, written = TARGETS["npy"](write_files(tmp_path / "in", {"a.npy": out.getvalue()}))
+    assert len(load_scan(written[2], quiet=True)) >= 239
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"colors": np.zeros((240, 2), np.uint8)},
+        {"x": np.zeros((240, 3))},
+        {"intensity": np.linspace(0, 1, 240), "classification": np.full(240, 300), "return_number": np.full(240, 99)},
+        {
+            "flag": np.zeros((240, 1)),
+            "none": np.zeros((240, 0)),
+            "deep": np.zeros((240, 2, 2)),
+            "mixed": np.zeros(240, "V3"),
+        },
+        {"red": np.full(240, "x"), "green": np.zeros(240), "blue": np.zeros((240, 2)), "nx": np.zeros(240, "c8")},
+        {"x": np.zeros(240), "red": np.ones(240), "colors": seeds.colors()},
+        {"\0": np.zeros(240), "\0\0": np.ones(240), "a" * 40: np.zeros(240), "a" * 41: np.ones(240)},
+    ],
+)
+def test_columns_of_any_name_and_width_are_written(tmp_path, more):
+    pytest.importorskip("laspy")
+    out = io.BytesIO()
+    np.savez(out, points=seeds.points(), **more)
+    _, written = TARGETS["npz"](write_files(tmp_path / "in", {"a.npz": out.getvalue()}))
+    for path in written[:3]:
+        again = load_scan(path, quiet=True)
+        np.testing.assert_allclose(np.sort(again.points, 0), np.sort(seeds.points(), 0), atol=2e-4)
+
+
+def test_axes_that_are_no_numbers(tmp_path):
+    out = io.BytesIO()
+    np.savez(out, x=np.full(240, "a"), y=np.zeros(240), z=np.zeros(240))
+    refused(tmp_path, "npz", {"a.npz": out.getvalue()}, "x, y, z as numbers")
+
+
+def test_las_names_that_are_no_ascii_are_written_again(tmp_path):
+    pytest.importorskip("laspy")
+    for suffix in ("las", "laz"):
+        data = seeds.las(suffix)[0][f"a.{suffix}"]
+        path = write_files(tmp_path / "in", {f"a.{suffix}": data[:27] + "Größe".encode("latin-1") + data[32:]})
+        _, written = TARGETS[suffix](path)
+        assert len(load_scan(written[2], quiet=True)) == 240
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "-" + "9" * 30])
+def test_endless_numbers_in_faces_and_placements(tmp_path, number):
+    data = seeds.obj()[0]["a.obj"]
+    refused(tmp_path, "obj", {"a.obj": data.replace(b"f 1/1", b"f %s/1" % number.encode(), 1)})
+    content, binary = seeds._gltf()
+    text = (
+        json.dumps(content).encode().replace(b'"rotation": [0, 0, 0, 1]', b'"rotation": [%s0, 0, 0, 1]' % (b"9" * 400))
+    )
+    refused(tmp_path, "glb", {"a.glb": seeds.glb_of(text, binary)}, "placement")
+
+
 def test_npz_arrays_that_no_scan_needs_are_not_unpacked(tmp_path):
     points = io.BytesIO()
     np.save(points, seeds.points())
@@ -182,6 +251,15 @@ def test_gltf_of_the_wrong_types(tmp_path, change):
 def test_json_without_end(tmp_path, reader, deep):
     name = "lground.rooms.json" if reader == "config" else f"a.{'gltf' if reader == 'gltf' else 'json'}"
     refused(tmp_path, reader, {name: deep.encode()})
+
+
+def test_settings_that_are_endless(tmp_path):
+    content = json.loads(seeds.config()[0]["uniseg3d.rooms.json"])
+    names = [name for name, value in content.items() if isinstance(value, float)]
+    assert names
+    for name in names:
+        text = json.dumps({**content, name: 10**400}).encode()
+        refused(tmp_path, "config", {"uniseg3d.rooms.json": text}, "expected")
 
 
 def test_run_lengths_of_a_billion(tmp_path):

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from saymask.errors import InputError
-from saymask.util.files import check_writable, file_name, parse_object, write_text
+from saymask.util.files import atomic_path, check_writable, file_name, parse_object, write_text
 
 
 @pytest.mark.parametrize("name", ["scene0011_00", "my room (2)", "küche", "a.b-c+d"])
@@ -32,6 +32,10 @@ def test_an_output_through_a_link_keeps_the_link(tmp_path):
         assert link.is_symlink()
         assert target.read_text() == text
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.txt", "link.txt", "there"]
+    other = tmp_path / "result.laz"
+    other.symlink_to(tmp_path / "there" / "current")
+    with atomic_path(other) as temporary:
+        assert temporary.suffix == ".laz"
 
 
 def test_links_that_lead_nowhere(tmp_path):

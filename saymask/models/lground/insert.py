@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.data.class_frequencies import CLASSES
-from saymask.data.scenes import align, read_manifest, scene_path
+from saymask.data.scenes import align, read_manifest, read_scene_arrays, scene_path
 from saymask.errors import InputError
 from saymask.models.lground.limited import annotated_points
 from saymask.models.lground.transform import (
@@ -58,13 +58,11 @@ class StoredObject:
 
     def read(self) -> Cloud:
         """Return the object's points around their mean, with their colours and its label."""
-        from safetensors import safe_open
-
-        with safe_open(self.path, framework="numpy") as file:
-            rows = np.flatnonzero(file.get_tensor("instance") == self.instance)
-            points, colors = file.get_tensor("points")[rows], file.get_tensor("colors")[rows]
-            if self.aligned and "alignment" in set(file.keys()):
-                points = align(points, file.get_tensor("alignment"))
+        stored = read_scene_arrays(self.path, "instance", "points", "colors", *(["alignment"] if self.aligned else []))
+        rows = np.flatnonzero(stored["instance"] == self.instance)
+        points, colors = stored["points"][rows], stored["colors"][rows]
+        if "alignment" in stored:
+            points = align(points, stored["alignment"])
         labels = np.full(len(points), self.label, np.int64)
         if self.share < 1:
             labels[~annotated_points(points, np.zeros(len(points), np.int64), labels, self.share)] = NONE
@@ -124,8 +122,6 @@ def build_bank(
     `share` is the annotated share of points (`annotated_points`). Warns when there is nothing to insert. Raises
     InputError for unknown labels or a split that is not there.
     """
-    from safetensors import safe_open
-
     if labels not in CLASSES:
         raise InputError(f"instance sampling: expected labels {' or '.join(CLASSES)}, got {labels!r}")
     classes = CLASSES[labels]()
@@ -143,11 +139,10 @@ def build_bank(
         path = scene_path(data, name)
         if not path.is_file():
             raise InputError(f"{path}: there is no such prepared scene; run `saymask prepare RAW --out DATA` first")
-        with safe_open(path, framework="numpy") as file:
-            if not {labels, "instance"} <= set(file.keys()):
-                continue
-            semantic = file.get_tensor(labels).astype(np.int64)
-            instance = file.get_tensor("instance").astype(np.int64)
+        stored = read_scene_arrays(path, labels, "instance")
+        if not {labels, "instance"} <= set(stored):
+            continue
+        semantic, instance = stored[labels].astype(np.int64), stored["instance"].astype(np.int64)
         for number, label in _wanted(semantic, instance, weights > 0, fewest):
             found.setdefault(label, []).append(StoredObject(path, number, label, aligned, share))
     bank = TailBank(found, weights)
