@@ -86,7 +86,7 @@ def _placed(data: GltfData, messages: list[str]) -> list[tuple[int, np.ndarray]]
         if "mesh" in node:
             mesh = data.number(node, "mesh")
             out += [(mesh, matrix @ own) for own in _instances(data, node)]
-            if len(out) > MAX_VERTICES // 3:
+            if len(out) > MAX_REPEATED:
                 raise data.wrong("fewer instances of meshes", f"{len(out):,}")
             if "skin" in node and "skins are not applied: meshes are in their rest pose" not in messages:
                 messages.append("skins are not applied: meshes are in their rest pose")
