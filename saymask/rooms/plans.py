@@ -64,8 +64,13 @@ def _cut(rng: np.random.RandomState, w: float, d: float) -> tuple[Point, ...]:
     """Return a w × d rectangle from which corners (an l or a t, a shaft, a column) or a piece of a side are cut."""
     corners: list[tuple[float, float]] = [(0.0, 0.0)] * 4  # what is cut from each corner, counter-clockwise from (0, 0)
     kind = rng.random_sample()
-    small = lambda: (float(rng.uniform(0.28, 0.7)), float(rng.uniform(0.28, 0.7)))  # noqa: E731
-    large = lambda: (float(w * rng.uniform(0.25, 0.55)), float(d * rng.uniform(0.25, 0.55)))  # noqa: E731
+
+    def small() -> tuple[float, float]:
+        return float(rng.uniform(0.28, 0.7)), float(rng.uniform(0.28, 0.7))
+
+    def large() -> tuple[float, float]:
+        return float(w * rng.uniform(0.25, 0.55)), float(d * rng.uniform(0.25, 0.55))
+
     first = rng.randint(4)
     if kind < 0.2:
         corners[first] = small()
@@ -87,9 +92,9 @@ def _cut(rng: np.random.RandomState, w: float, d: float) -> tuple[Point, ...]:
         out += cut if i % 2 == 0 else cut[::-1]
     side = rng.randint(4)
     if kind >= 0.85:  # a niche or a pilaster in the middle of the first side: part of it is further in or out
-        at, wide, deep = (float(v) for v in (rng.uniform(0.25, 0.6) * w, rng.uniform(0.3, 0.25 * w + 0.3), 0.0))
-        deep = float(rng.uniform(0.2, 0.45))
-        x0, x1, y = round(at, 3), round(min(at + wide, w - LEAST_WALL), 3), round(deep, 3)
+        at, wide = rng.uniform(0.25, 0.6) * w, rng.uniform(0.3, 0.25 * w + 0.3)
+        x0, x1 = round(float(at), 3), round(float(min(at + wide, w - LEAST_WALL)), 3)
+        y = round(float(rng.uniform(0.2, 0.45)), 3)
         if side < 2:  # a pilaster: the wall comes in
             out[1:1] = [(x0, 0.0), (x0, y), (x1, y), (x1, 0.0)]
         else:  # a niche: everything else comes in
