@@ -59,7 +59,7 @@ def darker(color: RGB, factor: float) -> RGB:
 
 def texture_colors(
     texture: str,
-    color: RGB,
+    color: RGB | np.ndarray,  # of all, or [n, 3]
     local: np.ndarray,  # float64 [n, 3] metres, the part's own frame
     size: np.ndarray,  # float64 [3] extents of the part
     rng: np.random.RandomState,
