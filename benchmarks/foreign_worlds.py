@@ -135,8 +135,12 @@ def rgbd(
     frames = int(np.clip(FRAMES_PER_M2 * _plan(whole), *FRAMES))
     habits = replace(WALK, views=(frames // 8, frames // 8))
     eyes = handheld_views(whole.points, rng, habits).eyes.astype(np.float64)
-    shiny = np.array([objects.get(i, "") in SHINY for i in range(int(instance.max()) + 1)] + [False])
-    capture = recorded(surface(vertices, colors, faces, instance, shiny, rng), eyes, frames, rng)
+    labels = [objects.get(i, "") for i in range(int(instance.max()) + 1)]
+    shiny = np.array([label in SHINY for label in labels] + [False])
+    shell = ("wall", "floor", "ceiling")
+    things = np.array([i for i, label in objects.items() if label not in shell])
+    seen_by = surface(vertices, colors, faces, instance, labels, shiny, rng)
+    capture = recorded(seen_by, eyes, seen_by.things(things), frames, rng)
     return capture.vertices, capture.colors[:, :3], capture.objects
 
 

@@ -1,6 +1,6 @@
 """Generated rooms in numbers beside real scans: heights, completeness, roughness, tones, superpoints.
 
-    python -m benchmarks.scan_statistics [--sensor handheld rgbd ...] [--rooms 6] [--seed 0]
+    python -m benchmarks.scan_statistics [--sensor handheld rgbd ...] [--rooms 8] [--version 2] [--seed 0]
     python -m benchmarks.scan_statistics --data PREPARED [--split val] [--rooms 20]
 
 Prints the median over the scans of each statistic beside the median and range of four real ScanNet scans
@@ -175,6 +175,8 @@ def _colors(points: np.ndarray, scan: Scan) -> dict[str, float]:
     tree, nyu40 = KDTree(points), scan.labels["nyu40"]
     for name, rows in (("all", np.arange(len(points))), ("wall", np.flatnonzero(nyu40 == WALL)),
                        ("floor", np.flatnonzero(nyu40 == FLOOR))):  # fmt: skip
+        if not len(rows):
+            continue
         chosen = rows[rng.permutation(len(rows))[:SAMPLES]]
         spread = [luminance[i].std() for i in tree.query_ball_point(points[chosen], 0.1)]
         found[f"local_colour_std_10cm/{name}/luminance/p50"] = float(np.median(spread))
@@ -216,10 +218,10 @@ def room_scan(mesh: RoomMesh, capture: Capture) -> Scan:
     )
 
 
-def rooms(sensor: str, count: int, seed: int) -> Iterable[Scan]:
+def rooms(sensor: str, count: int, seed: int = 0, version: int = 2) -> Iterable[Scan]:
     """Make rooms of the kinds that the real scans show, in turn, and scan them."""
     for index in range(count):
-        mesh = make_room("test", index, seed, kind=KINDS[index % len(KINDS)])
+        mesh = make_room("test", index, seed, version, KINDS[index % len(KINDS)])
         yield room_scan(mesh, scan_room(mesh, sensor))
 
 
@@ -256,15 +258,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table per sensor, or one of prepared scenes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scan_statistics", description=__doc__)
     parser.add_argument("--sensor", nargs="+", default=["ideal", "handheld", "rgbd"])
-    parser.add_argument("--rooms", type=int, default=6)
+    parser.add_argument("--rooms", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--version", type=int, default=2, help="of the rooms")
     parser.add_argument("--data", type=Path, help="prepared folder to look at instead of new rooms")
     parser.add_argument("--split", default="val")
     options = parser.parse_args(arguments)
     sources = (
         {str(options.data): prepared(options.data, options.split, options.rooms)}
         if options.data
-        else {sensor: rooms(sensor, options.rooms, options.seed) for sensor in options.sensor}
+        else {sensor: rooms(sensor, options.rooms, options.seed, options.version) for sensor in options.sensor}
     )
     for name, scans in sources.items():
         text, share = table(median(scans), real_scans())

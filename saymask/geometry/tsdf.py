@@ -123,12 +123,20 @@ def _integrate(blocks, distance, weight, depth, pose, intrinsics, low, voxel, tr
                         continue
                     qx = px + voxel * (i * pose[0, 0] + j * pose[1, 0] + k * pose[2, 0])
                     qy = py + voxel * (i * pose[0, 1] + j * pose[1, 1] + k * pose[2, 1])
-                    u, v = int(fx * qx / qz + cx + 0.5), int(fy * qy / qz + cy + 0.5)
-                    if u < 0 or v < 0 or u >= width or v >= height:
+                    s, t = fx * qx / qz + cx, fy * qy / qz + cy
+                    u, v = int(s + 0.5), int(t + 0.5)
+                    if s < -0.5 or t < -0.5 or u >= width or v >= height:
                         continue
                     d = depth[v, u]
                     if d <= 0:
                         continue
+                    # Between four pixels of one surface the depth is interpolated; on slanted ones it has steps.
+                    u, v = int(s), int(t)
+                    if s >= 0 and t >= 0 and u + 1 < width and v + 1 < height:
+                        p, q, r, w = depth[v, u], depth[v, u + 1], depth[v + 1, u], depth[v + 1, u + 1]
+                        if min(p, q, r, w) > 0.95 * d and max(p, q, r, w) < 1.05 * d:
+                            s, t = s - u, t - v
+                            d = (p * (1 - s) + q * s) * (1 - t) + (r * (1 - s) + w * s) * t
                     signed = d - qz
                     if signed < -truncation:
                         continue

@@ -28,26 +28,26 @@ class Camera:
     nearest: float = 0.4
     reach: tuple[float, float] = (3.0, 4.4)
     """Metres between which depth is measured."""
-    noise: float = 0.0011
+    noise: float = 0.0012
     """Deviation of what neighbouring pixels have in common, metres at one metre."""
-    fine: float = 0.0006
+    fine: float = 0.0012
     """Deviation of what each pixel has alone, metres at one metre."""
-    distortion: float = 0.0015
+    distortion: float = 0.002
     """Deviation of the error of the lens, a share of the distance, the same in all frames of a scan."""
     step: float = 0.0008
     """Step of 1 / depth, per metre."""
-    drift: float = 0.012
+    drift: float = 0.01
     drift_turn: float = 0.6
     """Deviation of the error of tracked poses, metres and degrees."""
-    gamma: tuple[float, float] = (1.0, 1.3)
+    gamma: tuple[float, float] = (0.8, 1.15)
     """Share of the square in the tone curve: contrast."""
-    exposure: tuple[float, float] = (105.0, 150.0)
+    exposure: tuple[float, float] = (98.0, 142.0)
     """Mean brightness that automatic exposure aims at, 0..255."""
     flicker: float = 0.18
     """Deviation of a frame's exposure, a share."""
-    saturation: tuple[float, float] = (0.45, 0.8)
+    saturation: tuple[float, float] = (0.6, 1.05)
     """How far colours are from grey, a share."""
-    warmth: tuple[float, float] = (-0.05, 0.05)
+    warmth: tuple[float, float] = (-0.045, 0.05)
     """How far red is above and blue below what they should be, a share."""
     vignette: float = 0.25
     """Share of the light that is lost in the corners."""
@@ -97,8 +97,8 @@ def _measured(exact, slant, shade, shiny, lens, cell, reach, camera: Camera, rng
     inverse = np.round(1 / np.maximum(z, 0.1) / camera.step) * camera.step
     z = 1 / np.maximum(inverse, camera.step)
     # Chance of a return, compared with noise that is alike in neighbouring pixels: what is lost, is lost in patches.
-    lost = np.clip((0.30 - slant) / 0.25, 0, 1) + np.clip((28 - shade) / 30, 0, 0.6) + 0.55 * shiny
-    lost += np.clip((z / reach - 0.45) / 0.55, 0, 1) * 0.8
+    lost = np.clip((0.22 - slant) / 0.2, 0, 1) + np.clip((28 - shade) / 30, 0, 0.6) + 0.55 * shiny
+    lost += np.clip((z / reach - 0.6) / 0.4, 0, 1) * 0.8
     patch = 0.5 + 0.25 * _field(rng, h, w, cell)
     good = (depth > 0) & (z > camera.nearest) & (z < reach) & (patch > lost)
     return np.where(good, np.round(1000 * z), 0).astype(np.uint16)

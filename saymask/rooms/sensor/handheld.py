@@ -9,11 +9,11 @@ from saymask.rooms.sensor.fusion import fuse
 from saymask.rooms.sensor.surface import places, plan_area, room_surface
 from saymask.rooms.sensor.walk import walk
 
-FRAMES_PER_M2, FRAMES = 2.0, (40, 64)
+FRAMES_PER_M2, FRAMES = 1.7, (36, 56)
 PLACES = 8
-PITCH = (-35.0, -19.0)
+PITCH = (-27.0, -11.0)
 """Mean angle above the horizon, degrees; per walk."""
-CAMERA = Camera(width=160, height=120, blur=2)
+CAMERA = Camera(width=160, height=120, blur=2, noise=0.0008, distortion=0.0012)
 LEAST = 0.05
 
 
@@ -22,5 +22,6 @@ def handheld(mesh: RoomMesh, capture: Capture) -> Capture:
     rng = np.random.RandomState(np.array([*mesh.seed, 2], dtype=np.uint32))
     surface = room_surface(mesh, capture, rng)
     count = int(np.clip(FRAMES_PER_M2 * plan_area(mesh), *FRAMES))
-    poses = walk(places(mesh, rng, PLACES), count, rng.uniform(*PITCH), rng)
+    things = surface.things(np.arange(len(mesh.room.things)))
+    poses = walk(places(mesh, rng, PLACES), things, count, rng.uniform(*PITCH), rng)
     return fuse(take(surface, poses, CAMERA, rng), LEAST)

@@ -6,8 +6,9 @@ result is shaded (lamp light, daylight, dark corners), and vertices and colours 
 
 import numpy as np
 
-from saymask.rooms import colors
+from saymask.rooms import colors, textures
 from saymask.rooms.furniture.parts import rotation
+from saymask.rooms.light import light
 from saymask.rooms.mesh import RoomMesh
 from saymask.rooms.sensor.capture import Capture
 
@@ -28,9 +29,13 @@ def ideal(mesh: RoomMesh) -> Capture:
     used[faces] = True
     faces = (np.cumsum(used) - 1)[faces].astype(np.int32)
     points, objects, paint, normals = points[used], objects[used], paint[used], normals[used]
-    light = _light(mesh, points, normals, two_sided[used], rng)
+    shade = (
+        _light(mesh, points, normals, two_sided[used], rng)[:, None]
+        if version == 1
+        else light(mesh, points, normals, two_sided[used], rng)
+    )
     tint = np.array([1 + mesh.style.warmth, 1.0, 1 - mesh.style.warmth]) * mesh.style.light
-    paint = paint * light[:, None] * tint + rng.normal(0, 3.0, (len(points), 1)) + rng.normal(0, 1.5, (len(points), 3))
+    paint = paint * shade * tint + rng.normal(0, 3.0, (len(points), 1)) + rng.normal(0, 1.5, (len(points), 3))
     rgba = np.full((len(points), 4), 255, dtype=np.uint8)
     rgba[:, :3] = np.clip(np.round(paint), 0, 255)
     points = points + normals * rng.normal(0, NOISE, (len(points), 1)) + rng.normal(0, NOISE / 2, points.shape)
@@ -53,6 +58,7 @@ def _surfaces(mesh: RoomMesh, rng: np.random.RandomState):
     things = len(mesh.room.things)
     width = max(p[0] for p in mesh.room.floor)
     depth = max(p[1] for p in mesh.room.floor)
+    paint_part = _painter(mesh, rng)
     coarse = STEP * (1.0 if width * depth < 22 else 1.15 if width * depth < 34 else 1.3)
     for body in mesh.bodies:
         turn, move = rotation(z=body.yaw), np.array([body.x, body.y, body.z])
@@ -62,7 +68,7 @@ def _surfaces(mesh: RoomMesh, rng: np.random.RandomState):
             where = local @ turn.T + move
             if body.id >= things:
                 part_faces = _uncovered(mesh, body.id, where, part_faces)
-            tint = colors.texture_colors(part.texture, part.color, own, np.asarray(part.size), rng)
+            tint = paint_part(body.label, part.texture, part.color, own, np.asarray(part.size), rng)
             points.append(where)
             faces.append(part_faces + start)
             objects.append(np.full(len(where), body.id))
@@ -70,6 +76,14 @@ def _surfaces(mesh: RoomMesh, rng: np.random.RandomState):
             two_sided.append(np.full(len(where), part.two_sided))
             start += len(where)
     return tuple(np.concatenate(x) for x in (points, faces, objects, paint, two_sided))
+
+
+def _painter(mesh: RoomMesh, rng: np.random.RandomState):
+    """Return how parts are painted in rooms of this version: of label, texture, colour, places, size and generator."""
+    if mesh.seed[0] == 1:
+        return lambda label, *part: colors.texture_colors(*part)
+    finish = {("wall", "plain"): textures.wall_finish(rng, mesh.room.kind), ("floor", "fabric"): "carpet"}
+    return lambda label, texture, *part: textures.painted(finish.get((label, texture), texture), *part)
 
 
 def _uncovered(mesh: RoomMesh, id: int, points: np.ndarray, faces: np.ndarray) -> np.ndarray:

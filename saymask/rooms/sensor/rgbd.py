@@ -11,9 +11,9 @@ from saymask.rooms.sensor.fusion import fuse
 from saymask.rooms.sensor.surface import Surface, places, plan_area, room_surface
 from saymask.rooms.sensor.walk import walk
 
-FRAMES_PER_M2, FRAMES = 4.5, (60, 120)
+FRAMES_PER_M2, FRAMES = 3.0, (60, 100)
 PLACES = 12
-PITCH = (-38.0, -22.0)
+PITCH = (-27.0, -11.0)
 """Mean angle above the horizon, degrees; per walk."""
 CAMERA = Camera()
 LEAST = 0.1
@@ -24,10 +24,16 @@ def rgbd(mesh: RoomMesh, capture: Capture) -> Capture:
     rng = np.random.RandomState(np.array([*mesh.seed, 3], dtype=np.uint32))
     surface = room_surface(mesh, capture, rng)
     count = int(np.clip(FRAMES_PER_M2 * plan_area(mesh), *FRAMES))
-    return recorded(surface, places(mesh, rng, PLACES), count, rng)
+    things = surface.things(np.arange(len(mesh.room.things)))
+    return recorded(surface, places(mesh, rng, PLACES), things, count, rng)
 
 
-def recorded(surface: Surface, places: np.ndarray, count: int, rng: np.random.RandomState) -> Capture:
-    """Return what `count` frames of a walk over places, float64 [K, 3], show of surfaces, with the frames."""
-    frames = take(surface, walk(places, count, rng.uniform(*PITCH), rng), CAMERA, rng)
+def recorded(
+    surface: Surface, places: np.ndarray, things: np.ndarray, count: int, rng: np.random.RandomState
+) -> Capture:
+    """Return what `count` frames of a walk over places, float64 [K, 3], show of surfaces, with the frames.
+
+    things: float64 [T, 3], what the camera is aimed at.
+    """
+    frames = take(surface, walk(places, things, count, rng.uniform(*PITCH), rng), CAMERA, rng)
     return replace(fuse(frames, LEAST), frames=frames)

@@ -2,12 +2,20 @@
 
 import numpy as np
 
+SIGHT = (0.7, 2.5)
+"""Metres at which something is looked at."""
+HIGHEST = -9.0
+"""Degrees above the horizon of what is aimed at, at most: nobody holds a camera up for long."""
+AIMED, AIM = 0.7, 8.0
+"""Share of the frames that are aimed at something, where anything is near, and how far they miss it, degrees."""
 
-def walk(places: np.ndarray, count: int, pitch: float, rng: np.random.RandomState) -> np.ndarray:
+
+def walk(places: np.ndarray, things: np.ndarray, count: int, pitch: float, rng: np.random.RandomState) -> np.ndarray:
     """Return the poses of `count` frames, float64 [count, 4, 4], camera (x right, y down, z forward) to room.
 
-    places: float64 [K, 3], where the camera may be, metres, z up; they are visited in turn, the nearest next. `pitch`
-    is the mean angle above the horizon in degrees.
+    places: float64 [K, 3], where the camera may be, metres, z up; they are visited in turn, the nearest next. things:
+    float64 [T, 3], what the camera is aimed at when it comes near, the least looked at first; between them it turns
+    around, `pitch` degrees above the horizon.
     """
     tour = _tour(places, rng)
     share = np.linspace(0, len(tour) - 1, count)
@@ -18,6 +26,17 @@ def walk(places: np.ndarray, count: int, pitch: float, rng: np.random.RandomStat
     turns = count / rng.uniform(14, 22) * (1 if rng.rand() < 0.5 else -1)  # a full turn in so many frames
     yaw = rng.uniform(0, 360) + 360 * turns * np.linspace(0, 1, count) + 35 * _wander(count, 5, rng)
     tilt = pitch + 14 * _wander(count, 3, rng)
+    looks, aimed = np.zeros(len(things)), rng.random_sample(count) < AIMED
+    miss = AIM * rng.standard_normal((count, 2))
+    for i in np.flatnonzero(aimed):
+        away = things - eyes[i]
+        flat = np.hypot(away[:, 0], away[:, 1])
+        near = np.flatnonzero((flat > SIGHT[0]) & (flat < SIGHT[1]))
+        if len(near):
+            k = near[np.lexsort((flat[near], looks[near]))[0]]
+            looks[k] += 1
+            yaw[i] = np.degrees(np.arctan2(away[k, 1], away[k, 0])) + miss[i, 0]
+            tilt[i] = min(np.degrees(np.arctan2(away[k, 2], flat[k])), HIGHEST) + miss[i, 1]
     return np.stack([look(eye, y, p) for eye, y, p in zip(eyes, yaw, tilt.clip(-75, 40))])
 
 
@@ -40,7 +59,7 @@ def drifted(poses: np.ndarray, shift: float, turn: float, rng: np.random.RandomS
     count = len(poses)
     away = np.stack([_wander(count, 12, rng) for _ in range(3)], axis=1) * (shift, shift, shift / 4)
     yaw = np.radians(turn * _wander(count, 12, rng))
-    tilt = np.radians(turn / 3 * _wander(count, 12, rng))  # gravity is felt, the heading is not
+    tilt = np.radians(turn / 6 * _wander(count, 12, rng))  # gravity is felt, the heading is not
     for i in range(count):
         c, s = np.cos(yaw[i]), np.sin(yaw[i])
         about_z = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
