@@ -8,8 +8,8 @@ from saymask.errors import InputError
 from saymask.io.planes import AXES, Patches, cells, find_directions, find_loose, find_patches
 
 WEIGHTS = np.array([4.6, 2.1, 3.7, 1.6, 4.1, 2.5, 17.0, 1.2])
-"""Of the signs of a floor, in the order of `_signs`: log-odds, from a logistic regression over the directions of generated
-training rooms in the orientations of `benchmarks/up_axis.py`, which measures them on others."""
+"""Of the signs of a floor, in the order of `_signs`: log-odds, from a logistic regression over the directions of
+generated training rooms in the orientations of `benchmarks/up_axis.py`, which measures them on others."""
 OBJECT = 2.5
 """Metres; what is smaller in all directions is a thing and no room."""
 _TOLERANCE = 2.0
