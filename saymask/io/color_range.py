@@ -19,6 +19,8 @@ def to_uint8(rgb: np.ndarray, messages: list[str] | None = None) -> np.ndarray:
     if rgb.dtype == np.bool_:
         return rgb.astype(np.uint8) * np.uint8(255)
     scale, offset, said = _range(rgb)
+    if rgb.dtype == np.uint16 and not offset:  # in whole numbers, without arrays of floats
+        return ((rgb.astype(np.uint32) * 255 + 32767) // 65535 if scale != 1.0 else rgb).astype(np.uint8)
     if said and messages is not None:
         messages.append(said)
     values = np.asarray(rgb, np.float64 if rgb.dtype != np.float32 else np.float32) * scale + offset

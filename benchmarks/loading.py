@@ -1,0 +1,212 @@
+"""Seconds and memory to load a scan of each format, beside trimesh, laspy, pye57 and Open3D where they are installed.
+
+    python -m benchmarks.loading [--points 150000 5000000] [--formats ply las …] [--rounds 3] [--json]
+
+The scan is a furnished room; meshes are the same number of vertices on a wavy surface. `reader` is what the other
+programs do as well, the file to arrays; `load_scan` also finds units and the up axis, drops what is not finite, merges
+duplicates and thins to two million points. Every figure is the best of some rounds in a process of its own, in which a
+small file of the format was read before (imports, compiled code). Megabytes are the growth of the process at its peak,
+over that small file. The aim: the reader takes at most 1.5 times the seconds of the fastest other program.
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saymask.io.load import READERS, load_scan
+from saymask.io.npz import write_npz
+from saymask.io.ply import write_ply
+
+AIM = 1.5
+CLOUDS = ("ply", "pcd", "las", "laz", "e57", "xyz", "npz")
+MESHES = ("mesh.ply", "obj", "glb", "stl")
+OTHERS = {
+    "trimesh": ("ply", "mesh.ply", "obj", "glb", "stl", "xyz"),
+    "laspy": ("las", "laz"),
+    "pye57": ("e57",),
+    "open3d": ("ply", "mesh.ply", "pcd", "obj", "glb", "stl"),
+}
+"""Other programs and the formats that they read; Open3D's reader of XYZ leaves the colours out."""
+
+
+def room(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return about n points float32 [n, 3] of a furnished room and colours uint8 [n, 3]."""
+    rng = np.random.default_rng(0)
+    size = np.array([7.0, 5.0, 2.6])
+    points = rng.random((n, 3)) * size
+    side = rng.integers(0, 6, n)  # floor, ceiling, two walls, and things on the floor
+    points[side < 2, 2] = (0.002 * rng.normal(size=n) + size[2] * (side == 1))[side < 2]
+    points[side == 2, 0] = 0.002 * rng.normal(size=(side == 2).sum())
+    points[side == 3, 1] = 0.002 * rng.normal(size=(side == 3).sum())
+    points[side > 3] = points[side > 3] * [0.3, 0.3, 0.3] + [2, 2, 0]
+    return points.astype(np.float32), rng.integers(0, 256, (n, 3)).astype(np.uint8)
+
+
+def surface(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return about n vertices of a wavy floor, their colours, and two triangles for each."""
+    width = int(np.sqrt(n))
+    x, y = np.meshgrid(np.linspace(0, 8, width), np.linspace(0, 6, width), indexing="ij")
+    points = np.stack([x, y, 0.4 * np.sin(x) * np.cos(y)], 2).reshape(-1, 3).astype(np.float32)
+    corner = (np.arange(width - 1)[:, None] * width + np.arange(width - 1)).ravel()
+    first = np.stack([corner, corner + width, corner + 1], 1)
+    second = np.stack([corner + 1, corner + width, corner + width + 1], 1)
+    colors = np.random.default_rng(0).integers(0, 256, points.shape).astype(np.uint8)
+    return points, colors, np.concatenate([first, second]).astype(np.int32)
+
+
+def write(folder: Path, kind: str, n: int) -> Path:
+    """Write a scan of n points (vertices) and return its path."""
+    path = folder / f"{n}.{kind}"
+    if kind in MESHES:
+        points, colors, faces = surface(n)
+    else:
+        points, colors = room(n)
+        faces = None
+    columns = dict(zip("xyz", points.T)) | dict(zip(("red", "green", "blue"), colors.T))
+    if kind.endswith("ply"):
+        write_ply(path, columns, faces, [])
+    elif kind in ("las", "laz"):
+        from saymask.io.las import write_las
+
+        write_las(path, columns, points.astype(np.float64))
+    elif kind == "e57":
+        import pye57
+
+        data = {f"cartesian{axis}": points[:, i].astype(np.float64) for i, axis in enumerate("XYZ")}
+        data |= {f"color{c}": colors[:, i] for i, c in enumerate(("Red", "Green", "Blue"))}
+        with pye57.E57(str(path), mode="w") as file:
+            file.write_scan_raw(data)
+    elif kind == "pcd":
+        packed = (colors.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)).astype(np.uint32)
+        rows = np.concatenate([points, packed.view(np.float32)[:, None]], 1)
+        head = f"VERSION 0.7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F F\nCOUNT 1 1 1 1\nWIDTH {n}\nHEIGHT 1\n"
+        path.write_bytes(f"{head}VIEWPOINT 0 0 0 1 0 0 0\nPOINTS {n}\nDATA binary\n".encode() + rows.tobytes())
+    elif kind == "xyz":
+        with open(path, "w") as file:
+            for start in range(0, n, 100_000):
+                rows = np.concatenate([points[start : start + 100_000], colors[start : start + 100_000]], 1)
+                np.savetxt(file, rows, "%.4f %.4f %.4f %d %d %d")
+    elif kind == "npz":
+        write_npz(path, {"points": points, "colors": colors})
+    else:
+        import trimesh
+
+        trimesh.Trimesh(points, faces, vertex_colors=colors, process=False).export(path)
+    return path
+
+
+def ways(kind: str) -> dict[str, Callable[[Path], Any]]:
+    """Return the programs that read a format, by name."""
+    module, _, function = READERS[kind.removeprefix("mesh.")].partition(":")
+    read = getattr(import_module(module), function)
+    out: dict[str, Callable[[Path], Any]] = {
+        "reader": read, "load_scan": lambda path: load_scan(path, quiet=True),
+    }  # fmt: skip
+    for name, kinds in OTHERS.items():
+        if kind in kinds and importlib.util.find_spec(name) is not None:
+            out[name] = {"trimesh": _trimesh, "laspy": _laspy, "pye57": _pye57, "open3d": _open3d}[name]
+    return out
+
+
+def _trimesh(path: Path) -> Any:
+    import trimesh
+
+    return trimesh.load(path, process=False)
+
+
+def _laspy(path: Path) -> Any:
+    import laspy
+
+    data = laspy.read(path)
+    return data.xyz, np.stack([data.red, data.green, data.blue], 1)
+
+
+def _pye57(path: Path) -> Any:
+    import pye57
+
+    file = pye57.E57(str(path))
+    try:
+        return file.read_scan(0, colors=True, ignore_missing_fields=True)
+    finally:
+        file.close()
+
+
+def _open3d(path: Path) -> Any:
+    import open3d
+
+    mesh = path.suffix in (".obj", ".glb", ".stl") or path.name.endswith("mesh.ply")
+    return (open3d.io.read_triangle_mesh if mesh else open3d.io.read_point_cloud)(str(path))
+
+
+def measure(kind: str, way: str, path: Path, small: Path, rounds: int) -> tuple[float, float]:
+    """Return the best seconds and the megabytes at the peak of reading `path` in this process."""
+    read = ways(kind)[way]
+    read(small)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is in use now
+    before = _peak()
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        read(path)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), _peak() - before
+
+
+def _peak() -> float:
+    """Return the megabytes of this process at its peak (Linux)."""
+    line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--points", type=int, nargs="+", default=[150_000, 5_000_000])
+    parser.add_argument("--formats", nargs="+", default=[*CLOUDS, *MESHES], choices=[*CLOUDS, *MESHES])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS, metavar=("KIND", "WAY", "PATH", "SMALL"))
+    options = parser.parse_args()
+    if options.one:
+        kind, way, path, small = options.one
+        print(json.dumps(measure(kind, way, Path(path), Path(small), options.rounds)))
+        return
+    rows = []
+    for n in options.points:
+        for kind in options.formats:
+            with tempfile.TemporaryDirectory() as folder:
+                path, small = write(Path(folder), kind, n), write(Path(folder), kind, 2000)
+                for way in ways(kind):
+                    command = [sys.executable, "-m", "benchmarks.loading", "--rounds", str(options.rounds)]
+                    command += ["--one", kind, way, str(path), str(small)]
+                    seconds, memory = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                    size = path.stat().st_size / 2**20
+                    row = {"format": kind, "points": n, "way": way, "seconds": seconds, "MB": memory, "file MB": size}
+                    rows.append(row)
+                    if not options.json:
+                        print(f"{kind:9} {n:>9,}  {way:10} {seconds:7.2f} s  {memory:7.0f} MB", flush=True)
+    if options.json:
+        print(json.dumps(rows))
+        return
+    for n in options.points:
+        for kind in options.formats:
+            took = {r["way"]: r["seconds"] for r in rows if (r["format"], r["points"]) == (kind, n)}
+            others = {way: s for way, s in took.items() if way not in ("reader", "load_scan")}
+            if others:
+                best = min(others, key=others.__getitem__)
+                ratio = took["reader"] / others[best]
+                verdict = "" if ratio <= AIM else f"  slower than {AIM}"
+                print(f"{kind:9} {n:>9,}  reader / {best}: {ratio:.2f}{verdict}")
+
+
+if __name__ == "__main__":
+    _main()
