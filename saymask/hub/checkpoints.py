@@ -82,7 +82,8 @@ def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> 
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, AssertionError) as error:
-        raise CheckpointError(f"{path} is for a model that cannot be built: {str(error).splitlines()[0]}") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path} is for a model that cannot be built: {reason}") from None
     _check_encoders(path, model, header_object(path, metadata.get("text_encoders", "{}")))
     load_state(model, tensors, str(path))
     model.card = {**model.card, **header_object(path, metadata["card"]), "path": str(path)}

@@ -31,7 +31,7 @@ class GltfData:
         self.path = path
         data = read_bytes(path)
         self.size = len(data)
-        """Bytes of the file and of the buffers that were read."""
+        """Bytes of the file, of the buffers that were read, and of what Draco made of them."""
         self.binary = b""
         if path.suffix.lower() == ".glb" or data[:4] == b"glTF":
             data = self._chunks(data)
@@ -43,7 +43,7 @@ class GltfData:
             raise self.wrong("a JSON object", type(self.json).__name__)
         self._buffers: dict[int, bytes] = {}
         self._check_version()
-        self._draco: dict[int, Any] = {}
+        self._draco: dict[int, tuple[list[Any], np.ndarray | None]] = {}
 
     def _check_version(self) -> None:
         asset = self.json.get("asset")
@@ -208,12 +208,22 @@ class GltfData:
                 f"{self.path.name}: the mesh is compressed with Draco, which needs DracoPy: pip install "
                 "'saymask[draco]'; or export it again without compression (Blender, 'gltf-pipeline')"
             ) from None
-        data, _ = self.view(extension.get("bufferView"))
-        try:
-            decoded = DracoPy.decode(data)
-            attributes = list(decoded.attributes)
-        except Exception as error:  # the compiled decoder raises its own types
-            raise self.wrong("a readable Draco buffer", error) from None
+        view = extension.get("bufferView")
+        data, _ = self.view(view)
+        assert isinstance(view, int)
+        if view not in self._draco:  # once, however many primitives name it
+            try:
+                decoded = DracoPy.decode(data)
+                attributes = list(decoded.attributes)
+            except Exception as error:  # the compiled decoder raises its own types
+                raise self.wrong("a readable Draco buffer", error) from None
+            faces = getattr(decoded, "faces", None)
+            corners = None if faces is None or not len(faces) else np.asarray(faces, np.int64).ravel()
+            self._draco[view] = attributes, corners
+            self.size += sum(np.asarray(a["data"]).nbytes for a in attributes) + (
+                0 if corners is None else len(corners)
+            )
+        attributes, corners = self._draco[view]
         names = extension.get("attributes")
         values: dict[str, np.ndarray] = {}
         for name, i in names.items() if isinstance(names, dict) else ():
@@ -221,11 +231,10 @@ class GltfData:
             alike = [a for a in attributes if int(a["attribute_type"]) == DRACO_TYPES.get(kind, -1)]
             found = next((a for a in attributes if a["unique_id"] == i), None)
             if alike and all(found is not a for a in alike):  # some exporters number them in their own order
-                found = alike[int(number)] if number.isdigit() and int(number) < len(alike) else alike[0]
+                found = alike[int(number)] if number.isdecimal() and int(number) < len(alike) else alike[0]
             if found is not None:
                 values[str(name)] = np.asarray(found["data"]).reshape(len(found["data"]), -1)
-        faces = getattr(decoded, "faces", None)
-        return values, None if faces is None or not len(faces) else np.asarray(faces, np.int64).ravel()
+        return values, corners
 
 
 def normalized(values: np.ndarray) -> np.ndarray:

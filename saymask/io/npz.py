@@ -36,8 +36,9 @@ PER_POINT = (
 )  # fmt: skip
 """Arrays that can only belong to the points: another length is an error, not just another array."""
 ROOM = 400_000_000
-"""Bytes that arrays may take unpacked, or `PACKED` times the file: zeros pack to a thousandth of what they are."""
-PACKED = 3
+"""Bytes that the arrays of a small file may take unpacked: zeros pack to a thousandth of what they are."""
+PACKED, PACKED_OTHER = 10, 3
+"""A larger file may unpack to so many times its size, arrays that are no part of a scan to less."""
 _LONGEST_HEADER = 100_000
 
 
@@ -68,7 +69,6 @@ def read_arrays(path: Path, messages: list[str] | None = None) -> dict[str, np.n
 def _arrays(path: Path, messages: list[str]) -> dict[str, np.ndarray]:
     """Return the arrays of a file, each checked before memory is reserved for it."""
     size = path.stat().st_size
-    most = max(ROOM, PACKED * size)
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
             need = _declared(path, path.stem, file)
@@ -88,17 +88,19 @@ def _arrays(path: Path, messages: list[str]) -> dict[str, np.ndarray]:
             if need > info.file_size:
                 raise truncated(path, f"{need:,} bytes of {name!r}", f"{info.file_size:,}")
             needs[name] = info, need
+        taken = 0
         useful = {*POINT_NAMES, *FACE_NAMES, *PER_POINT, "x", "y", "z"}
         for name in sorted(needs, key=lambda name: name.lower() not in useful):
             info, need = needs[name]
-            if need > most:
+            most = max(ROOM, (PACKED if name.lower() in useful else PACKED_OTHER) * size)
+            if taken + need > most:
                 if name.lower() in useful or len(needs) == 1:
                     raise InputError(
                         f"{path.name}: expected a scan, got {need:,} bytes of {name!r} packed into {size:,}; save fewer"
                     )
                 messages.append(f"{name}: left out, it is too large for a scan ({need / 1e6:,.0f} MB)")
                 continue
-            most -= need
+            taken += need
             with archive.open(info) as file:
                 arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     return {name: arrays[name] for name in needs if name in arrays}  # in the order of the file
