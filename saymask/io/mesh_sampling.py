@@ -23,9 +23,14 @@ class Samples:
 
 def face_areas(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return areas [F] and (not normalised) normals [F, 3] of triangles."""
-    a, b, c = (points[faces[:, i]].astype(np.float64) for i in range(3))
-    cross = np.cross(b - a, c - a)
-    return 0.5 * np.linalg.norm(cross, axis=1), cross
+    corners = np.asarray(points, np.float64)
+    u, v = corners[faces[:, 1]], corners[faces[:, 2]]
+    a = corners[faces[:, 0]]
+    u -= a
+    v -= a
+    (ux, uy, uz), (vx, vy, vz) = u.T, v.T
+    cross = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], 1)  # np.cross is twice as slow
+    return 0.5 * np.sqrt(np.einsum("ij,ij->i", cross, cross)), cross
 
 
 def is_sparse(points: np.ndarray, faces: np.ndarray, spacing: float) -> bool:
