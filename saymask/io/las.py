@@ -239,5 +239,6 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         data[name] = values
     compress = path.suffix.lower() == ".laz"
     # names in a header should be ASCII, and are not always: letters that are none are left as they came
-    with laspy.open(path, mode="w", header=header, do_compress=compress, encoding_errors="ignore") as writer:
+    options: dict[str, Any] = {"encoding_errors": "ignore"}
+    with laspy.open(path, mode="w", header=header, do_compress=compress, **options) as writer:
         writer.write_points(data.points)

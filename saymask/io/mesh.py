@@ -122,8 +122,8 @@ def sample_cloud(cloud: Cloud, scale: float) -> Cloud:
     if cloud.settled or cloud.faces is None:
         return replace(cloud, settled=True, messages=[*cloud.messages, *_said(cloud)]) if not cloud.settled else cloud
     surface = cloud.surface or Surface(cloud.points, cloud.faces.astype(np.int64))
-    finite = np.isfinite(surface.points).all(1)
-    ok = np.ones(len(surface.faces), bool) if finite.all() else finite[surface.faces].all(1)
+    finite = np.asarray(np.isfinite(surface.points).all(1))
+    ok = np.ones(len(surface.faces), bool) if finite.all() else np.asarray(finite[surface.faces].all(1))
     faces = surface.faces if ok.all() else surface.faces[ok]
     if not len(faces):
         return replace(cloud, settled=True)

@@ -19,6 +19,7 @@ from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
+from saymask.sparse.backends.select import set_conv_precision
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation
@@ -118,7 +119,7 @@ def run(job: Job) -> None:
     config = job.preset.train
     rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
-    torch.backends.mkldnn.conv.fp32_precision = config.conv_precision
+    set_conv_precision(config.conv_precision)
     if cpu:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)

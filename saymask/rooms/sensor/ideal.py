@@ -4,6 +4,8 @@ Seen means: in a cube map of depth around one of several points at head height, 
 result is shaded (lamp light, daylight, dark corners), and vertices and colours get a little noise.
 """
 
+from typing import Any
+
 import numpy as np
 
 from saymask.rooms import colors, textures
@@ -83,7 +85,11 @@ def _painter(mesh: RoomMesh, rng: np.random.RandomState):
     if mesh.seed[0] == 1:
         return lambda label, *part: colors.texture_colors(*part)
     finish = {("wall", "plain"): textures.wall_finish(rng, mesh.room.kind), ("floor", "fabric"): "carpet"}
-    return lambda label, texture, *part: textures.painted(finish.get((label, texture), texture), *part)
+
+    def paint(label: str | None, texture: str, *part: Any) -> np.ndarray:
+        return textures.painted(finish.get((str(label), texture), texture), *part)
+
+    return paint
 
 
 def _uncovered(mesh: RoomMesh, id: int, points: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -215,9 +215,9 @@ def _interleaved(builder: Any, x: Any, x_row: Any, rows: Any, index: Any, at: An
     """Load 16 channels of rows[index] and rows[index + 1] as 16 words, one channel of both in each."""
     first = builder.add(builder.add(x, builder.mul(_row(builder, rows, index), x_row)), at)
     other = builder.add(x, builder.mul(_row(builder, rows, _at(builder, index, 1)), x_row))
-    pair = [_load(builder, address, _HALVES) for address in (first, builder.add(other, at))]
+    above, below = (_load(builder, address, _HALVES) for address in (first, builder.add(other, at)))
     order = [i // 2 + TILE * (i % 2) for i in range(2 * TILE)]
-    return builder.bitcast(_shuffle(builder, *pair, order), _WORDS)
+    return builder.bitcast(_shuffle(builder, above, below, order), _WORDS)
 
 
 @intrinsic
@@ -267,6 +267,12 @@ def _gather_transposed(typingctx, panel, x, x_row, rows, chunks, vectors):
     return types.void(*[types.int64] * 6), codegen
 
 
+_CONFIGURE: Any = _configure
+_RELEASE: Any = _release
+_GATHER: Any = _gather
+_SCATTER: Any = _scatter
+_INTERLEAVE: Any = _gather_interleaved
+_TRANSPOSE: Any = _gather_transposed
 _NEW11, _NEW12, _NEW21, _NEW22 = (_multiply(i, j, False) for i in (1, 2) for j in (1, 2))
 _ADD11, _ADD12, _ADD21, _ADD22 = (_multiply(i, j, True) for i in (1, 2) for j in (1, 2))
 
@@ -290,7 +296,7 @@ def forward_amx(x, weight, configuration, channels, in_rows, out_rows, starts, f
     panel_at, panel_row, sums_at = panel.ctypes.data, np.int64(panel.strides[0]), sums.ctypes.data
     acc_row, below, chunk = np.int64(width * 4), 16 * np.int64(panel.strides[0]), np.int64(tiles * 1024)
     in_at, out_at, tap_bytes = in_rows.ctypes.data, out_rows.ctypes.data, np.int64(weight.strides[0])
-    _configure(configuration.ctypes.data)
+    _CONFIGURE(configuration.ctypes.data)
     for b in range(first, last):
         base = b * rows
         count = min(rows, n_out - base)
@@ -301,7 +307,7 @@ def forward_amx(x, weight, configuration, channels, in_rows, out_rows, starts, f
             tap = weight.ctypes.data + k * tap_bytes
             for p in range(starts[k, b], end, step):
                 pairs = min(step, end - p)
-                _gather(panel_at, panel_row, x_at, x_row, in_at + 4 * p, pairs, vectors)
+                _GATHER(panel_at, panel_row, x_at, x_row, in_at + 4 * p, pairs, vectors)
                 for t in range(0, tiles, 2):
                     w = tap + t * 1024
                     wide = min(2, tiles - t)
@@ -315,9 +321,9 @@ def forward_amx(x, weight, configuration, channels, in_rows, out_rows, starts, f
                             _NEW21(a, panel_row, below, 64, w, 64, 1024, chunk, chunks, c, 128)
                         else:
                             _NEW11(a, panel_row, below, 64, w, 64, 1024, chunk, chunks, c, 128)
-                    _scatter(acc_at + t * 64, acc_row, out_at + 4 * p, sums_at, 128, pairs, wide)
+                    _SCATTER(acc_at + t * 64, acc_row, out_at + 4 * p, sums_at, 128, pairs, wide)
         finish_rows(acc, bits, base, count, channels, epilogue)
-    _release()
+    _RELEASE()
 
 
 @njit(nogil=True, cache=True)
@@ -335,7 +341,7 @@ def weight_gradient_amx(x, grad, configuration, in_rows, out_rows, starts, first
     left_at, right_at, ins, outs = left.ctypes.data, right.ctypes.data, lists[0].ctypes.data, lists[1].ctypes.data
     dw_tap, dw_row = np.int64(dw.strides[0]), np.int64(dw.strides[1])
     a_chunk, b_row, b_chunk = np.int64(cin * 1024), np.int64(cout * 64), np.int64(cout * 1024)
-    _configure(configuration.ctypes.data)
+    _CONFIGURE(configuration.ctypes.data)
     for b in range(first, last):
         for k in range(starts.shape[0]):
             end = starts[k, b + 1]
@@ -346,8 +352,8 @@ def weight_gradient_amx(x, grad, configuration, in_rows, out_rows, starts, first
                     lists[0, i], lists[1, i] = in_rows[p + i], out_rows[p + i]
                 for i in range(pairs, chunks * 32):
                     lists[0, i], lists[1, i] = x.shape[0] - 1, grad.shape[0] - 1
-                _gather_transposed(left_at, x_at, x_row, ins, chunks, cin)
-                _gather_interleaved(right_at, g_at, g_row, outs, chunks * 32, cout)
+                _TRANSPOSE(left_at, x_at, x_row, ins, chunks, cin)
+                _INTERLEAVE(right_at, g_at, g_row, outs, chunks * 32, cout)
                 for c in range(0, cin, 2):
                     a, target = left_at + c * 1024, dw.ctypes.data + k * dw_tap + c * 16 * dw_row
                     for t in range(0, cout, 2):
@@ -360,4 +366,4 @@ def weight_gradient_amx(x, grad, configuration, in_rows, out_rows, starts, first
                             _ADD21(a, 64, 1024, a_chunk, g, b_row, 64, b_chunk, chunks, d, dw_row)
                         else:
                             _ADD11(a, 64, 1024, a_chunk, g, b_row, 64, b_chunk, chunks, d, dw_row)
-    _release()
+    _RELEASE()

@@ -18,6 +18,7 @@ from saymask.sparse.backends.cpu import kernels as cpu_kernels
 from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
 from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
+from saymask.sparse.backends.select import conv_precision
 from saymask.sparse.kernel_map import KernelMap
 
 __all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
@@ -160,7 +161,7 @@ def _weight_gradient_in_tiles(x: Tensor, grad: Tensor, kernel_map: KernelMap) ->
 
 def _in_tiles(*, always: bool = False) -> bool:
     """Say whether AMX tiles multiply: the CPU has them and bfloat16 is wanted, `always` or by torch's switch."""
-    return (always or torch.backends.mkldnn.conv.fp32_precision == "bf16") and amx.has_amx()
+    return (always or conv_precision() == "bf16") and amx.has_amx()
 
 
 def _summed(shape: tuple[int, int, int], starts: np.ndarray, add: Callable[..., None]) -> Tensor:
