@@ -1,4 +1,4 @@
-"""How true it is that one box stands in a spatial relation to another, 0..1: next to, on, above, between, inside.
+"""Spatial relations of boxes as truth values in 0..1: next to, on, above, between, inside.
 
 Boxes are those of things in a scan (metres, z up), so that limits are soft: a decimetre decides nothing. Relations that
 depend on where somebody stands (left, behind) are no relations between boxes alone.

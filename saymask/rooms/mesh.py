@@ -30,7 +30,7 @@ _SECOND: dict[str, Furnish] = {
     "copy room": public.copy_room, "laundry room": public.laundry_room, "gym": public.gym,
 }  # fmt: skip
 KINDS: dict[int, dict[str, Furnish]] = {1: _FIRST, 2: _FIRST | _SECOND}
-"""What furnishes each kind of room, by version."""
+"""Function that furnishes each kind of room, by version."""
 SPLITS = {"train": 0, "val": 9000, "test": 8000}  # the first room number of a split
 THINGS = {1: (12, 46), 2: (4, 120)}
 """The least and the most things of a room, by version."""

@@ -12,7 +12,7 @@ from saymask.geometry.smooth_noise import smooth_noise
 from saymask.rooms.colors import RGB, shade_of, texture_colors
 
 WALLS = {"paint": 0.55, "roller": 0.12, "wallpaper": 0.13, "motif": 0.08, "brick": 0.07, "panels": 0.05}
-"""How walls are finished, and how often."""
+"""Finishes of walls and their shares."""
 WET = {"paint": 0.45, "wall tiles": 0.55}
 """The same in bathrooms and kitchens."""
 PAPER = ("white", "red", "orange", "yellow", "green", "blue", "brown", "black", "beige", "purple")

@@ -1,4 +1,4 @@
-"""Which things of a scan a sentence means, read off its scene graph: names, places, sizes and colours (ours).
+"""Choice of the things that a sentence means by its scene graph: names, places, sizes and colours (ours).
 
 A network that has learned sentences about generated rooms says little about real ones, while its objects and their
 names hold. So the sentence is parsed (`saymask.text.scene_graph`), and each node of its graph is looked for among the
@@ -18,7 +18,7 @@ from saymask.geometry.relations import Boxes
 from saymask.text.scene_graph.graph import MAIN, Edge, Node, SceneGraph
 
 DOUBT = 0.1
-"""What a relation or adjective that is not true leaves of a thing's score: parses and boxes err."""
+"""Share of a thing's score that a relation or adjective leaves that is not true: parses and boxes err."""
 UNSAID = 0.5
 """The same for left and right where the sentence does not say from where."""
 CLEAR = 0.2
@@ -39,7 +39,7 @@ class Things:
 
 
 Fits = Callable[[str], np.ndarray]
-"""How well each thing fits a name: name → float [K] in 0..1."""
+"""Fit of each thing to a name: name → float [K] in 0..1."""
 
 
 def _phrases(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the superpoints of a scan lie and what colour they have: what sentences are read over (ours)."""
+"""Places and colours of a scan's superpoints, which sentences are read over (ours)."""
 
 from typing import NamedTuple
 

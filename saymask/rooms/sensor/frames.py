@@ -46,9 +46,9 @@ class Camera:
     flicker: float = 0.18
     """Deviation of a frame's exposure, a share."""
     saturation: tuple[float, float] = (0.6, 1.05)
-    """How far colours are from grey, a share."""
+    """Distance of colours from grey, a share."""
     warmth: tuple[float, float] = (-0.045, 0.05)
-    """How far red is above and blue below what they should be, a share."""
+    """Excess of red and lack of blue, a share."""
     vignette: float = 0.25
     """Share of the light that is lost in the corners."""
     blur: int = 4

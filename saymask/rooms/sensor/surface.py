@@ -33,7 +33,7 @@ SHINY = frozenset({"window", "mirror", "monitor", "tv", "television", "shower do
 BUMPS = ((0.07, 0.0005), (0.15, 0.0006), (0.3, 0.0004))
 """Metres over which errors are alike in all frames, and their deviation in metres at one metre."""
 RELIEF = {"floor": 0.4, "wall": 1.0, "ceiling": 1.0}
-"""How much of that there is on what; things have relief that their models lack, cloth, handles, cables: 2.2."""
+"""Share of that on each kind of surface; things have relief that their models lack, cloth, handles, cables: 2.2."""
 
 
 def room_surface(mesh: RoomMesh, capture: Capture, rng: np.random.RandomState) -> Surface:
