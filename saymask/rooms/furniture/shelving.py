@@ -7,7 +7,7 @@ BINDINGS = BRIGHT | {"brown": 1.5, "black": 1.5, "white": 2, "grey": 1}
 
 
 def fill_board(k: Kit, x0: float, x1: float, z: float, d: float, room: float) -> None:
-    """Things that stand on a board from x0 to x1 with `room` metres above: books upright, leaning or lying, files, boxes."""
+    """Fill a board from x0 to x1 with `room` metres above: books upright, leaning or lying, files, boxes."""
     x = x0
     while x < x1 - 0.06:
         kind = k.rng.random_sample()
