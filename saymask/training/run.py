@@ -19,7 +19,7 @@ from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
-from saymask.sparse.backends.select import set_conv_precision
+from saymask.sparse.backends.precision import set_conv_precision
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation

@@ -180,9 +180,9 @@ def test_rooms_refuses_split(capsys, tmp_path):
 
 
 def test_rooms_refuses_sensor_that_is_not_there(capsys, tmp_path):
-    code, _, err = run(capsys, "rooms", tmp_path / "rooms", "--split", "val=1", "--sensor", "rgbd")
+    code, _, err = run(capsys, "rooms", tmp_path / "rooms", "--split", "val=1", "--sensor", "lidar")
     assert code == 2
-    assert "rgbd" in err
+    assert "lidar" in err
     assert "handheld" in err
 
 

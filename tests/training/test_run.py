@@ -317,7 +317,7 @@ class TestRate:
     def test_unknown_schedule(self):
         from saymask.training.schedules import rate_factor
 
-        with pytest.raises(InputError, match="'epoch-poly' or 'cosine'"):
+        with pytest.raises(InputError, match="'cosine' or 'trapezoid'"):
             rate_factor(TrainConfig(schedule="linear"), 0, self.order())
 
 

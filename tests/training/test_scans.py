@@ -277,7 +277,7 @@ def test_clear_errors_before_any_work(data, tmp_path):
     fails("toy.classes answers semantic, instances and cannot be measured on task 'refer'", task="refer")
     fails("toy.tiny answers refer and .*'semantic'", "toy.tiny", task="semantic", protocol="scannet")
     fails(r"train\.optimizer: expected 'adamw' or 'sgd', got 'adam'", optimizer="adam")
-    fails(r"train\.schedule: expected 'epoch-decay', .* or 'cosine', got 'step'", schedule="step")
+    fails(r"train\.schedule: expected 'epoch-decay', .* or 'trapezoid', got 'step'", schedule="step")
     fails(r"train\.milestones: schedule multi-step expects the epochs", milestones=())
     fails(r"train\.milestones: .*got \[0, 3\]", milestones="0,3")
     fails(r"train\.momentum from 0 to below 1", momentum=1.5)

@@ -54,7 +54,7 @@ class EncodedScan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a copy or a pickle is made: without what was computed for prompts."""
-        return EncodedScan, (self.memory, self.index, self._decoder, self._class_embeddings)
+        return EncodedScan, (self.memory, self.index, self._decoder, self._class_embeddings, self.places)
 
     def __len__(self) -> int:
         return len(self.index)

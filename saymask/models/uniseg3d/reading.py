@@ -18,6 +18,7 @@ from saymask.models.uniseg3d.encoded import EncodedScan
 from saymask.models.uniseg3d.extensions import named_parts, object_logits, scan_objects, vocabulary_names
 from saymask.models.uniseg3d.places import Places
 from saymask.models.uniseg3d.postprocess import weighted_mean
+from saymask.nn.blocks import full_precision
 from saymask.text.grounding import Things, ground, meant
 from saymask.text.scene_graph.parse import parse_sentence
 
@@ -90,10 +91,11 @@ def read_sentence(
     known = vocabulary_names(config.held_out)
 
     def fits(name: str) -> np.ndarray:
-        return name_fits(parts.share, name, embed([name])[0], vocabulary, known).cpu().numpy()
+        return name_fits(parts.share, name, embed([name])[0], vocabulary, known).float().cpu().numpy()
 
     score = ground(graph, parts.things, fits)
-    sure = weighted_mean(mask.sigmoid().expand(len(parts.masks), -1), parts.masks * scan.counts).cpu().numpy()
+    probability = full_precision(mask).sigmoid().expand(len(parts.masks), -1)
+    sure = weighted_mean(probability, parts.masks * scan.counts).cpu().numpy()
     rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
     scores = torch.from_numpy(score[rows]).to(mask)
     best = float(score.max())

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from saymask.errors import InputError
 
-_MKLDNN: Any = torch.backends.mkldnn  # whose types leave `conv` out
 BACKENDS = ("auto", "torch", "cpu")
 _forced: ContextVar[str] = ContextVar("saymask_sparse_backend", default="auto")
 
@@ -56,16 +54,6 @@ def cpu_has_bf16() -> bool:
     from saymask.sparse.backends.cpu.tiles import HAS_BF16
 
     return HAS_BF16
-
-
-def conv_precision() -> str:
-    """Return how float32 convolutions multiply on the CPU by torch's switch: "bf16", or "ieee" or "none" (float32)."""
-    return str(_MKLDNN.conv.fp32_precision)
-
-
-def set_conv_precision(precision: str) -> None:
-    """Set torch's switch, `torch.backends.mkldnn.conv.fp32_precision`."""
-    _MKLDNN.conv.fp32_precision = precision
 
 
 @contextmanager

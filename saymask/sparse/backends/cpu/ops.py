@@ -18,7 +18,7 @@ from saymask.sparse.backends.cpu import kernels as cpu_kernels
 from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
 from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
-from saymask.sparse.backends.select import conv_precision
+from saymask.sparse.backends.precision import conv_precision
 from saymask.sparse.kernel_map import KernelMap
 
 __all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
