@@ -23,7 +23,9 @@ def test_places_are_those_of_the_points():
             assert (places.low[row] > points[own].min(axis=0) - size - 1e-5).all()
             assert (places.high[row] >= points[own].max(axis=0) - 1e-5).all()
             assert (places.high[row] < points[own].max(axis=0) + size + 1e-5).all()
-            np.testing.assert_allclose(places.colors[row], scan.colors[own].mean(axis=0), atol=10)  # few voxels are shared
+            np.testing.assert_allclose(
+                places.colors[row], scan.colors[own].mean(axis=0), atol=10
+            )  # few voxels are shared
 
 
 def test_a_part_lies_where_its_superpoints_lie():
