@@ -26,6 +26,8 @@ CLOSE = 0.05
 """Cosine by which a known name that is less like a noun counts 1/e of the closest one."""
 KIND = 0.3
 """What a known name counts that says a kind of the noun: an office chair is a chair."""
+PIECE = 0.5
+"""Share of the smaller of two masks inside the other from which one is a piece of the other."""
 MASK, LEAST = 0.25, 0.05
 """Power of the mask's share of an object, and what is added to the share."""
 
@@ -73,6 +75,22 @@ def name_fits(share: Tensor, name: str, embedding: Tensor, vocabulary: Tensor, k
     return (share @ torch.maximum(weight, KIND * kinds)).clamp(0, 1)
 
 
+def apart(masks: Tensor, counts: Tensor) -> list[int]:
+    """Return the rows of masks bool [M, S], best first, of which less than half lies in a better one or holds it.
+
+    An object is answered once, not with its pieces; `counts` int [S] are the points of each superpoint.
+    """
+    weight = masks * counts.float()
+    both = weight @ masks.float().T
+    area = both.diagonal()
+    shared = both / torch.minimum(area[:, None], area).clamp(min=1)
+    rows: list[int] = []
+    for row in range(len(masks)):
+        if not rows or float(shared[row, rows].max()) < PIECE:
+            rows.append(row)
+    return rows
+
+
 def read_sentence(
     scan: EncodedScan,
     sentence: str,
@@ -97,6 +115,7 @@ def read_sentence(
     probability = full_precision(mask).sigmoid().expand(len(parts.masks), -1)
     sure = weighted_mean(probability, parts.masks * scan.counts).cpu().numpy()
     rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
+    rows = rows[apart(parts.masks[rows], scan.counts)]
     scores = torch.from_numpy(score[rows]).to(mask)
     best = float(score.max())
     return object_logits(parts.masks[rows], scores, config.mask_threshold), scores, best

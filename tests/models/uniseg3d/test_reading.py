@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from saymask.models.uniseg3d.places import places_of
-from saymask.models.uniseg3d.reading import KIND, name_fits, things_of
+from saymask.models.uniseg3d.reading import KIND, apart, name_fits, things_of
 from tests.models.uniseg3d.test_model import encoded, scan_of, tiny
 
 
@@ -43,6 +43,16 @@ def test_a_part_lies_where_its_superpoints_lie():
     np.testing.assert_allclose(things.colors[0], scan.colors[inside].mean(axis=0), atol=10)  # few voxels are shared
     np.testing.assert_array_equal(things.room.high[0], places.high.max(axis=0))
     assert len(things_of(masks[:0], places, counts).boxes) == 0
+
+
+def test_an_object_is_answered_once():
+    counts = torch.tensor([100, 50, 200, 10])
+    masks = torch.tensor(
+        [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]], dtype=torch.bool
+    )  # a thing, a piece of it, another thing, both together, a piece of the other
+    assert apart(masks, counts) == [0, 2]
+    assert apart(masks[[1, 0, 4]], counts) == [0, 2]
+    assert apart(masks[:0], counts) == []
 
 
 def test_nouns_meet_known_names():
