@@ -57,6 +57,8 @@ class UniSeg3DConfig:
     reads: bool = False
     """Sentences are read as scene graphs over the scan's named objects; the network's mask of a sentence only decides
     between objects that fit alike (ours). Needs `any_number` and `vocabulary_weight`."""
+    surfaces: bool = False
+    """A click on wall or floor that shows no thing marks that surface (ours); as published it marks some thing."""
     vocabulary_weight: float = 0.0
     """Weight of telling objects and superpoints apart by their names among ScanNet200's (ours; 0 = not learned)."""
     held_out: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 1. Objects of a scan: its confident masks without doubles, which sentences and words are compared with.
 2. Any number (`config.any_number`): the objects that a sentence means; the published answer is one mask per sentence.
+   And clicks on wall and floor (`config.surfaces`), which as published are about things alone.
 3. Names (`find`): unnamed masks compared with texts instead of classes. The published open-vocabulary step names them
    by CLIP features of posed frames (docs/systems/uniseg3d.md §6.7), which a scan alone does not have.
 4. Vocabulary (`config.vocabulary_weight`): names beyond the 20 classes, which training tells apart.
@@ -139,6 +140,28 @@ def referred_answer(
     if not len(rows):
         return row[None], score[None]
     return object_logits(objects[rows], sure, config.mask_threshold), (sure * something).clamp(0, 1)
+
+
+def clicked_surfaces(
+    scan: EncodedScan,
+    points: np.ndarray,  # int64 [P]
+    logits: Tensor,  # float [P, S] of the clicks' masks, positive inside
+    scores: Tensor,  # float [P]
+    something: Tensor,  # float [P] the probability that a click shows any thing
+) -> tuple[Tensor, Tensor]:
+    """Return logits and scores in which a click on wall or floor that likelier shows nothing marks that surface.
+
+    The superpoint decides where the click is, by the likeliest of the 20 classes and "none". The score is the mean
+    probability of wall or floor over the points of the mask.
+    """
+    share = scan.superpoint_outputs().semantic.softmax(1)
+    best = share.argmax(1)
+    clicked = best[torch.from_numpy(scan.index[np.asarray(points, np.int64)]).to(best.device)]
+    surface = (clicked < STUFF) & (something < 0.5)
+    mask = best == clicked[:, None]
+    sure = weighted_mean(share[:, clicked].T, mask * scan.counts)
+    marked = object_logits(mask, sure, 0.5).to(logits)
+    return torch.where(surface[:, None], marked, logits), torch.where(surface, sure.to(scores), scores)
 
 
 # ---- 3. names

@@ -29,6 +29,7 @@ from saymask.models.uniseg3d.decoder import Decoder, Words
 from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, class_objects, own_classes
 from saymask.models.uniseg3d.extensions import (
     Embeddings,
+    clicked_surfaces,
     find_objects,
     named_classes,
     referred_answer,
@@ -274,11 +275,15 @@ class UniSeg3D(Model):
     def click(self, encoded: Encoded, points: np.ndarray) -> Prediction:
         """Return a mask for each point int64 [K]; scores as in `refer`. Clicks do not see each other.
 
+        With `config.surfaces` a click on wall or floor that shows no thing marks all of the wall or floor (ours).
+
         Source: docs/systems/uniseg3d.md §3.2.
         """
         scan = encoded.only()
         stage = self._clicked(scan, points)
         logits, scores = self._masks(scan, stage)
+        if self.config.surfaces and len(points):
+            logits, scores = clicked_surfaces(scan, points, logits, scores, _something(stage))
         return Prediction(logits, scores, scan.index)
 
     @torch.no_grad()

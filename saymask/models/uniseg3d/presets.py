@@ -51,6 +51,7 @@ def rooms() -> Preset:
         others=True,
         any_number=True,
         reads=True,
+        surfaces=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,
         most_queries=600,

@@ -11,6 +11,7 @@ from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import SuperpointOutputs
 from saymask.models.uniseg3d.extensions import (
+    clicked_surfaces,
     mentions,
     named_parts,
     object_logits,
@@ -159,3 +160,30 @@ def test_logits_are_positive_inside_the_objects(sure, threshold):
     logits = object_logits(objects, torch.tensor(sure), threshold)
     assert torch.isfinite(logits).all()
     assert torch.equal(logits > 0, objects)
+
+
+def test_a_click_on_wall_or_floor_marks_the_surface():
+    semantic = torch.full((5, 21), -9.0)
+    for row, best in enumerate((0, 1, 0, 5, 20)):  # wall, floor, wall, a thing, none of the classes
+        semantic[row, best] = 3.0
+
+    class Scanned:
+        index = np.array([0, 0, 1, 2, 3, 4])
+        counts = torch.tensor([2, 1, 1, 1, 1])
+
+        def superpoint_outputs(self):
+            return SuperpointOutputs(None, semantic, torch.eye(5, 6))
+
+    scan = Scanned()
+    logits, scores = torch.full((5, 5), -1.0), torch.full((5,), 0.3)
+    something = torch.tensor([0.1, 0.1, 0.9, 0.1, 0.1])
+    got, sure = clicked_surfaces(scan, np.array([1, 2, 3, 4, 5]), logits, scores, something)
+    assert (got > 0).tolist() == [
+        [True, False, True, False, False],  # the wall
+        [False, True, False, False, False],  # the floor
+        [False] * 5,  # on the wall, but it shows a thing
+        [False] * 5,
+        [False] * 5,
+    ]
+    assert sure[:2].min() > 0.9
+    assert sure[2:].tolist() == pytest.approx([0.3] * 3)
