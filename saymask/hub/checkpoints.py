@@ -38,6 +38,7 @@ def save_checkpoint(
     if path.suffix != ".safetensors":
         raise InputError(f"cannot write a checkpoint to {path}: expected a name that ends in .safetensors")
     full = {**model.card, **(card or {})}
+    full.pop("path", None)  # where the model was read from
     full.setdefault("created", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"))
     full.update(saymask=__version__, parameters=sum(p.numel() for p in model.parameters()), dtype=dtype)
     encoders = frozen_encoders(model)

@@ -70,7 +70,7 @@ RELATIONS: dict[str, Callable[[Boxes, Boxes], np.ndarray]] = {
 _ORDER = {**dict.fromkeys(_phrases(_CLOSEST), -1.0), **dict.fromkeys(_phrases(_FARTHEST), 1.0)}
 _BETWEENS = frozenset(_phrases(_BETWEEN))
 _SIDES = {"left": 1.0, "leftmost": 1.0, "right": -1.0, "rightmost": -1.0}
-_LOOKS = frozenset(["facing", "face", "faces", "looking", "look", "looks", "at"])
+_LOOKS = frozenset(["facing", "face", "faces", "looking", "look", "looks"])
 _ENTERS = frozenset(["walk", "enter", "entering", "come", "coming", "through"])
 _ROOM = frozenset(["room", "corner", "scene", "area", "office", "kitchen", "bathroom", "bedroom"])
 
@@ -129,7 +129,7 @@ def meant(
         return order[:1]
     if score.max() * something < NOTHING:
         return order[:0]
-    said = {graph.words[i].lower().strip(".,") for i in main.modifiers}
+    said = _modifiers(graph, main)
     numbers = [_NUMBERS[word] for word in said if word in _NUMBERS]
     if numbers:
         return order[: numbers[0]]
@@ -163,7 +163,7 @@ class _Reading:
     def adjectives(self, node: Node, named: np.ndarray) -> list[np.ndarray]:
         """Return for each adjective that is understood float [K], how true it is."""
         result, boxes = [], self.things.boxes
-        for word in {self.graph.words[i].lower().strip(".,") for i in node.modifiers}:
+        for word in _modifiers(self.graph, node):
             if word in _COLOR_WORDS:
                 result.append(colored(self.things.colors, _COLOR_WORDS[word]))
             elif word in _SIZES:
@@ -186,7 +186,7 @@ class _Reading:
         side = [_SIDES[w] for w in (*words, other.lemma) if w in _SIDES]
         if known and not known.endswith(" of"):
             side = []  # "right beside" says no side
-        if side and _SIDES.keys().isdisjoint([other.lemma]):
+        if side and other.lemma not in _SIDES:
             return self.aside(side[0], self.score(other, seen))
         if side:  # "on the far left", seen from where the sentence says
             return self.outermost(side[0], named, seen)
@@ -217,32 +217,31 @@ class _Reading:
     def outermost(self, sign: float, named: np.ndarray, seen: frozenset[int]) -> np.ndarray:
         """Return float [K]: leftmost (`sign` 1) or rightmost (-1) among things of its name, from where one looks."""
         boxes, middle = self.things.boxes, self.things.room.centre[0, :2]
-        sights = self.sights()
-        if not sights:
+        sight = self.sight()
+        if sight is None:
             return np.ones(len(boxes))
-        words, target = sights[0]
+        words, target = sight
         ahead = (middle - target) if _ENTERS.intersection(words) else (target - middle)
         ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-6)
         aside = ahead[0] * boxes.centre[:, 1] - ahead[1] * boxes.centre[:, 0]
         return relations.most(sign * aside, named, CLEAR)
 
-    def sights(self) -> list[tuple[list[str], np.ndarray]]:
-        """Return the words and the place float [2] of what the sentence looks at or comes in through."""
-        result = []
+    def sight(self) -> tuple[list[str], np.ndarray] | None:
+        """Return the words and the place float [2] of what the sentence first looks at or comes in through."""
         for edge in self.graph.edges:
             words = edge.relation.split()
-            if (_LOOKS - {"at"} | _ENTERS).intersection(words):
+            if (_LOOKS | _ENTERS).intersection(words):
                 found = self.score(self.nodes[edge.subject_id], frozenset({MAIN}))
-                result.append((words, self.things.boxes.centre[int(found.argmax()), :2]))
-        return result
+                return words, self.things.boxes.centre[int(found.argmax()), :2]
+        return None
 
     def eyes(self) -> np.ndarray | None:
         """Return the place float [2] from which the sentence looks; None where it says none."""
-        for words, place in self.sights():
-            if _ENTERS.intersection(words):
-                return place
-            return self.things.room.centre[0, :2]
-        return None
+        sight = self.sight()
+        if sight is None:
+            return None
+        words, place = sight
+        return place if _ENTERS.intersection(words) else self.things.room.centre[0, :2]
 
     def between(self, edges: Sequence[Edge], seen: frozenset[int]) -> list[np.ndarray]:
         """Return float [K] for what lies between things, in no or one entry."""
@@ -253,10 +252,14 @@ class _Reading:
             return [relations.central(boxes, self.things.room)]
         anchors = [_sharpened(self.score(self.nodes[e.subject_id], seen)) for e in edges]
         first, second = (anchors * 2)[:2]
-        true = relations.between(boxes, boxes, boxes) * first[:, None] * second
-        k = np.arange(len(boxes))
-        true[k, k, :] = true[k, :, k] = 0
-        return [true.max(axis=(1, 2))]
+        best = np.zeros(len(boxes))
+        for one in range(len(boxes)):  # one end after the other: all pairs of ends at once would take gigabytes
+            end = Boxes(boxes.low[one : one + 1], boxes.high[one : one + 1])
+            true = relations.between(boxes, end, boxes)[:, 0] * first[one] * second
+            np.fill_diagonal(true, 0)
+            true[one] = 0
+            best = np.maximum(best, true.max(axis=1))
+        return [best]
 
 
 def colored(colors: np.ndarray, name: str) -> np.ndarray:
@@ -280,6 +283,11 @@ def _lab(rgb: np.ndarray) -> np.ndarray:
 def _sharpened(anchor: np.ndarray) -> np.ndarray:
     """Return an anchor's scores relative to the best: which one it is matters, not how sure it is to be there."""
     return anchor / max(float(anchor.max(initial=0)), 1e-9)
+
+
+def _modifiers(graph: SceneGraph, node: Node) -> set[str]:
+    """Return the words of a node's attributes."""
+    return {graph.words[i].lower().strip(".,") for i in node.modifiers}
 
 
 def _read(relation: str, known: Collection[str]) -> str:

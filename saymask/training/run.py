@@ -143,11 +143,12 @@ def run(job: Job) -> None:
         line.say(checkpoints.load_part(model, config.init))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
-    learner.start_average()
     if callback.resume(learner):
         line.say(f"going on at step {order.start} of {order.total}")
         if not len(order):
             return
+    else:
+        learner.start_average()
     learner.train()
     workers = _workers(config, line)
     shorten_socket_paths()

@@ -40,9 +40,12 @@ class EncodedScan:
     """One scan before the prompts; several threads may ask it."""
 
     def __init__(
-        self, memory: Memory, index: np.ndarray, decoder: Decoder, class_embeddings: Tensor, places: Places
+        self, memory: Memory, index: np.ndarray, decoder: Decoder, class_embeddings: Tensor, places: Places | None
     ) -> None:
-        """Keep what the prompts need; `index` int64 [N] is the superpoint of each point."""
+        """Keep what the prompts need; `index` int64 [N] is the superpoint of each point.
+
+        `places`: only sentences that are read need them.
+        """
         self.memory, self.index, self.places = memory, index, places
         counts = np.bincount(index, minlength=len(memory))
         self.counts = torch.from_numpy(counts).to(memory.features.device)

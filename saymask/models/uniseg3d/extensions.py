@@ -78,12 +78,17 @@ def distinct(masks: Tensor, counts: Tensor) -> Tensor:
     weight = counts.float()
     both = (masks * weight) @ masks.float().T
     area = both.diagonal()
-    doubled = (both / (area[:, None] + area - both).clamp(min=1) > SAME_OBJECT).cpu()
-    free = torch.ones(len(masks), dtype=torch.bool)
-    for row in range(len(masks)):
+    return unrivalled(both / (area[:, None] + area - both).clamp(min=1) > SAME_OBJECT)
+
+
+def unrivalled(rivals: Tensor) -> Tensor:
+    """Return the rows int64 of bool [K, K], best first, that are no rival of a better one that stays."""
+    free = torch.ones(len(rivals), dtype=torch.bool)
+    rival = rivals.cpu()
+    for row in range(len(rivals)):
         if free[row]:
-            free[row + 1 :] &= ~doubled[row, row + 1 :]
-    return free.nonzero()[:, 0].to(masks.device)
+            free[row + 1 :] &= ~rival[row, row + 1 :]
+    return free.nonzero()[:, 0].to(rivals.device)
 
 
 # ---- 2. any number of objects
@@ -192,9 +197,7 @@ def find_objects(
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
         objects = scan_objects(scan, config)
         if vocabulary is not None:
-            masks, share = scan.kept(
-                ("parts", config), lambda: named_parts(objects, said, scan.counts, vocabulary, config)
-            )
+            masks, share = scan_named_parts(scan, vocabulary, config)
             fits = word_relevance(share, texts.names, vocabulary)
         else:
             found = candidates(objects, said.stage, scan.memory.masks, said.semantic, scan.counts, heads, texts.classes)
@@ -315,6 +318,13 @@ def closeness(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
 def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
     """Return the mean of the known names [V, W] under the shares [..., V], of length 1."""
     return F.normalize(share @ vocabulary, dim=-1)
+
+
+def scan_named_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) -> tuple[Tensor, Tensor]:
+    """Return the `named_parts` of a scan, kept for the next prompts."""
+    objects, said = scan_objects(scan, config), scan.superpoint_outputs()
+    with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
+        return scan.kept(("parts", config), lambda: named_parts(objects, said, scan.counts, vocabulary, config))
 
 
 def named_parts(

@@ -224,7 +224,7 @@ class UniSeg3D(Model):
                     self.features(batch),
                     batch.scans.positions,
                     batch.scans.index,
-                    places_of(batch.scans, self.config.voxel_size),
+                    places_of(batch.scans, self.config.voxel_size) if self.config.reads else [None] * len(batch),
                     strict=True,
                 )
             )

@@ -15,7 +15,7 @@ from torch import Tensor
 from saymask.geometry.relations import Boxes
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import EncodedScan
-from saymask.models.uniseg3d.extensions import named_parts, object_logits, scan_objects, vocabulary_names
+from saymask.models.uniseg3d.extensions import object_logits, scan_named_parts, unrivalled, vocabulary_names
 from saymask.models.uniseg3d.places import Places
 from saymask.models.uniseg3d.postprocess import weighted_mean
 from saymask.nn.blocks import full_precision
@@ -43,14 +43,11 @@ class Parts:
 
 def scan_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) -> Parts:
     """Return the objects of a scan and what else has a name there, kept for the next sentences."""
-    objects, said = scan_objects(scan, config), scan.superpoint_outputs()
-
-    def make() -> Parts:
-        with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
-            masks, share = named_parts(objects, said, scan.counts, vocabulary, config)
-        return Parts(masks, share, things_of(masks.cpu().numpy(), scan.places, scan.counts.cpu().numpy()))
-
-    return scan.kept(("read", config), make)
+    masks, share = scan_named_parts(scan, vocabulary, config)
+    places = scan.places
+    assert places is not None
+    things = scan.kept(("things", config), lambda: things_of(masks.cpu().numpy(), places, scan.counts.cpu().numpy()))
+    return Parts(masks, share, things)
 
 
 def things_of(masks: np.ndarray, places: Places, counts: np.ndarray) -> Things:
@@ -75,20 +72,15 @@ def name_fits(share: Tensor, name: str, embedding: Tensor, vocabulary: Tensor, k
     return (share @ torch.maximum(weight, KIND * kinds)).clamp(0, 1)
 
 
-def apart(masks: Tensor, counts: Tensor) -> list[int]:
-    """Return the rows of masks bool [M, S], best first, of which less than half lies in a better one or holds it.
+def apart(masks: Tensor, counts: Tensor) -> Tensor:
+    """Return the rows int64 of masks bool [M, S], best first, of which less than half lies in a better one or holds it.
 
     An object is answered once, not with its pieces; `counts` int [S] are the points of each superpoint.
     """
     weight = masks * counts.float()
     both = weight @ masks.float().T
     area = both.diagonal()
-    shared = both / torch.minimum(area[:, None], area).clamp(min=1)
-    rows: list[int] = []
-    for row in range(len(masks)):
-        if not rows or float(shared[row, rows].max()) < PIECE:
-            rows.append(row)
-    return rows
+    return unrivalled(both / torch.minimum(area[:, None], area).clamp(min=1) >= PIECE)
 
 
 def read_sentence(
@@ -115,7 +107,7 @@ def read_sentence(
     probability = full_precision(mask).sigmoid().expand(len(parts.masks), -1)
     sure = weighted_mean(probability, parts.masks * scan.counts).cpu().numpy()
     rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
-    rows = rows[apart(parts.masks[rows], scan.counts)]
+    rows = rows[apart(parts.masks[rows], scan.counts).cpu().numpy()]
     scores = torch.from_numpy(score[rows]).to(mask)
     best = float(score.max())
     return object_logits(parts.masks[rows], scores, config.mask_threshold), scores, best
