@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.faces import faces_left
 from saymask.geometry.voxelize import unique_cells
 from saymask.labels.tables import scannet200
 from saymask.scan import Scan
@@ -98,9 +99,7 @@ def exchanged(scan: Scan, library: Library, share: float, rng: np.random.RandomS
         next_segment += int(segments.max()) + 1
     if not new:
         return scan, done
-    faces = None
-    if scan.faces is not None:
-        faces = (np.cumsum(keep) - 1)[scan.faces[keep[scan.faces].all(axis=1)]].astype(np.int32)
+    faces = None if scan.faces is None else faces_left(scan.faces, keep)
     columns = [np.concatenate(column) for column in zip(*((p, c, s) for p, c, s, _ in new), strict=True)]
     return replace(
         scan,

@@ -195,11 +195,11 @@ def find_objects(
     """
     said, vocabulary = scan.superpoint_outputs(), texts.vocabulary
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
-        objects = scan_objects(scan, config)
         if vocabulary is not None:
             masks, share = scan_named_parts(scan, vocabulary, config)
             fits = word_relevance(share, texts.names, vocabulary)
         else:
+            objects = scan_objects(scan, config)
             found = candidates(objects, said.stage, scan.memory.masks, said.semantic, scan.counts, heads, texts.classes)
             masks, fits = found.masks, relevance(found, texts.names, texts.classes, heads.scale)
     best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
