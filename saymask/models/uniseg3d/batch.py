@@ -19,7 +19,7 @@ from saymask.data.superpoint_truth import SuperpointTruth, labels_of, superpoint
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import majority
-from saymask.models.uniseg3d.clicks import training_clicks
+from saymask.models.uniseg3d.clicks import clicks_anywhere, training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.extensions import mentions, vocabulary_rows
 from saymask.models.uniseg3d.outputs import Truth
@@ -97,10 +97,10 @@ def make_sample(
 
     Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
     truth. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
-    superpoints as queries, a click on each thing, a sentence for each thing that has one (`sentence_each`), and the
-    truth about all of them; with `config.others` on and about objects that are no things as well. Sentences about other
-    objects, and without `config.any_number` about none or several, are left out, and so are those with a word of
-    `config.held_out`.
+    superpoints as queries, a click on each thing (with `config.clicks_anywhere` a second one at random, and some on
+    wall and floor), a sentence for each thing that has one (`sentence_each`), and the truth about all of them; with
+    `config.others` on and about objects that are no things as well. Sentences about other objects, and without
+    `config.any_number` about none or several, are left out, and so are those with a word of `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
     they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan's label `novel`, if any.
@@ -127,7 +127,8 @@ def make_sample(
     novel = _novel(scan, novel, semantic, superpoints, index, size)
     truth = superpoint_truth(semantic, instance, index, size, novel, others=config.others)
     # The published order: the clicks are drawn before the elastic distortion.
-    clicks, clicked = training_clicks(positions, truth.instance, rng)
+    places, clicked = training_clicks(positions, truth.instance, rng)
+    clicks = index[places]
     if config.augment == "official":
         cells = coord_cells(elastic_coords(positions, rng, voxel_size=config.voxel_size))
     else:
@@ -137,10 +138,13 @@ def make_sample(
     about = [a for a in about if not mentions(a.description, config.held_out)]
     chosen = sentence_each(about, random.Random(int.from_bytes(rng.bytes(8), "little")))
     queries = query_rows(size, config, rng)
+    if config.clicks_anywhere:
+        more, of = clicks_anywhere(truth, rng)
+        clicks, clicked = np.concatenate([clicks, more]), np.concatenate([clicked, of])
     return Sample(
         scan=_superpoints(cells, positions, scan, superpoints),
         queries=queries,
-        clicks=index[clicks],
+        clicks=clicks,
         texts=tuple(caption(a.asked) for a in chosen),
         truth=_truth(truth, queries, clicked, [a.object_ids for a in chosen], _names(scan, truth, index, config)),
     )

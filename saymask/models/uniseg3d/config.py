@@ -59,6 +59,8 @@ class UniSeg3DConfig:
     between objects that fit alike (ours). Needs `any_number` and `vocabulary_weight`."""
     surfaces: bool = False
     """A click on wall or floor that shows no thing marks that surface (ours); as published it marks some thing."""
+    clicks_anywhere: bool = False
+    """Training also clicks on any superpoint of every object, and on wall and floor, which show no thing (ours)."""
     vocabulary_weight: float = 0.0
     """Weight of telling objects and superpoints apart by their names among ScanNet200's (ours; 0 = not learned)."""
     held_out: tuple[str, ...] = ()

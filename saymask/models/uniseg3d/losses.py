@@ -73,8 +73,9 @@ def losses(
             "iou": config.iou_weight * _iou_term(scenes, pairs),
             "distill_clicks": config.distill_weight * _distill_clicks(scenes, [p[-1][0] for p in pairs], config),
             "semantic": config.semantic_weight * _semantic_term(scenes),
-            "click": config.prompt_weight * _prompt_term(clicks, config),
-            "text": config.prompt_weight * _prompt_term(texts, config),
+            # Clicks on wall and floor (ours) are few: they count as much as those on things.
+            "click": config.prompt_weight * _prompt_term(clicks, config, background=1.0),
+            "text": config.prompt_weight * _prompt_term(texts, config, background=config.background_weight),
             "contrast": config.contrast_weight * contrast,
             "rank": config.rank_weight * rank,
             "distill_text": config.distill_weight * distill_text,
@@ -211,7 +212,7 @@ def _distill_clicks(scenes: list[Scene], final: list[Pairs], config: UniSeg3DCon
     """
     values, found = [], []
     for (o, t), base in zip(scenes, final):
-        query = t.labels.new_full((len(t.masks),), -1)
+        query = t.labels.new_full((len(t.masks) + 1,), -1)  # row -1, of clicks on wall and floor, is the last
         query[base.objects] = base.queries  # of each instance
         taught = (query[t.click_objects] >= 0).nonzero()[:, 0]
         count = int(DISTILLED * t.masks.shape[1])
@@ -265,19 +266,19 @@ def _name_entropy(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tens
 
 
 def _prompts(scenes: list[Scene]) -> tuple[Prompts, Prompts]:
-    clicks = [(o.clicks, t.click_labels, t.masks[t.click_objects]) for o, t in scenes]
+    clicks = [(o.clicks, t.click_labels, t.click_masks) for o, t in scenes]
     return clicks, [(o.texts, t.text_labels, t.text_masks) for o, t in scenes]
 
 
-def _prompt_term(rows: Prompts, config: UniSeg3DConfig) -> Tensor:
-    """The i-th prompt answers for the i-th object (docs/systems/uniseg3d.md §4.5)."""
+def _prompt_term(rows: Prompts, config: UniSeg3DConfig, background: float) -> Tensor:
+    """The i-th prompt answers for the i-th object (docs/systems/uniseg3d.md §4.5); nothing weighs `background`."""
     found = [len(labels) > 0 for _, labels, _ in rows]
     total = torch.zeros((), device=rows[0][1].device)
     for i, factor in enumerate(_dice_factors(len(rows[0][0]), len(rows), config)):
         values = []
         for stages, labels, target in rows:
             mask, dice = mask_terms(stages[i].masks, target)
-            classes = class_term(stages[i].classes, labels, config.background_weight)
+            classes = class_term(stages[i].classes, labels, background)
             values.append(
                 config.class_weight * classes + config.mask_weight * mask + config.dice_weight * factor * dice
             )
@@ -294,7 +295,7 @@ def _agreement(scenes: list[Scene], config: UniSeg3DConfig, logit_scale: Tensor)
     scale = scale.exp().clamp(max=LARGEST_SCALE) if config.exponential_scale else scale
     values, found = [], []
     for o, t in scenes:
-        text, click = _first_of_each(t.text_objects[:, None] == t.click_objects)
+        text, click = _first_of_each((t.text_objects[:, None] == t.click_objects) & (t.click_objects >= 0))
         teacher, pupil = o.clicks[-1], o.texts[-1]
         clicked, said = F.normalize(teacher.embeddings[click], dim=1), F.normalize(pupil.embeddings[text], dim=1)
         values.append(

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from saymask.models.uniseg3d.config import THINGS
+
 
 @dataclass(frozen=True, eq=False)
 class LayerOutputs:
@@ -50,7 +52,7 @@ class Truth:
     labels: Tensor  # int64 [I] thing classes 0..17
     semantic: Tensor  # int64 [S] 0..19, 20 = none
     queries: Tensor  # int64 [Q]: superpoint of each superpoint query
-    click_objects: Tensor  # int64 [P]: row of `masks` of each click
+    click_objects: Tensor  # int64 [P]: row of `masks` of each click; -1 = on wall or floor, which is no thing
     text_objects: Tensor  # int64 [T]: row of `masks` of each sentence; -1 = none of them, or not one
     text_masks: Tensor  # bool [T, S]
     text_labels: Tensor  # int64 [T] thing classes, "no object" where a sentence means nothing; -1 = none of them
@@ -64,5 +66,11 @@ class Truth:
 
     @property
     def click_labels(self) -> Tensor:
-        """Thing class of each click, int64 [P]; -1 = none of them."""
-        return F.pad(self.labels, (0, len(self.masks) - len(self.labels)), value=-1)[self.click_objects]
+        """Thing class of each click, int64 [P]; -1 = none of them, "no object" where it is on wall or floor."""
+        labels = F.pad(self.labels, (0, len(self.masks) - len(self.labels)), value=-1)
+        return F.pad(labels, (0, 1), value=THINGS)[self.click_objects]  # row -1 is the last
+
+    @property
+    def click_masks(self) -> Tensor:
+        """Mask of each click, bool [P, S]; empty where it is on wall or floor."""
+        return F.pad(self.masks, (0, 0, 0, 1))[self.click_objects]  # row -1 is the last

@@ -52,6 +52,7 @@ def rooms() -> Preset:
         any_number=True,
         reads=True,
         surfaces=True,
+        clicks_anywhere=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,
         most_queries=600,

@@ -10,7 +10,7 @@ import torch
 from saymask.errors import InputError
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.batch import caption, collate, make_sample, query_rows, sentence_each
-from saymask.models.uniseg3d.clicks import training_clicks
+from saymask.models.uniseg3d.clicks import SURFACE_CLICKS, training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.extensions import vocabulary_names
@@ -57,6 +57,40 @@ def test_the_test_view_has_every_superpoint_and_sentence():
                                (scan.colors[rows] / 127.5 - 1).mean(0), atol=1e-5)  # fmt: skip
     moved = make_sample(replace(scan, points=scan.points + np.float32(1000)), (), CONFIG)
     assert abs(len(moved.scan.cells) - len(made.scan.cells)) < 0.1 * len(made.scan.cells)
+
+
+def test_clicks_anywhere_are_on_every_object_and_on_wall_and_floor():
+    scan = scan_of()
+    plain, made = (make_sample(scan, (), replace(CONFIG, clicks_anywhere=on), rng()) for on in (False, True))
+    truth, published = made.truth, len(plain.clicks)
+    np.testing.assert_array_equal(made.clicks[:published], plain.clicks)
+    more, of = made.clicks[published:], truth.click_objects[published:]
+    assert of[:3].tolist() == [0, 1, 2]
+    assert all(truth.masks[row, click] for row, click in zip(of[:3], more[:3]))
+    assert len(of) == 3 + SURFACE_CLICKS
+    assert (of[3:] == -1).all()
+    assert (truth.semantic[more[3:]] < 2).all()
+    assert len(set(more[3:].tolist())) == SURFACE_CLICKS
+    assert truth.click_labels.tolist() == plain.truth.click_labels.tolist() + [2, 4, 17] + [THINGS] * SURFACE_CLICKS
+    assert torch.equal(truth.click_masks[published:][:3], truth.masks)
+    assert not truth.click_masks[published + 3 :].any()
+
+
+def test_losses_of_clicks_on_wall_and_floor_reach_no_object():
+    """A sentence about several objects has no row either, and must not be paired with such a click."""
+    scan, config = scan_of(), replace(CONFIG, clicks_anywhere=True, any_number=True)
+    made = make_sample(scan, [annotation("both", 0, 2)], config, rng())
+    surface = np.flatnonzero(made.truth.click_objects == -1)
+    bare = replace(made.truth, click_objects=made.truth.click_objects[surface])
+    torch.manual_seed(0)
+    decoder = Decoder(config, channels=12).eval()
+    features = torch.randn(len(made.scan.positions), 12)
+    classes = torch.randn(20, 1, 6)
+    outputs = decoder(features, torch.from_numpy(made.queries), torch.from_numpy(made.clicks[surface]),
+                      torch.randn(1, 6), classes)  # fmt: skip
+    terms = losses([outputs], [bare], config, torch.tensor(1.0))
+    assert terms["contrast"] == terms["rank"] == terms["distill_clicks"] == 0
+    assert terms["click"] > 0
 
 
 def test_the_training_view():
