@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from saymask.errors import InputError
+from saymask.geometry.extent import lowest
 from saymask.geometry.graph_segmentation import compact_roots, edge_weight, segment_graph
 from saymask.geometry.neighbours import knn
 from saymask.geometry.normals import orient_normals, plane_normals
@@ -105,7 +106,7 @@ def _patched(roots: np.ndarray, ends: np.ndarray, sites: np.ndarray, min_cells: 
     Cutting keeps every border that was found; tightening the thresholds instead would cut along noise.
     """
     inside = ends[roots[ends[:, 0]] == roots[ends[:, 1]]]
-    low = sites.min(axis=0)
+    low = lowest(sites)
     out, edge = roots, 1.0
     for _ in range(_TRIES):
         if _count(out) >= fewest:

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 
 MOST_IN_BALL = 1000
 """The published ball query keeps at most this many neighbours of a point (docs/systems/less.md §B.2)."""
@@ -86,9 +87,9 @@ class _Grid:
             raise InputError(f"ball query: expected a radius above 0, got {radius}")
         if not np.isfinite(xyz).all():
             raise InputError("ball query: expected finite coordinates, got NaN or infinity")
-        self.low = xyz.min(axis=0)
+        self.low = lowest(xyz)
         self.width = radius * 1.001
-        extent = np.floor((xyz.max(axis=0) - self.low) / self.width) + 5
+        extent = np.floor((highest(xyz) - self.low) / self.width) + 5
         if float(batch[-1] + 1) * float(np.prod(extent, dtype=np.float64)) >= 2**62:
             raise InputError(f"ball query: the cloud is too far spread for a radius of {radius}")
         self.extent = extent.astype(np.int64)

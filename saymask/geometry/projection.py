@@ -23,6 +23,7 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.geometry.camera import Calibration, Crop
+from saymask.geometry.extent import highest, lowest
 
 RADIUS = 0.04
 """A pixel's place is linked to vertices closer than this, metres."""
@@ -115,8 +116,8 @@ class VertexBalls:
         self.most = most
         # A little wider than the radius, so that the 27 cells around a place hold its whole ball despite rounding.
         self.width = float(radius) * 1.001
-        self.low = self.points.min(axis=0).astype(np.float64)
-        spread = np.floor((self.points.max(axis=0) - self.low) / self.width) + 5
+        self.low = lowest(self.points).astype(np.float64)
+        spread = np.floor((highest(self.points) - self.low) / self.width) + 5
         if float(np.prod(spread)) >= 2**62:
             raise InputError(f"vertex links: the scan is too far spread for a radius of {radius} m")
         self.extent = spread.astype(np.int64)

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 
 MOST_NODES = 20_000_000
 """Nodes of a grid; a finer or wider one would take gigabytes."""
@@ -21,8 +22,8 @@ def smooth_noise(points: np.ndarray, spacing: float, channels: int, rng: np.rand
         raise InputError(f"smooth noise: expected points [N, 3] with N > 0, got {list(points.shape)}")
     if not spacing > 0:
         raise InputError(f"smooth noise: expected a spacing above 0 metres, got {spacing}")
-    scaled = ((points - points.min(axis=0)) / spacing).astype(np.float32)
-    shape = tuple(int(s) + 2 for s in scaled.max(axis=0))
+    scaled = ((points - lowest(points)) / spacing).astype(np.float32)
+    shape = tuple(int(s) + 2 for s in highest(scaled))
     if np.prod([float(s) for s in shape]) * channels > MOST_NODES:
         raise InputError(
             f"smooth noise: points span {' x '.join(map(str, shape))} nodes of {spacing} m; use a wider spacing"

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import lowest
 from saymask.geometry.voxelize import unique_cells
 
 CELL = 0.05
@@ -108,7 +109,7 @@ def seen(points: np.ndarray, views: Views, *, cell: float = CELL, tolerance: flo
             f"views: expected eyes [K, 3], yaw [K] and pitch [K], got {list(views.eyes.shape)}, "
             f"{list(np.shape(views.yaw))} and {list(np.shape(views.pitch))}"
         )
-    low = points.min(axis=0)
+    low = lowest(points)
     cells, index, _ = unique_cells(np.floor((points - low) / cell).astype(np.int64))
     places = ((cells + 0.5) * cell + low).astype(np.float32)
     hit = np.zeros(len(places), np.bool_)
@@ -129,6 +130,9 @@ def _check(points: np.ndarray) -> None:
 def _look(places, eye, yaw, pitch, half_width, half_height, reach, pixel, cell, tolerance, hit):
     """Mark in `hit` the places that one view sees; they are turned so that the view looks along the x axis."""
     degrees = 180.0 / np.pi
+    # Most places are out of view, which needs no angles to be seen; with a margin, so that angles decide at the rim.
+    aside = np.tan(half_width / degrees) * 1.001 if half_width < 80 else np.inf
+    above = np.tan(half_height / degrees) * 1.001 if half_height < 80 else np.inf
     cy, sy = np.cos(yaw / degrees), np.sin(yaw / degrees)
     cp, sp = np.cos(pitch / degrees), np.sin(pitch / degrees)
     columns, rows = int(2 * half_width / pixel) + 1, int(2 * half_height / pixel) + 1
@@ -139,15 +143,18 @@ def _look(places, eye, yaw, pitch, half_width, half_height, reach, pixel, cell, 
     count = 0
     for i in range(n):
         x, y, z = places[i, 0] - eye[0], places[i, 1] - eye[1], places[i, 2] - eye[2]
+        ahead, side = cy * x + sy * y, cy * y - sy * x
+        forward, upward = cp * ahead + sp * z, cp * z - sp * ahead
+        if forward <= 0 or abs(side) > aside * forward:
+            continue
+        level = np.sqrt(forward * forward + side * side)
+        if abs(upward) > above * level:
+            continue
         distance = np.sqrt(x * x + y * y + z * z)
         if distance > reach or distance < 1e-3:
             continue
-        ahead, side = cy * x + sy * y, cy * y - sy * x
-        forward, upward = cp * ahead + sp * z, cp * z - sp * ahead
-        if forward <= 0:
-            continue
         a = np.arctan2(side, forward) * degrees
-        e = np.arctan2(upward, np.sqrt(forward * forward + side * side)) * degrees
+        e = np.arctan2(upward, level) * degrees
         if a < -half_width or a > half_width or e < -half_height or e > half_height:
             continue
         found[count], across[count], up[count], away[count] = i, a + half_width, e + half_height, distance

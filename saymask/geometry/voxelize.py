@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 
 _AXIS_BITS = 21
 
@@ -52,10 +53,10 @@ def voxelize(points: np.ndarray, size: float, *, origin: np.ndarray | None = Non
     if not np.isfinite(exact).all():
         raise InputError("points to voxelize: expected finite coordinates, got NaN or infinity; drop those first")
     if origin is None:
-        origin = exact.min(axis=0) if len(exact) else np.zeros(3)
+        origin = lowest(exact) if len(exact) else np.zeros(3)
     origin = np.asarray(origin, dtype=np.float64)
     scaled = np.floor((exact - origin) / size)
-    if len(scaled) and (np.ptp(scaled, axis=0) >= 2**_AXIS_BITS).any():
+    if len(scaled) and (highest(scaled) - lowest(scaled) >= 2**_AXIS_BITS).any():
         span = np.ptp(exact, axis=0).max()
         raise InputError(
             f"points span {span:,.0f} m, too far for {size} m voxels: is the unit right? are there outliers?"
@@ -72,7 +73,7 @@ def unique_cells(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     cells = np.asarray(cells, dtype=np.int64)
     if len(cells) == 0:
         return cells.reshape(0, 3), np.zeros(0, np.int64), np.zeros(0, np.int64)
-    low = cells.min(axis=0)
+    low = lowest(cells)
     shifted = cells - low
     key = (shifted[:, 0] << 2 * _AXIS_BITS) | (shifted[:, 1] << _AXIS_BITS) | shifted[:, 2]
     order = np.argsort(key, kind="stable")

@@ -19,7 +19,7 @@ from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
-from saymask.sparse.backends.precision import set_conv_precision
+from saymask.sparse.backends.precision import set_precision
 from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation
@@ -119,7 +119,7 @@ def run(job: Job) -> None:
     config = job.preset.train
     rank, world = this_rank(), world_size(job.devices)
     cpu = job.accelerator == "cpu"
-    set_conv_precision(config.conv_precision)
+    set_precision(config.conv_precision, config.matmul_precision)
     if cpu:
         limit_threads(world)
     line = ProgressLine(job.preset.name, quiet=job.quiet or rank > 0)
@@ -194,8 +194,9 @@ def _check(job: Job) -> None:
             f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
             f"{config.max_val}"
         )
-    if config.conv_precision not in ("ieee", "bf16"):
-        raise InputError(f"train.conv_precision: expected ieee or bf16, got {config.conv_precision!r}")
+    for name in ("conv_precision", "matmul_precision"):
+        if getattr(config, name) not in ("ieee", "bf16"):
+            raise InputError(f"train.{name}: expected ieee or bf16, got {getattr(config, name)!r}")
     check_task(job.preset)
     read_manifest(job.data)
     for path in (annotation_path(job.data, source, "train") for source in _sources(config)):

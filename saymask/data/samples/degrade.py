@@ -15,6 +15,7 @@ import numpy as np
 from saymask.data.annotations import Annotation
 from saymask.data.samples.exchange import exchanged, read_library
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 from saymask.geometry.faces import faces_left
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.superpoints import mesh_superpoints
@@ -123,7 +124,7 @@ def degraded(
         if again and faces is not None and len(faces) and scan.image_features is None:
             segments = _segments(points, faces, segments)
     # About the middle of the floor, so that the scan stays where it is.
-    middle = np.append((points[:, :2].min(axis=0) + points[:, :2].max(axis=0)) / 2, points[:, 2].min())
+    middle = np.append((lowest(points[:, :2]) + highest(points[:, :2])) / 2, points[:, 2].min())
     points = ((points - middle) * rng.uniform(*switches.scale, 3) + middle).astype(np.float32)
     colors, grey = scan.colors[keep], False
     if rng.rand() < switches.tone:

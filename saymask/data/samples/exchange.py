@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import lowest
 from saymask.geometry.faces import faces_left
 from saymask.geometry.voxelize import unique_cells
 from saymask.labels.tables import scannet200
@@ -153,7 +154,7 @@ def _stand_in(
     c, s = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
     turned = placed[:, :2] @ np.array([[c, s], [-s, c]])
     placed = np.column_stack([(turned + centre) @ axes, placed[:, 2] + bottom])
-    cells = np.floor((placed - placed.min(axis=0)) / SPACING).astype(np.int64)
+    cells = np.floor((placed - lowest(placed)) / SPACING).astype(np.int64)
     kept = np.sort(unique_cells(cells)[2])
     paint = library.colors[part][kept].astype(np.float32)
     paint += colors.mean(axis=0) - paint.mean(axis=0)

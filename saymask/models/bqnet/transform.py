@@ -10,6 +10,7 @@ import numpy as np
 
 from saymask.errors import InputError
 from saymask.geometry.elastic import elastic_distortion
+from saymask.geometry.extent import lowest
 
 Augmentation = Literal["official", "rotate", "none"]
 PUBLISHED_SCALE = 50.0
@@ -74,7 +75,7 @@ def view(
         voxels = scale / PUBLISHED_SCALE
         for granularity, magnitude in ELASTIC:
             scaled = elastic_distortion(scaled, granularity * voxels, magnitude * voxels, bent)
-    scaled = scaled - scaled.min(axis=0)
+    scaled = scaled - lowest(scaled)
     chosen = None
     if rng is not None and len(scaled) > most_points:
         chosen = rng.choice(len(scaled), most_points, replace=False).astype(np.int64)

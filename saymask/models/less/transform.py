@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from saymask.geometry.extent import lowest
+
 MEAN_COLOR = np.array([109.8, 97.2, 83.8])
 """Mean colour of ScanNet (0..255) that LESS subtracts before it divides by 256."""
 
@@ -64,7 +66,7 @@ def voxel_cells(xyz: np.ndarray, scale: float = 50.0) -> np.ndarray:
     Source: docs/systems/less.md §2.3, step 4.
     """
     scaled = xyz * np.float32(scale)
-    return (scaled - scaled.min(axis=0)).astype(np.int64) if len(xyz) else np.zeros((0, 3), np.int64)
+    return (scaled - lowest(scaled)).astype(np.int64) if len(xyz) else np.zeros((0, 3), np.int64)
 
 
 def view_dependent(description: str) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from saymask.data.class_frequencies import CLASSES
 from saymask.data.scenes import aligned_points
 from saymask.errors import InputError
+from saymask.geometry.extent import lowest
 from saymask.geometry.neighbours import knn
 from saymask.models.lground.insert import Insertion, TailBank, insert, object_boxes
 from saymask.models.lground.limited import annotated_points
@@ -225,7 +226,7 @@ def _voxel_of_points(points: np.ndarray, voxels: Voxels, config: ViewConfig) -> 
 def _near(voxels: Voxels, config: ViewConfig) -> Voxels:
     if len(voxels) == 0:
         return voxels
-    low = voxels.cells.min(axis=0)
+    low = lowest(voxels.cells)
     if config.from_minimum:
         return replace(voxels, cells=voxels.cells - low)
     if np.abs(voxels.cells).max() > FAR:

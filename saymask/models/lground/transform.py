@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 from saymask.sparse.quantize import sparse_quantize
 
 ELASTIC = ((0.2, 0.4), (0.8, 1.6))
@@ -115,8 +116,8 @@ def distort(points: np.ndarray, granularity: float, magnitude: float, rng: np.ra
 
     if len(points) == 0:
         return np.zeros((0, 3))
-    low = points.min(axis=0)
-    span = (points - low).max(axis=0)
+    low = lowest(points)
+    span = highest(points - low)
     if not span.max() < MOST_SPAN * granularity:
         raise InputError(
             f"elastic distortion: expected a room, got points {span.max():,.0f} m apart; are there outliers?"

@@ -12,6 +12,7 @@ import numpy as np
 
 from saymask.errors import InputError
 from saymask.geometry.elastic import elastic_distortion
+from saymask.geometry.extent import lowest
 from saymask.geometry.votes import vote
 
 Augmentation = Literal["official", "rotate", "none"]
@@ -42,7 +43,7 @@ def near_origin(points: np.ndarray) -> np.ndarray:
     if np.abs(points).max() <= FAR:
         return points.astype(np.float32)
     exact = points.astype(np.float64)
-    return (exact - exact.min(axis=0)).astype(np.float32)
+    return (exact - lowest(exact)).astype(np.float32)
 
 
 class Similarity(NamedTuple):
@@ -109,7 +110,7 @@ def point_cells(positions: np.ndarray, voxel_size: float = PUBLISHED_VOXEL) -> n
     Source: docs/systems/uniseg3d.md §2.10.
     """
     positions = positions.astype(np.float32)
-    return np.floor((positions - positions.min(axis=0)) / np.float32(voxel_size)).astype(np.int64)
+    return np.floor((positions - lowest(positions)) / np.float32(voxel_size)).astype(np.int64)
 
 
 def coord_cells(coords: np.ndarray) -> np.ndarray:
@@ -117,7 +118,7 @@ def coord_cells(coords: np.ndarray) -> np.ndarray:
 
     Source: docs/systems/uniseg3d.md §2.10.
     """
-    return np.floor(coords - coords.min(axis=0)).astype(np.int64)
+    return np.floor(coords - lowest(coords)).astype(np.int64)
 
 
 def unit_colors(colors: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Torch's switch for the products of float32 convolutions on the CPU, which sparse convolutions follow."""
+"""Torch's switches for products of float32 numbers on the CPU; sparse convolutions follow the one for convolutions."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ def conv_precision() -> str:
     return str(_MKLDNN.conv.fp32_precision)
 
 
-def set_conv_precision(precision: str) -> None:
-    """Set torch's switch, `torch.backends.mkldnn.conv.fp32_precision`."""
-    _MKLDNN.conv.fp32_precision = precision
+def set_precision(conv: str, matmul: str) -> None:
+    """Set torch's switches `torch.backends.mkldnn.conv.fp32_precision` and `matmul.fp32_precision`."""
+    _MKLDNN.conv.fp32_precision = conv
+    _MKLDNN.matmul.fp32_precision = matmul
