@@ -128,7 +128,7 @@ def _laspy(path: Path) -> Any:
     import laspy
 
     data = laspy.read(path)
-    return data.xyz, np.stack([data.red, data.green, data.blue], 1)
+    return data.xyz, {name: np.array(data[name]) for name in data.point_format.dimension_names}
 
 
 def _pye57(path: Path) -> Any:

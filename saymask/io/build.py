@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import LABEL_TYPES, Cloud
 from saymask.io.units import MAX_EXTENT, check_unit, metres_per_unit
 from saymask.io.up_axis import AXES, find_up, rotation_to_z
@@ -30,7 +31,7 @@ def build(path: Path, cloud: Cloud, unit: str | None, up: str | None) -> Scan:
         raise InputError(
             f"{path.name}: expected at least {MIN_POINTS} points, got {n}; a scan of a room has many thousands"
         )
-    good = np.isfinite(cloud.points).all(1)
+    good = finite_rows(cloud.points)
     if good.all():
         kept = None
     else:

@@ -47,7 +47,7 @@ def joined(parts: list[dict[str, np.ndarray]]) -> Cloud:
     for name, kind in kinds.items():
         blank = np.nan if kind.kind == "f" and name not in COLORS else 0
         columns[name] = np.concatenate(
-            [p[name].astype(kind) if name in p else np.full(n, blank, kind) for p, n in zip(parts, sizes)]
+            [p[name].astype(kind, copy=False) if name in p else np.full(n, blank, kind) for p, n in zip(parts, sizes)]
         )
     if len(parts) > 1:
         columns["scan"] = np.repeat(np.arange(len(parts), dtype=np.int32), sizes)

@@ -1,4 +1,4 @@
-"""Byte-level loops of the readers, compiled by numba."""
+"""Loops of the readers, compiled by numba."""
 
 import numba
 import numpy as np
@@ -163,3 +163,15 @@ def first_in_cells(points, size, most, sampled):  # type: ignore[no-untyped-def]
         if k > most:
             break
     return first[:k].copy(), group
+
+
+@numba.njit(cache=True)
+def face_normals(points, faces):  # type: ignore[no-untyped-def]
+    """Return float64 [F, 3], the cross product of two sides of each triangle; points float64 [V, 3], faces int [F, 3]."""
+    out = np.empty((len(faces), 3), np.float64)
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
+        vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+        out[f, 0], out[f, 1], out[f, 2] = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    return out

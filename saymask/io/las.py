@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import Cloud, missing_extra, truncated
 from saymask.io.color_range import to_uint8
 
@@ -202,7 +203,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         header.global_encoding.wkt = old.global_encoding.wkt
     else:
         header = laspy.LasHeader(version="1.4", point_format=7)
-        finite = points[np.isfinite(points).all(1)]
+        finite = points[finite_rows(points)]
         header.offsets = np.floor(finite.min(0)) if len(finite) else np.zeros(3)
         span = float(np.ptp(finite, axis=0).max()) if len(finite) else 1.0
         header.scales = np.full(3, max(1e-4, span / 2e9))
@@ -227,7 +228,7 @@ def write_las(path: Path, columns: dict[str, np.ndarray], points: np.ndarray, he
         kind = values.dtype.str[1:] if values.ndim == 1 else f"{values.shape[1]}{values.dtype.str[1:]}"
         header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=kind))
     data = laspy.LasData(header)
-    whole = np.isfinite(points).all(1, keepdims=True)
+    whole = finite_rows(points)[:, None]
     safe = np.where(whole, points, header.offsets)  # LAS holds integers, it cannot say NaN
     data.x, data.y, data.z = safe[:, 0], safe[:, 1], safe[:, 2]
     for name, values in columns.items():

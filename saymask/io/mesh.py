@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import Cloud, read_bytes, truncated
 from saymask.io.color_range import to_uint8
 from saymask.io.mesh_sampling import SPACING, is_sparse, sample_surface
@@ -73,7 +74,7 @@ def _read_off(path: Path) -> Surface:
 
 def surface_cloud(format: str, surface: Surface, unit: str | None = None, up: str | None = None) -> Cloud:
     """Return the vertices of a surface as a cloud with their colours; the surface stays with it for sampling."""
-    good = np.asarray(np.isfinite(surface.points).all(1))
+    good = finite_rows(surface.points)
     if not good.all():
         surface = surface.select(np.asarray(good[surface.faces].all(1)))
     points, faces = surface.points, surface.faces
@@ -122,7 +123,7 @@ def sample_cloud(cloud: Cloud, scale: float) -> Cloud:
     if cloud.settled or cloud.faces is None:
         return replace(cloud, settled=True, messages=[*cloud.messages, *_said(cloud)]) if not cloud.settled else cloud
     surface = cloud.surface or Surface(cloud.points, cloud.faces.astype(np.int64))
-    finite = np.asarray(np.isfinite(surface.points).all(1))
+    finite = finite_rows(surface.points)
     ok = np.ones(len(surface.faces), bool) if finite.all() else np.asarray(finite[surface.faces].all(1))
     faces = surface.faces if ok.all() else surface.faces[ok]
     if not len(faces):

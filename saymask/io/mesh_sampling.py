@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saymask.io.kernels import face_normals
+
 SPACING = 0.02
 """Metres between sampled points: the voxel size of the models."""
 LIMIT = 1_500_000
@@ -23,13 +25,7 @@ class Samples:
 
 def face_areas(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return areas [F] and (not normalised) normals [F, 3] of triangles."""
-    corners = np.asarray(points, np.float64)
-    u, v = corners[faces[:, 1]], corners[faces[:, 2]]
-    a = corners[faces[:, 0]]
-    u -= a
-    v -= a
-    (ux, uy, uz), (vx, vy, vz) = u.T, v.T
-    cross = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], 1)  # np.cross is twice as slow
+    cross = face_normals(np.asarray(points, np.float64), faces)
     return 0.5 * np.sqrt(np.einsum("ij,ij->i", cross, cross)), cross
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import Cloud
 from saymask.labels.tables import LABEL_TABLE, LabelTable, packaged_label_table, read_label_table
 from saymask.scan import MIN_POINTS, Scan, Source
@@ -173,7 +174,7 @@ def _points_and_colors(cloud: Cloud, files: ScanFiles) -> tuple[np.ndarray, np.n
     points = cloud.points.astype(np.float32)
     if not len(points):
         raise InputError(f"scan {files.name}: expected points in {files.mesh.name}, got none")
-    bad = int((~np.isfinite(points).all(axis=1)).sum())
+    bad = int((~finite_rows(points)).sum())
     if bad:
         raise InputError(
             f"scan {files.name}: expected finite coordinates in {files.mesh.name}, {bad:,} vertices are not; "

@@ -5,6 +5,7 @@ Source: Kerbl et al., "3D Gaussian Splatting for Real-Time Radiance Field Render
 
 import numpy as np
 
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import Cloud
 
 OPAQUE = 0.1
@@ -23,7 +24,7 @@ def without_floaters(cloud: Cloud) -> None:
         haze = ~(opacity > logit)
         if haze.all():
             haze[:] = False
-    solid = points[~haze & np.isfinite(points).all(1)]
+    solid = points[~haze & finite_rows(points)]
     far = np.zeros(len(points), bool)
     if len(solid):
         low, high = np.quantile(solid[:: max(1, len(solid) // 100_000)], [0.05, 0.95], axis=0)

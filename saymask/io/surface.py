@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from saymask.geometry.extent import finite_rows
 from saymask.io.textures import REPEAT, Texture, lookup
 
 
@@ -66,7 +67,7 @@ class Surface:
             values = np.where(np.isnan(values), self.face_colors[face], values)
         if self.material is not None:
             self._paint_materials(values, face, weights)
-        known = np.asarray(np.isfinite(values).all(1))
+        known = finite_rows(values)
         return np.where(known[:, None], np.clip(np.rint(values), 0, 255), 128).astype(np.uint8), known
 
     def _paint_materials(self, values: np.ndarray, face: np.ndarray, weights: np.ndarray) -> None:
@@ -119,16 +120,16 @@ class Surface:
     def paint_vertices(self) -> tuple[np.ndarray, np.ndarray]:
         """Return colours uint8 [V, 3] of the vertices, each as the first face that has it, and which are known."""
         n = len(self.points)
+        colors, known = np.full((n, 3), 128, np.uint8), np.zeros(n, bool)
+        if self.vertex_colors is not None:
+            known = finite_rows(self.vertex_colors)
+            colors[known] = np.clip(np.rint(self.vertex_colors[known]), 0, 255)
+        if self.material is None and self.face_colors is None:
+            return colors, known
         corner = np.full(n, -1, np.int64)
         flat = self.faces.ravel()
         corner[flat[::-1]] = np.arange(len(flat))[::-1]
         used = np.flatnonzero(corner >= 0)
-        colors, known = np.full((n, 3), 128, np.uint8), np.zeros(n, bool)
-        if self.vertex_colors is not None:
-            known = np.asarray(np.isfinite(self.vertex_colors).all(1))
-            colors[known] = np.clip(np.rint(self.vertex_colors[known]), 0, 255)
-        if self.material is None and self.face_colors is None:
-            return colors, known
         weights = np.eye(3, dtype=np.float32)[corner[used] % 3]
         colors[used], known[used] = self.paint(corner[used] // 3, weights)
         return colors, known

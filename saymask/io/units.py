@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 NAMES = {
@@ -46,7 +47,7 @@ def stated_unit(text: str, points: np.ndarray) -> str | None:
 def extents(points: np.ndarray) -> np.ndarray:
     """Return the spans of finite points along the three axes without the outermost 0.2 % on each side, float64 [3]."""
     some = points[:: max(1, len(points) // _SAMPLE)].astype(np.float64)
-    some = some[np.isfinite(some).all(1)]
+    some = some[finite_rows(some)]
     if not len(some):
         return np.zeros(3)
     low, high = np.quantile(some, [0.002, 0.998], axis=0)
@@ -109,7 +110,7 @@ def looks_like_room(points: np.ndarray, scale: float) -> bool:
     """
     from saymask.io.planes import find_directions, find_loose, find_patches
 
-    finite = points[np.isfinite(points).all(1)]
+    finite = points[finite_rows(points)]
     metres = finite[:: max(1, len(finite) // 25_000)].astype(np.float64) * scale
     patches = find_patches(metres - metres.mean(0), None, None)
     if patches is None or _spacing(points) * scale > 0.15:
@@ -136,7 +137,7 @@ def _spacing(points: np.ndarray) -> float:
     """Return the median distance to the nearest neighbour, of every n-th point where there are very many."""
     from scipy.spatial import KDTree
 
-    finite = points[np.isfinite(points).all(1)]
+    finite = points[finite_rows(points)]
     finite = finite[:: max(1, len(finite) // 300_000)]
     tree = KDTree(finite)
     queries = finite[:: max(1, len(finite) // 500)]

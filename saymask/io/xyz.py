@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.io.cloud import COLOR_NAMES, Cloud, read_bytes, recognise
 from saymask.io.text_table import read_table
 
@@ -140,7 +141,7 @@ def _one_later(values: np.ndarray, at: int, suffix: str) -> bool:
     if later.shape[1] < 3 or not _is_color(later):
         return False
     first = values[:, at]
-    if not _whole(first) and _whole(later[np.isfinite(later).all(1)]):
+    if not _whole(first) and _whole(later[finite_rows(later)]):
         return True
     if suffix == "pts":
         return True
@@ -152,7 +153,7 @@ def _one_later(values: np.ndarray, at: int, suffix: str) -> bool:
 
 def _alike(three: np.ndarray) -> float:
     """Return the least correlation between neighbouring columns; constant ones count as alike."""
-    good = three[np.isfinite(three).all(1)]
+    good = three[finite_rows(three)]
     if len(good) < 10:
         return 0.0
     spread = good.std(0)
@@ -168,14 +169,14 @@ def _whole(values: np.ndarray) -> bool:
 
 
 def _is_color(three: np.ndarray) -> bool:
-    known = three[np.isfinite(three).all(1)]
+    known = three[finite_rows(three)]
     if not len(known) or known.min() < 0 or known.max() > 255:
         return False
     return known.max() <= 1.0 or _whole(known)
 
 
 def _is_normal(three: np.ndarray) -> bool:
-    length = np.linalg.norm(three[np.isfinite(three).all(1)], axis=1)
+    length = np.linalg.norm(three[finite_rows(three)], axis=1)
     return bool(len(length) and np.all((np.abs(length - 1) < 0.02) | (length == 0)) and length.any())
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
 from saymask.masks import Masks
 from saymask.scan import Scan
 
@@ -78,7 +79,7 @@ def check_places(places: Places) -> np.ndarray:
     if len(values) > MOST_CLICKS:
         raise InputError(f"clicks: expected at most {MOST_CLICKS:,} at once, got {len(values):,}; ask in parts")
     if not np.isfinite(values).all():
-        bad = values[~np.isfinite(values).all(1)][0]
+        bad = values[~finite_rows(values)][0]
         raise InputError(f"{expected}, got ({', '.join(f'{v:g}' for v in bad)})")
     return values
 
