@@ -167,7 +167,7 @@ def first_in_cells(points, size, most, sampled):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def face_normals(points, faces):  # type: ignore[no-untyped-def]
-    """Return float64 [F, 3], the cross product of two sides of each triangle; points float64 [V, 3], faces int [F, 3]."""
+    """Return float64 [F, 3], the cross product of two sides of triangles int [F, 3] over points float64 [V, 3]."""
     out = np.empty((len(faces), 3), np.float64)
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
