@@ -388,6 +388,19 @@ class Layout:
         return models
 
     # --- the result
+    def divide(self) -> None:
+        """Make two things of each one whose lower part has a name of its own, such as cabinets under a counter."""
+        for item in list(self.placed):
+            if item.model.base is None:
+                continue
+            (lower, below), (upper, above) = item.model.halves()
+            x, y = item.world(below[0], below[1])
+            base = Placed(lower, x, y, item.z + float(below[2]), item.yaw, len(self.placed), item.mount, item.on, item.wall,
+                          item.u)  # fmt: skip
+            self.placed.append(base)
+            x, y = item.world(above[0], above[1])
+            self.placed[item.id] = Placed(upper, x, y, item.z + float(above[2]), item.yaw, item.id, "on", base.id)
+
     def room(self, id: str) -> Room:
         """Return the finished description."""
         return Room(id, self.kind, self.floor, self.height, tuple(thing_of(item) for item in self.placed))

@@ -125,6 +125,7 @@ def make_room(
             break
     assert best is not None
     _, layout, style = best
+    layout.divide()
     aligned = rng.random_sample() >= 1 / 3
     alignment = 0.0 if aligned else float(rng.uniform(-pi / 2, pi / 2))
     room = layout.room(room_id(split, index))

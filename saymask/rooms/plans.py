@@ -120,7 +120,7 @@ def _doors(layout: Layout, count: int) -> None:
 def _windows(layout: Layout, count: int) -> None:
     """Set windows, mostly alike and in one wall."""
     preferred = layout.walls[layout.rng.randint(len(layout.walls))].index
-    width, sill = layout.u(0.55, 2.2), layout.u(0.3, 1.25)
+    width, sill = layout.u(0.55, 2.2) if layout.chance(0.7) else layout.u(1.8, 3.2), layout.u(0.3, 1.25)
     if layout.kind == "bathroom":
         width, sill = layout.u(0.45, 0.9), layout.u(1.1, 1.5)
     height = min(layout.u(0.6, 1.7), layout.height - sill - 0.15)
@@ -155,6 +155,7 @@ def dress_windows(layout: Layout) -> None:
     drawn = layout.u(0.0, 1.0) if layout.chance(0.6) else layout.pick(0.0, 1.0)
     floor_length = layout.chance(0.6)
     radiators = layout.chance(0.45)
+    whole = layout.chance(0.2)  # one curtain before each window
     style: dict[str, tuple[str, str | None]] = {}
 
     def hang(category: str, window: Placed, u: float, bottom: float, out: float, w: float, h: float) -> None:
@@ -179,7 +180,9 @@ def dress_windows(layout: Layout) -> None:
             top = min(layout.height - 0.08, window.z + h + layout.u(0.05, 0.3))
             bottom = layout.u(0.02, 0.1) if floor_length else max(0.2, window.z - layout.u(0.05, 0.3))
             wide = layout.u(0.3, 0.5) * (1 - drawn) + (w / 2 + 0.1) * drawn
-            for side in (-1, 1):
+            if whole:
+                hang("curtain", window, window.u, bottom, before, w + layout.u(0.1, 0.5), top - bottom)
+            for side in () if whole else (-1, 1):
                 if layout.chance(0.93):
                     u = window.u + side * (w / 2 + 0.12 - wide / 2 + layout.u(-0.04, 0.04))
                     hang("curtain", window, u, bottom, before, wide, top - bottom)

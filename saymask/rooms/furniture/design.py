@@ -50,6 +50,31 @@ class Model:
     fronted: bool
     tops: tuple[Surface, ...]
     boxes: np.ndarray  # float64 [parts, 6] lower and upper corner of every part
+    base: tuple[str, int] | None = None  # category of the first parts, and how many: a piece of its own under the rest
+
+    def halves(self) -> tuple[tuple["Model", np.ndarray], tuple["Model", np.ndarray]]:
+        """Return the piece under the rest and the rest, each with the place of its middle in this model's frame."""
+        assert self.base is not None
+        category, count = self.base
+        lower = replace(self, category=category, parts=self.parts[:count], boxes=self.boxes[:count], tops=(), base=None)
+        upper = replace(
+            self, parts=self.parts[count:], boxes=self.boxes[count:], color=None, material=None, fronted=False,
+            base=None,
+        )  # fmt: skip
+        return lower.centred(), upper.centred()
+
+    def centred(self) -> tuple["Model", np.ndarray]:
+        """Return the model with its footprint centred and its lowest point at z = 0, and where that was, [3]."""
+        low, high = self.boxes[:, :3].min(axis=0), self.boxes[:, 3:].max(axis=0)
+        shift = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+        dx, dy, dz = shift.tolist()
+        w, d, h = (float(v) for v in high - low)
+        moved = replace(
+            self, parts=tuple(replace(part, center=part.center - shift) for part in self.parts), size=(w, d, h),
+            tops=tuple(Surface(s.x0 - dx, s.y0 - dy, s.x1 - dx, s.y1 - dy, s.z - dz, s.headroom) for s in self.tops),
+            boxes=self.boxes - np.tile(shift, 2),
+        )  # fmt: skip
+        return moved, shift
 
 
 @dataclass(frozen=True)
@@ -145,6 +170,7 @@ class Kit:
     material: str | None = None
     shape: str | None = None
     fronted: bool | None = None
+    under: tuple[str, int] | None = None
 
     # --- choices
     def u(self, low: float, high: float, name: str = "") -> float:
@@ -302,18 +328,17 @@ class Kit:
         """Declare a surface on which smaller things may stand."""
         self.tops.append(Surface(x0, y0, x1, y1, z, headroom))
 
+    def base(self, category: str) -> None:
+        """Let the parts so far be a piece of `category` of its own, on which the later ones lie."""
+        self.under = category, len(self.parts)
+
     # --- the result
     def finish(self, category: str, chosen: Design) -> Model:
-        """Move the parts so that the footprint is centred and the lowest point is at z = 0."""
+        """Return the model; its footprint is centred and its lowest point at z = 0."""
         boxes = np.array([np.concatenate(part.bounds()) for part in self.parts])
-        low, high = boxes[:, :3].min(axis=0), boxes[:, 3:].max(axis=0)
-        shift = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
-        dx, dy, dz = shift.tolist()
-        parts = tuple(replace(part, center=part.center - shift) for part in self.parts)
-        tops = tuple(Surface(s.x0 - dx, s.y0 - dy, s.x1 - dx, s.y1 - dy, s.z - dz, s.headroom) for s in self.tops)
-        w, d, h = (float(v) for v in high - low)
         fronted = chosen.fronted if self.fronted is None else self.fronted
-        return Model(
-            category, chosen.name, parts, (w, d, h), self.color, self.material, self.shape, fronted, tops,
-            boxes - np.tile(shift, 2),
+        model = Model(
+            category, chosen.name, tuple(self.parts), (0.0, 0.0, 0.0), self.color, self.material, self.shape, fronted,
+            tuple(self.tops), boxes, self.under,
         )  # fmt: skip
+        return model.centred()[0]

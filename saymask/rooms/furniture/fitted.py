@@ -48,6 +48,7 @@ def _run(k: Kit, w: float, d: float, h: float, body, tex: str, slab) -> None:
     k.box(0, 0.05, 0, w - 0.02, d - 0.1, 0.1, k.pick("black", body))
     k.box(0, 0.02, 0.1, w, d - 0.04, h - 0.14, darker(body, 0.95))
     _fronts(k, -w / 2 + 0.005, w / 2 - 0.005, -d / 2 + 0.03, 0.11, h - 0.045, body, tex)
+    k.base("kitchen cabinet")  # as annotators of scans have it: the counter is the slab
     k.box(0, 0, h - 0.04, w, d, 0.04, slab, k.pick("stone", "plain", "wood"))
     if k.flip(0.4):
         k.box(0, d / 2 - 0.01, h, w, 0.02, k.u(0.05, 0.12), slab, "stone")

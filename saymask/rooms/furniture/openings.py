@@ -8,8 +8,9 @@ from saymask.rooms.furniture.design import Kit, design2
 PAINT = {"white": 4, "brown": 3.5, "beige": 2, "grey": 1.5, "blue": 0.3, "red": 0.2, "green": 0.2, "black": 0.3}
 PANES: tuple[RGB, ...] = (
     (186, 208, 224), (206, 222, 232), (236, 240, 244), (250, 250, 250), (150, 176, 190), (92, 110, 126), (60, 70, 74),
-    (120, 140, 110), (170, 180, 170),
+    (120, 140, 110), (170, 180, 170), (330, 340, 350), (360, 362, 358), (400, 395, 370), (300, 330, 300),
 )  # fmt: skip
+"""Colours of glass: the sky, a dark outside, curtains behind it; above 255 by day, when cameras are dazzled."""
 WALL = 0.11
 """Metres by which the back of a door or window lies outside the wall."""
 
