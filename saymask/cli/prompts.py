@@ -217,11 +217,11 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
     model = _check(path, prompt.verb, options)
     with timed(seconds, "model"):
         from saymask.hub import checkpoints
+        from saymask.scene.verbs import check_verb
 
-        segmenter = checkpoints.load_model(model, device=options.device)
-    from saymask.scene.verbs import check_verb
-
-    check_verb(segmenter, prompt.verb)  # before the scan is read
+        segmenter = checkpoints.load_model(model, device=options.device, text_encoder=options.text_encoder)
+        check_verb(segmenter, prompt.verb)  # before the scan is read
+        segmenter.get_ready(prompt.verb)
     with timed(seconds, "load"):
         from saymask.io.load import load_scan
 

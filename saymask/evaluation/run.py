@@ -178,7 +178,7 @@ def opened(
 ) -> Iterator[tuple[Loaded, Callable[[int], None]]]:
     """Yield a model that is ready to be measured and the function that moves the progress bar over the scans."""
     with (
-        loaded(model, request.device, request.processes) as ready,
+        loaded(model, request.device, request.processes, request.text_encoder) as ready,
         progress_bar(f"evaluate {ready.name}", len(items.names), request.quiet) as advance,
     ):
         yield ready, advance

@@ -59,8 +59,12 @@ class Loaded:
 
 
 @contextmanager
-def loaded(model: Model | str | Path | None, device: str, processes: int) -> Iterator[Loaded]:
+def loaded(
+    model: Model | str | Path | None, device: str, processes: int, text_encoder: str | None = None
+) -> Iterator[Loaded]:
     """Yield a Model, a checkpoint or the embedded default (None), ready to be measured; its mode is put back after.
+
+    text_encoder: folder of the model's text encoder, as `load_model` takes it.
 
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
@@ -78,14 +82,17 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
             else:
                 with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
                     file = checkpoints.save_checkpoint(model, Path(folder) / "model.safetensors")
-                    yield Loaded(model, device, processes, partial(checkpoints.load_model, str(file)))
+                    encoder = text_encoder or checkpoints.encoder_folder(model)
+                    load = partial(checkpoints.load_model, str(file), text_encoder=encoder)
+                    yield Loaded(model, device, processes, load)
         finally:
             for module, mode in modes:
                 module.training = mode
         return
     # Also with several processes: what is wrong with the checkpoint is said here, once.
-    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu")
-    yield Loaded(own, device, processes, None if processes == 1 else partial(checkpoints.load_model, own.card["path"]))
+    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu", text_encoder=text_encoder)
+    load = partial(checkpoints.load_model, own.card["path"], text_encoder=text_encoder)
+    yield Loaded(own, device, processes, None if processes == 1 else load)
 
 
 _job: Callable[[str], Any] | None = None

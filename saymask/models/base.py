@@ -202,8 +202,11 @@ class Model(nn.Module, ABC):
         data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
         """
 
-    def get_ready(self) -> None:
-        """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
+    def get_ready(self, verb: str) -> None:
+        """Load what only prompts of `verb` need, such as a text encoder; InputError where it is not to be had.
+
+        Prompts do it by themselves: who calls it before a scan is read learns at once what is missing.
+        """
 
     def encode(self, scan: Any, *, adapt: float | None = None) -> "Scene":
         """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step, prompts are cheap.
@@ -214,7 +217,6 @@ class Model(nn.Module, ABC):
             from saymask.io.load import load_scan
 
             scan = load_scan(scan)
-        self.get_ready()
         from saymask.scene.scene import Scene  # against the stream: what a user calls first lives on the model
 
         return Scene(self, scan, adapt=adapt)
