@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saymask.data.image_store import prepare_command
 from saymask.errors import CheckpointError, InputError
 from saymask.hub.checkpoints import save_checkpoint
 from saymask.hub.registry import preset as preset_named
@@ -55,14 +56,19 @@ def convert_bqnet(
     text = {key.removeprefix(_TEXT): value for key, value in state.items() if key.startswith(_TEXT)}
     try:
         encoder = load_text_encoder(config.text_encoder, text_encoder)
-    except InputError as error:
+    except InputError:
         if text_encoder is not None:
             raise
         # Whoever loads the file needs an encoder, to write it none is needed.
-        report(f"{len(text)} tensors of the text encoder left out, not compared with {config.text_encoder}: {error}")
+        report(f"{len(text)} tensors of the text encoder left out, not compared with {config.text_encoder}: not here")
     else:
         model.text_encoder = encoder.requires_grad_(False)  # the file's header names it
         report(_comparison(text, encoder, text_encoder or config.text_encoder))
+    report(
+        f"refer needs the text encoder {config.text_encoder} (`saymask get {config.text_encoder}` or --text-encoder "
+        f"FOLDER) and 2D features {config.image_features} of the frames: `saymask refer SCAN ... --frames FOLDER`, or "
+        f"a prepared scene with them ({prepare_command(config.image_features, stretched=config.stretched_images)})"
+    )
     meta = content["meta"] if isinstance(content.get("meta"), dict) else {}
     own = {
         "name": f"bqnet.{path.stem}",

@@ -49,13 +49,19 @@ def get(
     card: dict[str, Any] = {"name": entry.name, "data": entry.data, "terms": entry.terms}
     card["official_files"] = {file: sha256 for file, (_, sha256) in found.items()}
     path = convert(**arguments, out=entry.checkpoint, card=card, report=say)
-    for encoder in entry.needs:
-        try:
-            find_weights(encoder)
-        except InputError:
-            folder = " or give its folder with --text-encoder" if encoder == entry.needs[0] else ""
-            say(f"{entry.needs_for} also needs {encoder}: `saymask get {encoder}` where there is a network{folder}")
+    if absent := [encoder for encoder in entry.needs if not _is_here(encoder)]:
+        names = " ".join(absent)
+        say(f"{entry.needs_for} needs more, which is not here yet: `saymask get {names}` where there is a network")
     return path
+
+
+def _is_here(encoder: str) -> bool:
+    """Bring a text encoder of the hub, and say whether it is here then."""
+    try:
+        find_weights(encoder)
+    except InputError:
+        return False
+    return True
 
 
 def _show_terms(entry: Entry, say: Callable[[str], None]) -> None:

@@ -25,6 +25,7 @@ class Loaded:
 
     def __init__(self, model: Model, device: str, processes: int, load: Callable[..., Model] | None = None) -> None:
         self.name, self.verbs = model.title, model.verbs
+        self.image_features, self.stretched_images = model.image_features, model.stretched_images
         self.model = model if load is None else None
         self.device, self.processes, self.load = device, processes, load
 

@@ -97,6 +97,11 @@ class BQNet(Model):
         """Whether the configuration wants them projected by the official rule."""
         return self.config.stretched_images
 
+    @property
+    def count(self) -> Literal["one", "any"]:
+        """How many objects a sentence means in the training data."""
+        return self.config.count
+
     def train(self, mode: bool = True) -> "BQNet":
         """Switch BatchNorm; the frozen text encoder stays in eval mode unless `text_dropout` asks for its dropout."""
         super().train(mode)
