@@ -23,6 +23,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "train": models.train,
     "evaluate": models.evaluate,
     "convert": models.convert,
+    "get": models.get,
     "models": models.models,
     "doctor": models.doctor,
 }

@@ -74,6 +74,7 @@ def prepare(
     superpoints: Literal["mesh", "segs"] = "mesh",
     pseudo_masks: Path | None = None,
     image_features: str | None = None,
+    image_features_from: Path | None = None,
     frames: Path | None = None,
     every: int = 10,
     stretched: Switch = False,
@@ -92,6 +93,8 @@ def prepare(
         pseudo_masks: Folder with masks of objects that have no annotation, for UniSeg3D: <id>.npy, .npz or .pth with
             a number per point (negative = none, SAM3D's output) or masks [J, points].
         image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
+        image_features_from: Folder with the 2D features that BQNet's authors offer: <id>.pth; <id>_refer.pth, whose
+            superpoints they belong to, there or in RAW/scannetv2/train and val.
         frames: Where the frames are, <id>.sens or <id>/color, depth, pose; without it the scan folders or RAW/frames.
         every: Use the frames whose number is a multiple of this.
         stretched: Project images as the official code does: centre crop stretched over the frame, unseen points as 0.
@@ -116,6 +119,7 @@ def prepare(
         superpoints=superpoints,
         pseudo_masks=pseudo_masks,
         image_features=image_features,
+        image_features_from=image_features_from,
         frames=frames,
         every=every,
         stretched=stretched,

@@ -87,6 +87,7 @@ def convert(
     anchors: Path | None = None,
     class_embeddings: Path | None = None,
     text_encoder: str | None = None,
+    keep_tower: bool = True,
 ) -> int:
     """Turn an official checkpoint (.pth, .ckpt) into a saymask checkpoint, without running code from it.
 
@@ -102,6 +103,8 @@ def convert(
         class_embeddings: uniseg3d only: the official scannet_cls_embedding.pth; made with the text encoder without it.
         text_encoder: Local folder with the system's text encoder (LESS, bqnet: roberta-base; lground: clip-vit-b32,
             which makes the anchors; uniseg3d: clip-convnext-large-d-320), where the hub cannot be reached.
+        keep_tower: uniseg3d only: whether the checkpoint keeps the file's text tower (half a GB); without it sentences
+            and words need the encoder from the hub or from --text-encoder.
     """
     from saymask.convert import convert
 
@@ -115,9 +118,64 @@ def convert(
             text_encoder=text_encoder,
             anchors=anchors,
             class_embeddings=class_embeddings,
+            keep_tower=keep_tower,
         )
     )
     return 0
+
+
+def get(
+    names: Annotated[
+        Positional[tuple[str, ...]], tyro.conf.arg(metavar="NAME", help_behavior_hint="(none: a list)")
+    ] = (),
+    *,
+    from_: Annotated[str | None, tyro.conf.arg(name="from", metavar="FOLDER|URL")] = None,
+) -> int:
+    """Download weights that the authors publish, trained on real scans, and convert them.
+
+    Args:
+        names: Names of the catalogue or of text encoders; without any the list is printed.
+        from_: Folder with the official files, where they have been downloaded by hand, or the address of a mirror that
+            has them by their names.
+    """
+    if not names:
+        _print_catalogue()
+        return 0
+    from saymask.hub.catalogue import entry_named
+    from saymask.text.weights import SOURCES
+
+    for name in names:
+        if name not in SOURCES:
+            entry_named(name)  # before anything is downloaded
+    from saymask.convert.get import get
+
+    for name in names:
+        path = get(name, from_)
+        print(f"{name} is here: {path}")
+        if name not in SOURCES and (verbs := entry_named(name).answers):
+            print(f"use it with --model {name} (answers {', '.join(verbs)})")
+    return 0
+
+
+def _print_catalogue() -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from saymask.answers import VERBS
+    from saymask.hub.catalogue import catalogue
+    from saymask.text.weights import SOURCES
+
+    table = Table(
+        Column("name", no_wrap=True), "what", Column("answers", min_width=14), "here", box=None, pad_edge=False
+    )
+    for entry in catalogue().values():
+        verbs = "everything" if set(entry.answers) == set(VERBS) else ", ".join(entry.answers)
+        here = "yes" if entry.is_here else "by hand" if entry.page else "no"
+        table.add_row(entry.name, entry.what, verbs, here)
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    console.print("text encoders, from the hub: " + ", ".join(SOURCES), soft_wrap=True)
+    console.print("by hand: on a share page only; `saymask get NAME` says where and what to do", soft_wrap=True)
 
 
 def models() -> int:
@@ -125,11 +183,13 @@ def models() -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from saymask.hub.headers import list_models
+    from saymask.hub.catalogue import got
+    from saymask.hub.headers import card_of, list_models
     from saymask.hub.registry import PRESETS
 
     table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
-    for card in list_models():
+    brought = [{**card_of(path), "default_for": []} for path in got().values()]
+    for card in list_models() + brought:
         metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
         size = f"{card['bytes'] / 1e6:.1f} MB"
         verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])
@@ -137,6 +197,7 @@ def models() -> int:
     console = Console(width=None if sys.stdout.isatty() else 110)  # as wide as the tables of `evaluate`
     console.print(table)
     console.print("* answered by this checkpoint when no model is named", soft_wrap=True)
+    console.print("more, trained by the authors on ScanNet: `saymask get`", soft_wrap=True)
     console.print("presets for `saymask train`: " + ", ".join(PRESETS), soft_wrap=True)
     return 0
 

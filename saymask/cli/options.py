@@ -37,6 +37,8 @@ class PromptOptions:
     """Axis of the file that points up; detected without it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
+    text_encoder: str | None = None
+    """Folder with the model's text encoder, where it is neither in the checkpoint nor in the hub's cache."""
     adapt: float | None = None
     """Weight 0..1 of the scan's own norm statistics, for scans unlike those of training; the model's setting without
     it."""

@@ -41,23 +41,63 @@ class Prompt:
     """Caption of the picture; the scan's name without it."""
 
 
-def refer(scan: Positional[Path], sentence: Positional[str], *, options: Prompted = _DEFAULTS) -> int:
+@dataclass(frozen=True)
+class Pictures:
+    """Frames of a scan, of which 2D features are made."""
+
+    frames: Path
+    encoder: Path | None
+    """Folder with the image model; found by its name without it."""
+    every: int
+
+
+def refer(
+    scan: Positional[Path],
+    sentence: Positional[str],
+    *,
+    count: Literal["one", "any"] | None = None,
+    frames: Path | None = None,
+    image_encoder: Path | None = None,
+    every: int = 10,
+    options: Prompted = _DEFAULTS,
+) -> int:
     """Mark the points that a sentence means.
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder.
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, a ScanNet scan folder, or a prepared
+            scene, DATA/scenes/<id>.safetensors.
         sentence: What to mark, e.g. "the grey chair beside the window".
+        count: one: exactly one mask. any: one per object, or none. Without it as the model was trained.
+        frames: A .sens file, or a folder with color/, depth/ and pose/, for a model that takes 2D features
+            (bqnet.gres); a prepared scene brings its own.
+        image_encoder: With --frames: folder with the image model's config.json and model.safetensors.
+        every: Use the frames whose number is a multiple of this.
         options: Model, outputs, and how to read the file.
     """
     options.check()
     check_sentence(sentence)
+    _check_frames(frames, every, image_encoder=image_encoder)
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
         yield from (_line(i, row) for i, row in enumerate(rows))
         if not rows:
             yield masks.message
 
-    return ask(scan, Prompt("refer", {"sentence": sentence}, lambda s: s.refer(sentence), lines, sentence), options)
+    pictures = None if frames is None else Pictures(frames, image_encoder, every)
+    answer = lambda s: s.refer(sentence, count=count)  # noqa: E731
+    return ask(scan, Prompt("refer", {"sentence": sentence}, answer, lines, sentence), options, pictures)
+
+
+def _check_frames(frames: Path | None, every: int, **more: Path | str | None) -> None:
+    """Raise InputError for frames that are not there, and for options that are used only with frames."""
+    if every < 1:
+        raise InputError(f"--every: expected 1 or more, got {every}")
+    flags = {f"--{name.replace('_', '-')}": value for name, value in more.items()}
+    if frames is None and any(value is not None for value in flags.values()):
+        raise InputError(f"{', '.join(flags)}: expected only with --frames FOLDER, the images of the scan")
+    for name, given in {"--frames": frames, **flags}.items():
+        if isinstance(given, Path) and not given.exists():
+            raise InputError(f"{name}: {given} is not there; check the path")
 
 
 def find(
@@ -89,13 +129,7 @@ def find(
     options.check()
     asked = check_names(words, "words")
     check_threshold(threshold)
-    if frames is None and (image_encoder is not None or image_masks is not None):
-        raise InputError("--image-encoder, --image-masks: expected only with --frames FOLDER, the images of the scan")
-    if every < 1:
-        raise InputError(f"--every: expected 1 or more, got {every}")
-    for name, given in (("--frames", frames), ("--image-masks", image_masks)):
-        if given is not None and not given.exists():
-            raise InputError(f"{name}: {given} is not there; check the path")
+    _check_frames(frames, every, image_encoder=image_encoder, image_masks=image_masks)
     _check(scan, "find" if frames is None else "instances", options)
     views = None if frames is None else _views(frames, image_encoder, image_masks, every, options)
 
@@ -119,15 +153,17 @@ def _views(frames: Path, encoder: str | None, masks: Path | None, every: int, op
     from saymask.scene.open_vocabulary import Views
     from saymask.scene.open_vocabulary.encoder import PUBLISHED
 
-    def done(frame: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\rframe {frame:,} of {total:,}", end="\n" if frame == total else "", file=sys.stderr, flush=True)
-
-    def say(message: str) -> None:
-        print(f"frames: {message}", file=sys.stderr)
-
     chosen = PUBLISHED if encoder is None else encoder
-    return Views(frames, chosen, masks=masks, every=every, device=options.device, done=done, say=say)
+    return Views(frames, chosen, masks=masks, every=every, device=options.device, done=_frame_done, say=_frames_say)
+
+
+def _frame_done(frame: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rframe {frame:,} of {total:,}", end="\n" if frame == total else "", file=sys.stderr, flush=True)
+
+
+def _frames_say(message: str) -> None:
+    print(f"frames: {message}", file=sys.stderr)
 
 
 def click(
@@ -211,25 +247,36 @@ def segment(
     return ask(scan, Prompt(VERB_OF_TASK[task], {"task": task, "classes": chosen}, answer, lines), options)
 
 
-def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
+def ask(path: Path, prompt: Prompt, options: PromptOptions, pictures: Pictures | None = None) -> int:
     """Load model and scan, encode, answer, save, draw, and report; return the exit code 0."""
     seconds: dict[str, float] = {}
     model = _check(path, prompt.verb, options)
     with timed(seconds, "model"):
         from saymask.hub import checkpoints
+        from saymask.scene.verbs import check_verb
 
-        segmenter = checkpoints.load_model(model, device=options.device)
-    from saymask.scene.verbs import check_verb
+        segmenter = checkpoints.load_model(model, device=options.device, text_encoder=options.text_encoder)
+        check_verb(segmenter, prompt.verb)  # before the scan is read
+        from saymask.scene.inputs import PREPARED, check_images, load_for, with_frames
 
-    check_verb(segmenter, prompt.verb)  # before the scan is read
+        check_images(segmenter, given=path.suffix == PREPARED, frames=pictures is not None)
+        if pictures is not None:
+            from saymask.nn.clip_image import find_image_weights
+
+            find_image_weights(str(pictures.encoder or segmenter.image_features))
+        segmenter.get_ready(prompt.verb)
     with timed(seconds, "load"):
-        from saymask.io.load import load_scan
-
-        scan = load_scan(path, unit=options.unit, up=options.up)
+        scan = load_for(segmenter, path, unit=options.unit, up=options.up)
     if options.out is not None:
         from saymask.io.save import check_out
 
         check_out(scan, options.out)
+    if pictures is not None:
+        with timed(seconds, "frames"):
+            scan = with_frames(
+                scan, segmenter, pictures.frames, image_encoder=pictures.encoder, every=pictures.every,
+                done=_frame_done, say=_frames_say,
+            )  # fmt: skip
     scene = segmenter.encode(scan, adapt=options.adapt)
     masks = prompt.answer(scene)
     seconds.update(scene.seconds)
@@ -259,10 +306,14 @@ def ask(path: Path, prompt: Prompt, options: PromptOptions) -> int:
 
 def _check(path: Path, verb: str, options: PromptOptions) -> str:
     """Return the name or path of the model to ask; InputError, before torch is loaded, for what cannot be used."""
+    from saymask.data.scenes import read_scene_info
     from saymask.hub.headers import check_answers, default_for, find_checkpoint
     from saymask.io.load import check_path
 
-    check_path(path)
+    if path.suffix == ".safetensors" and path.is_file():  # a prepared scene
+        read_scene_info(path)
+    else:
+        check_path(path)
     # One verb needs one checkpoint, not all that the default loads.
     model = default_for(verb) if options.model is None else options.model
     check_answers(find_checkpoint(model), verb)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from saymask.errors import CheckpointError, InputError
 from saymask.util.files import check_writable
@@ -27,6 +28,8 @@ def convert(
     anchors: str | Path | None = None,
     class_embeddings: str | Path | None = None,
     text_encoder: str | None = None,
+    keep_tower: bool = True,
+    card: dict[str, Any] | None = None,
     report: Callable[[str], None] = print,
 ) -> Path:
     """Turn the official checkpoint `path` of `system` into a saymask checkpoint `out` (`.safetensors`); return `out`.
@@ -46,10 +49,13 @@ def convert(
 
     UniSeg3D: the mmengine file `model_best.pth` or `model_best_2.pth`. The class embeddings are in no checkpoint:
     `class_embeddings` is the official `scannet_cls_embedding.pth`, else the text encoder makes them where there is one.
-    The frozen text tower is not stored; it is compared with the text encoder here, and the result is reported.
+    The frozen text tower of the file goes into the checkpoint unless `keep_tower` is False.
 
     `text_encoder` is a local folder with the system's text encoder where the hub cannot be reached (for LESS the
-    tokenizer and the configuration count, the weights come from the checkpoint). `report` gets one line per remark.
+    tokenizer and the configuration count, the weights come from the checkpoint); where the file has one as well, the
+    two are compared. The folder's name is not written: whoever loads the checkpoint has the encoder by its name or
+    gives the folder again (`load_model(text_encoder=...)`). `card` adds to the card of the
+    checkpoint or replaces entries of it. `report` gets one line per remark.
 
     Raises InputError for an unknown system or a missing or useless choice, CheckpointError when tensors are missing,
     unexpected or of another shape (all are listed).
@@ -75,23 +81,23 @@ def convert(
     content, refused = read_foreign(path)
     if refused:
         report(f"ignored {len(refused)} classes in {Path(path).name}: {', '.join(refused)}")
-    state, path = state_dict_of(content), Path(path)
+    state, path, card = state_dict_of(content), Path(path), card or {}
     if system == "less":
         from saymask.convert.less import convert_less
 
-        return convert_less(state, path, out, str(projections), text_encoder, report)
+        return convert_less(state, path, out, str(projections), text_encoder, card, report)
     if system == "lground":
         from saymask.convert.lground import convert_lground
 
-        return convert_lground(state, content, path, out, preset, anchors, text_encoder, report)
+        return convert_lground(state, content, path, out, preset, anchors, text_encoder, card, report)
     if system == "uniseg3d":
         from saymask.convert.uniseg3d import convert_uniseg3d
 
-        return convert_uniseg3d(state, content, path, out, class_embeddings, text_encoder, report)
+        return convert_uniseg3d(state, content, path, out, class_embeddings, text_encoder, keep_tower, card, report)
     from saymask.convert.bqnet import convert_backbone, convert_bqnet, is_backbone
 
     if is_backbone(state):
         if preset is not None or text_encoder is not None:
             raise InputError(f"{path} holds nothing but a backbone: leave out preset and text_encoder")
-        return convert_backbone(state, path, out, report)
-    return convert_bqnet(state, content, path, out, preset, text_encoder, report)
+        return convert_backbone(state, path, out, card, report)
+    return convert_bqnet(state, content, path, out, preset, text_encoder, card, report)

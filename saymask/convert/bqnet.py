@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saymask.data.image_store import prepare_command
 from saymask.errors import CheckpointError, InputError
 from saymask.hub.checkpoints import save_checkpoint
 from saymask.hub.registry import preset as preset_named
 from saymask.models.bqnet import BackbonePretraining, BQNet, PretrainConfig, res
 from saymask.models.bqnet.official import BACKBONE, UNUSED, load_backbone, load_official, official_names
-from saymask.text import find_weights
-from saymask.text.encoder import encoder_from_folder
+from saymask.text import load_text_encoder
 
 PRESETS = ("bqnet.res", "bqnet.gres")
 """Presets that an official BQNet checkpoint can belong to."""
@@ -35,6 +35,7 @@ def convert_bqnet(
     out: Path,
     preset: str | None,
     text_encoder: str | None,
+    card: dict[str, Any],
     report: Callable[[str], None],
 ) -> Path:
     """Write the checkpoint `out` of an official state dict; choices and errors as `saymask.convert.convert` says."""
@@ -45,8 +46,6 @@ def convert_bqnet(
         raise InputError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")
     # What the released weights have seen: 2D features of the official projection, pyramids without odd last planes.
     config = replace(preset_named(preset).model, stretched_images=True, odd_extents=True)
-    if text_encoder is not None:
-        config = replace(config, text_encoder=text_encoder)
     model = BQNet(config, text_encoder=nn.Identity())
     _check_any(official_names(model).values(), state, path)
     result = load_official(model, state, title=f"{path} does not fit")
@@ -54,17 +53,24 @@ def convert_bqnet(
     groups = Counter(_group(key, UNUSED) for key in result.unused)
     if groups:
         report("left out: " + ", ".join(f"{name} ({count})" for name, count in groups.items()))
-    encoder, absent = _encoder_here(config.text_encoder)
     text = {key.removeprefix(_TEXT): value for key, value in state.items() if key.startswith(_TEXT)}
-    if encoder is not None:
+    try:
+        encoder = load_text_encoder(config.text_encoder, text_encoder)
+    except InputError:
+        if text_encoder is not None:
+            raise
+        # Whoever loads the file needs an encoder, to write it none is needed.
+        report(f"{len(text)} tensors of the text encoder left out, not compared with {config.text_encoder}: not here")
+    else:
         model.text_encoder = encoder.requires_grad_(False)  # the file's header names it
-        report(_comparison(text, encoder, config.text_encoder))
-    elif text_encoder is not None:
-        raise InputError(absent)
-    else:  # whoever loads the file needs an encoder, to write it none is needed
-        report(f"{len(text)} tensors of the text encoder left out, not compared with {config.text_encoder}: {absent}")
+        report(_comparison(text, encoder, text_encoder or config.text_encoder))
+    report(
+        f"refer needs the text encoder {config.text_encoder} (`saymask get {config.text_encoder}` or --text-encoder "
+        f"FOLDER) and 2D features {config.image_features} of the frames: `saymask refer SCAN ... --frames FOLDER`, or "
+        f"a prepared scene with them ({prepare_command(config.image_features, stretched=config.stretched_images)})"
+    )
     meta = content["meta"] if isinstance(content.get("meta"), dict) else {}
-    card = {
+    own = {
         "name": f"bqnet.{path.stem}",
         "preset": preset,
         "system": "bqnet",
@@ -73,10 +79,12 @@ def convert_bqnet(
         "text_encoder": config.text_encoder,
         "verbs": list(model.verbs),
     }
-    return save_checkpoint(model, out, card)
+    return save_checkpoint(model, out, own | card)
 
 
-def convert_backbone(state: dict[str, Tensor], path: Path, out: Path, report: Callable[[str], None]) -> Path:
+def convert_backbone(
+    state: dict[str, Tensor], path: Path, out: Path, card: dict[str, Any], report: Callable[[str], None]
+) -> Path:
     """Write the checkpoint `out` of a backbone, with fresh heads."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the same file every time
@@ -88,7 +96,7 @@ def convert_backbone(state: dict[str, Tensor], path: Path, out: Path, report: Ca
         f"{path.name} is a backbone: {len(used)} tensors loaded, the heads of its pre-training are fresh; use it as a "
         f"start: saymask train bqnet.res --train.init {out}"
     )
-    card = {
+    own = {
         "name": f"bqnet-backbone.{path.stem}",
         "preset": "bqnet.rooms-backbone",
         "system": "bqnet-backbone",
@@ -96,7 +104,7 @@ def convert_backbone(state: dict[str, Tensor], path: Path, out: Path, report: Ca
         "heads": "random",
         "verbs": list(model.verbs),
     }
-    return save_checkpoint(model, out, card)
+    return save_checkpoint(model, out, own | card)
 
 
 def _guessed_preset(path: Path) -> str:
@@ -123,15 +131,6 @@ def _group(key: str, pattern: str) -> str:
     return re.sub(r"\.\d+", ".*", found[0].rstrip(".") if found else key)
 
 
-def _encoder_here(name: str) -> tuple[nn.Module | None, str]:
-    """Return the text encoder `name`, or None and the reason where this machine has none."""
-    try:
-        folder = find_weights(name)
-    except InputError as error:
-        return None, str(error)
-    return encoder_from_folder(folder, name), ""
-
-
 def _comparison(theirs: dict[str, Tensor], encoder: nn.Module, name: str) -> str:
     """Return a line that says whether the checkpoint's text encoder, which is not stored, is the one here."""
     if not theirs:
@@ -145,5 +144,5 @@ def _comparison(theirs: dict[str, Tensor], encoder: nn.Module, name: str) -> str
     return (
         f"WARNING: the text encoder is not the {name} here: of {len(ours)} tensors {len(other)} differ and "
         f"{len(missing)} are missing (such as {(other + missing)[0]}); the converted model will not answer as the "
-        "official one did: give the encoder it was trained with (text_encoder)"
+        "official one did: give the encoder it was trained with (--text-encoder FOLDER)"
     )

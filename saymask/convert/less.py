@@ -1,8 +1,8 @@
 """Official checkpoints of LESS, with the word projections that they lack."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from saymask.hub.checkpoints import save_checkpoint
 from saymask.io.pickles import read_foreign, state_dict_of
 from saymask.models.less import Less, compat, scanrefer
 from saymask.models.less.official import load_official, projections_in, rebuild_projections
+from saymask.text import load_text_encoder
 
 
 def convert_less(
@@ -19,12 +20,11 @@ def convert_less(
     out: Path,
     projections: str,
     text_encoder: str | None,
+    card: dict[str, Any],
     report: Callable[[str], None],
 ) -> Path:
     """Write the checkpoint `out` of an official state dict; choices and errors as `saymask.convert.convert` says."""
     config = compat(scanrefer().model, dropout=False)
-    if text_encoder is not None:
-        config = replace(config, text_encoder=text_encoder)
     if projections == "rebuild":
         chosen = rebuild_projections()
         report(
@@ -33,17 +33,18 @@ def convert_less(
         )
     else:
         chosen = read_projections(Path(projections))
-    model = Less(config)
+    encoder = None if text_encoder is None else load_text_encoder(config.text_encoder, text_encoder)
+    model = Less(config, text_encoder=encoder)
     result = load_official(model, state, projections=chosen)
     report(f"{len(result.used)} tensors loaded, {len(result.unused)} without effect left out")
-    card = {
+    own = {
         "name": f"less.{path.stem}",
         "preset": "less.scanrefer",
         "system": "less",
         "source": f"official checkpoint {path.name}",
         "projections": "rebuilt from seed 42" if projections == "rebuild" else Path(projections).name,
     }
-    return save_checkpoint(model, out, card)
+    return save_checkpoint(model, out, own | card)
 
 
 def read_projections(path: Path) -> dict[str, Tensor]:

@@ -17,7 +17,8 @@ from saymask.models.lground import LGround, LGroundConfig
 from saymask.models.lground.anchors import OFFICIAL, Anchors, load_anchors, make_anchors
 from saymask.models.lground.official import PROJECTION, load_official, network_of, plain_state, plan_name
 from saymask.nn.res16unet.plan import Res16Plan
-from saymask.text import load_text_encoder
+from saymask.text import TextEncoder, load_text_encoder
+from saymask.text.weights import SOURCES
 
 PRESETS = (
     "lground.pretrain",
@@ -61,6 +62,7 @@ def convert_lground(
     preset: str | None,
     anchors: str | Path | None,
     text_encoder: str | None,
+    card: dict[str, Any],
     report: Callable[[str], None],
 ) -> Path:
     """Write the checkpoint `out` of an official state dict; choices and errors as `saymask.convert.convert` says."""
@@ -69,13 +71,15 @@ def convert_lground(
     config = _config(found, preset)
     if config.text == "none" and (anchors is not None or text_encoder is not None):
         raise InputError(
-            f"{path} has a classifier, so nothing compares its features with text: leave out anchors and text_encoder"
+            f"{path} has a classifier, so nothing compares its features with text: leave out --anchors and "
+            "--text-encoder"
         )
     names = tuple(c.name for c in CLASSES[config.view.labels]())
-    chosen = _anchors(anchors, text_encoder, names)
-    if text_encoder is not None:
-        config = replace(config, encoder=text_encoder)
-    elif chosen is not None and chosen.encoder != OFFICIAL:
+    encoder = None
+    if text_encoder is not None:  # a name stands for itself, a folder holds what the preset names
+        encoder = load_text_encoder(text_encoder if text_encoder in SOURCES else config.encoder, text_encoder)
+    chosen = _anchors(anchors, encoder, names)
+    if chosen is not None and chosen.encoder != OFFICIAL:
         config = replace(config, encoder=chosen.encoder)
     model = LGround(config)
     if chosen is not None:
@@ -93,7 +97,7 @@ def convert_lground(
         report("left out: " + ", ".join(f"{name} ({count})" for name, count in groups.items()))
     for line in _remarks(found, config, chosen, lightning=_LIGHTNING in content, out=out):
         report(line)
-    card = {
+    own = {
         "name": f"lground.{path.stem}",
         "preset": preset,
         "system": "lground",
@@ -104,8 +108,8 @@ def convert_lground(
     }
     if config.text != "none":
         made = "" if chosen is None else f"of {chosen.encoder}" if anchors is None else Path(anchors).name
-        card["anchors"] = made or "none yet"
-    return save_checkpoint(model, out, card)
+        own["anchors"] = made or "none yet"
+    return save_checkpoint(model, out, own | card)
 
 
 def _found(state: dict[str, Tensor], path: Path) -> _Found:
@@ -149,19 +153,18 @@ def _config(found: _Found, preset: str) -> LGroundConfig:
     return replace(base, network=found.plan, text="features", text_width=found.plan.features)
 
 
-def _anchors(path: str | Path | None, text_encoder: str | None, names: tuple[str, ...]) -> Anchors | None:
+def _anchors(path: str | Path | None, encoder: TextEncoder | None, names: tuple[str, ...]) -> Anchors | None:
     """Return the anchors of a file, else those that the encoder makes; InputError when the two do not belong together.
 
     None without either.
     """
-    encoder = None if text_encoder is None else load_text_encoder(text_encoder)
     if path is None:
         return None if encoder is None else make_anchors(names, encoder)
     anchors = load_anchors(path, names)
     if encoder is not None and anchors.fingerprint not in ("", encoder.fingerprint):
         raise InputError(
             f"{path} holds anchors of text encoder {anchors.encoder!r} ({anchors.fingerprint[:12]}…), not of "
-            f"{text_encoder} ({encoder.fingerprint[:12]}…): give the encoder that made them, or leave one of them out"
+            f"the one given ({encoder.fingerprint[:12]}…): give the encoder that made them, or leave one of them out"
         )
     return anchors
 
@@ -192,6 +195,6 @@ def _remarks(
     else:
         yield (
             f"the text anchors are not in the file: this is a start for training (--train.init {out}) and gives "
-            "features, but semantic and find need anchors: convert again with anchors (the official "
-            "clip_feats_scannet_200.pkl, or a file of `saymask anchors`) or with a text_encoder that makes them"
+            "features, but semantic and find need anchors: convert again with --anchors (the official "
+            "clip_feats_scannet_200.pkl, or a file of `saymask anchors`) or with --text-encoder, which makes them"
         )

@@ -1,6 +1,10 @@
-"""2D features of prepared scenes on disk: DATA/image_features/<name>/<scene>.safetensors."""
+"""2D features of prepared scenes on disk: DATA/image_features/<name>/<scene>.safetensors.
+
+Those of the official projection lie in <name>-stretched, so that both kinds of a scene can be there.
+"""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,9 +45,10 @@ class ImageInfo:
     version: int = VERSION
 
 
-def feature_path(data: str | Path, name: str, scene_id: str) -> Path:
+def feature_path(data: str | Path, name: str, scene_id: str, *, stretched: bool = False) -> Path:
     """Return the file of a scene's 2D features in a prepared folder."""
-    return Path(data) / "image_features" / name / f"{file_name(scene_id, 'scene')}.safetensors"
+    folder = f"{name}-stretched" if stretched else name
+    return Path(data) / "image_features" / folder / f"{file_name(scene_id, 'scene')}.safetensors"
 
 
 def save_image_features(path: str | Path, features: np.ndarray, info: ImageInfo) -> None:
@@ -61,21 +66,46 @@ def read_image_info(path: str | Path) -> ImageInfo:
     return _open(Path(path))[0]
 
 
-def load_with_info(data: str | Path, scene_id: str, name: str) -> tuple[np.ndarray, ImageInfo]:
-    """Return the 2D features of a scene, float32 [S, C], and how they were made."""
-    path = feature_path(data, name, scene_id)
-    if not path.is_file():
+def check_image_features(data: str | Path, scenes: Iterable[str], name: str, *, stretched: bool) -> None:
+    """Raise InputError, which counts them, for scenes without the 2D features that a model takes; none is read."""
+    names = list(scenes)
+    absent = [scene for scene in names if _find(data, name, scene, stretched=stretched) is None]
+    if absent:
         raise InputError(
-            f"scene {scene_id}: there are no 2D features {name!r} in {data}; make them with {prepare_command(name)}"
+            f"{data}: expected 2D features {name!r} of {len(names):,} scenes, {len(absent):,} have none, such as "
+            f"{absent[0]}; make them with {prepare_command(name, stretched=stretched)}"
+        )
+
+
+def _find(data: str | Path, name: str, scene_id: str, *, stretched: bool) -> Path | None:
+    """Return the file with a scene's features of one kind; files of before there were two folders say their kind."""
+    path, plain = (feature_path(data, name, scene_id, stretched=kind) for kind in (stretched, False))
+    if path != plain and path.is_file():
+        return path
+    return plain if plain.is_file() and read_image_info(plain).stretched == stretched else None
+
+
+def load_with_info(
+    data: str | Path, scene_id: str, name: str, *, stretched: bool = False
+) -> tuple[np.ndarray, ImageInfo]:
+    """Return the 2D features of a scene, float32 [S, C], and how they were made; InputError where there are none."""
+    path = _find(data, name, scene_id, stretched=stretched)
+    if path is None:
+        other = feature_path(data, name, scene_id, stretched=not stretched).is_file()
+        wanted, there = ("--stretched", "without it") if stretched else ("without --stretched", "with it")
+        raise InputError(
+            f"scene {scene_id}: there are no 2D features {name!r} in {data} made {wanted}"
+            + (f" (there are some made {there})" if other else "")
+            + f"; make them with {prepare_command(name, stretched=stretched)}"
         )
     info, features = _open(path, tensors=True)
     assert features is not None
     return features.astype(np.float32), info
 
 
-def prepare_command(name: str) -> str:
+def prepare_command(name: str, *, stretched: bool = False) -> str:
     """Return the command that makes features `name`, for messages."""
-    return f"`saymask prepare RAW --out DATA --image-features {name}`"
+    return f"`saymask prepare RAW --out DATA --image-features {name}{' --stretched' if stretched else ''}`"
 
 
 def _open(path: Path, *, tensors: bool = False) -> tuple[ImageInfo, np.ndarray | None]:

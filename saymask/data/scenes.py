@@ -153,18 +153,12 @@ def load_scene(path: str | Path, image_features: str = "", *, stretched: bool = 
 
 
 def _image_features(path: Path, header: dict[str, Any], name: str, stretched: bool) -> np.ndarray:
-    features, info = load_with_info(path.parent.parent, path.stem, name)
-    if info.stretched != stretched:
-        wanted, there = ("--stretched", "without it") if stretched else ("without --stretched", "with it")
-        raise InputError(
-            f"scene {path.stem}: this model takes 2D features {name!r} made {wanted}, these were made {there}; make "
-            f"them again with {prepare_command(name)}" + (" --stretched" if stretched else "")
-        )
+    features, info = load_with_info(path.parent.parent, path.stem, name, stretched=stretched)
     if info.scene_fingerprint != header["fingerprint"] or len(features) != header["superpoints"]:
         raise InputError(
             f"scene {path.stem}: its 2D features {name!r} were made before the scene was prepared as it is now "
             f"({len(features):,} and {header['superpoints']:,} superpoints); "
-            f"make them again with {prepare_command(name)}"
+            f"make them again with {prepare_command(name, stretched=stretched)}"
         )
     return features
 

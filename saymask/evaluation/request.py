@@ -50,6 +50,8 @@ class Request:
     """Whether the baselines that need no model are measured, too."""
     device: str = "auto"
     """auto, cpu, cuda, …"""
+    text_encoder: str | None = None
+    """Folder with the model's text encoder, where it is neither in the checkpoint nor in the hub's cache."""
     quiet: bool = False
     """No progress bar."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from saymask.data.image_store import check_image_features
 from saymask.errors import InputError
 from saymask.evaluation.items import Items, load_items, source_of, to_stderr
 from saymask.evaluation.measure import (
@@ -177,11 +178,11 @@ def opened(
     model: Model | str | Path | None, request: Request, items: Items
 ) -> Iterator[tuple[Loaded, Callable[[int], None]]]:
     """Yield a model that is ready to be measured and the function that moves the progress bar over the scans."""
-    with (
-        loaded(model, request.device, request.processes) as ready,
-        progress_bar(f"evaluate {ready.name}", len(items.names), request.quiet) as advance,
-    ):
-        yield ready, advance
+    with loaded(model, request.device, request.processes, request.text_encoder) as ready:
+        if name := ready.image_features:
+            check_image_features(request.data, items.names, name, stretched=ready.stretched_images)
+        with progress_bar(f"evaluate {ready.name}", len(items.names), request.quiet) as advance:
+            yield ready, advance
 
 
 def measured_by(

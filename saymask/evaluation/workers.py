@@ -25,6 +25,7 @@ class Loaded:
 
     def __init__(self, model: Model, device: str, processes: int, load: Callable[..., Model] | None = None) -> None:
         self.name, self.verbs = model.title, model.verbs
+        self.image_features, self.stretched_images = model.image_features, model.stretched_images
         self.model = model if load is None else None
         self.device, self.processes, self.load = device, processes, load
 
@@ -59,8 +60,12 @@ class Loaded:
 
 
 @contextmanager
-def loaded(model: Model | str | Path | None, device: str, processes: int) -> Iterator[Loaded]:
+def loaded(
+    model: Model | str | Path | None, device: str, processes: int, text_encoder: str | None = None
+) -> Iterator[Loaded]:
     """Yield a Model, a checkpoint or the embedded default (None), ready to be measured; its mode is put back after.
+
+    text_encoder: folder of the model's text encoder, as `load_model` takes it.
 
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
@@ -78,14 +83,17 @@ def loaded(model: Model | str | Path | None, device: str, processes: int) -> Ite
             else:
                 with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
                     file = checkpoints.save_checkpoint(model, Path(folder) / "model.safetensors")
-                    yield Loaded(model, device, processes, partial(checkpoints.load_model, str(file)))
+                    encoder = text_encoder or checkpoints.encoder_folder(model)
+                    load = partial(checkpoints.load_model, str(file), text_encoder=encoder)
+                    yield Loaded(model, device, processes, load)
         finally:
             for module, mode in modes:
                 module.training = mode
         return
     # Also with several processes: what is wrong with the checkpoint is said here, once.
-    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu")
-    yield Loaded(own, device, processes, None if processes == 1 else partial(checkpoints.load_model, own.card["path"]))
+    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu", text_encoder=text_encoder)
+    load = partial(checkpoints.load_model, own.card["path"], text_encoder=text_encoder)
+    yield Loaded(own, device, processes, None if processes == 1 else load)
 
 
 _job: Callable[[str], Any] | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,16 @@ def center_crop(width: int, height: int, side: int) -> Crop:
     # Round half to even, as the published transform does.
     left, top = (round((length - side) / 2) for length in resized)
     return Crop(width, height, *resized, left, top, side)
+
+
+def pose_points(scan: Scan) -> np.ndarray:
+    """Return float64 [N, 3], the points in metres along the axes of the scan's file, in which poses are given.
+
+    `load_scan` turns and moves a scan so that z is up; the frames were not turned with it.
+    """
+    points = scan.points.astype(np.float64)
+    if scan.source is None:
+        return points
+    turn = scan.source.transform
+    scale = np.cbrt(abs(np.linalg.det(turn[:3, :3])))
+    return (points - turn[:3, 3]) @ (turn[:3, :3] / scale)  # its inverse is its transpose

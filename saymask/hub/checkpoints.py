@@ -2,12 +2,15 @@
 
 A checkpoint is one safetensors file. Its header holds, as text, what is needed to build the model again (system,
 preset, configuration) and the card; the same card lies beside it as `<stem>.json` with the file's sha256. Weights of a
-frozen text encoder are not stored, only its name and fingerprint: the encoder is loaded from where it came.
+frozen text encoder are not stored, only its name and fingerprint (no path of this machine): it is loaded by its name
+when a text is first asked for, or from the folder that the user gives. One that came with an official checkpoint is
+stored under OpenCLIP's names.
 """
 
 import datetime
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +24,16 @@ from saymask.errors import CheckpointError, InputError
 from saymask.hub.headers import FORMAT, find_checkpoint, header_object, opened, read_metadata
 from saymask.hub.registry import PRESETS, SYSTEMS, build, preset
 from saymask.models.base import Model, Preset
+from saymask.text import LazyTextEncoder, TextEncoder, load_text_encoder
+from saymask.text.clip_text import clip_text_model, open_clip_state
+from saymask.text.clip_tokenizer import clip_text_encoder
+from saymask.text.weights import portable_name
 from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, parse_object, write_text
 from saymask.util.settings import from_json, to_json
+
+TEXT_FIELDS = {"text_encoder", "encoder"}
+"""Fields of configurations that name a text encoder."""
 
 
 def save_checkpoint(
@@ -44,7 +54,10 @@ def save_checkpoint(
     encoders = frozen_encoders(model)
     if encoders:
         full["text_encoder"] = next(iter(encoders.values()))["name"]
-    config = json.dumps(to_json(model.config), sort_keys=True)
+    settings = to_json(model.config)
+    for name in TEXT_FIELDS & settings.keys():
+        settings[name] = portable_name(settings[name])
+    config = json.dumps(settings, sort_keys=True)
     metadata = {
         "format": FORMAT,
         "system": model.system,
@@ -55,6 +68,10 @@ def save_checkpoint(
         "card": json.dumps(full, sort_keys=True),
     }
     tensors = {name: _stored(value, dtype) for name, value in stored_state(model).items()}
+    for prefix, module in _frozen(model).items():
+        if isinstance(module, LazyTextEncoder) and module.kept:
+            tower = open_clip_state(module.loaded().model)
+            tensors |= {f"{prefix}.{name}": _stored(value, "float32") for name, value in tower.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
         full.update(sha256=hashlib.sha256(temporary.read_bytes()).hexdigest(), bytes=temporary.stat().st_size)
@@ -62,30 +79,39 @@ def save_checkpoint(
     return path
 
 
-def load_model(name_or_path: str | Path | None = None, device: str = "auto") -> Model:
+def load_model(
+    name_or_path: str | Path | None = None, device: str = "auto", *, text_encoder: str | Path | None = None
+) -> Model:
     """Return a model with its weights, ready to answer (eval mode, float32).
 
-    `name_or_path` is a checkpoint file or the name of embedded weights, without it the embedded default. `device` is
-    `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, …
+    `name_or_path` is a checkpoint file or the name of embedded weights or of those that `saymask get` brought, without
+    it the embedded default. `device` is `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, … `text_encoder` is
+    a folder (or name) of the text encoder that the model was trained with, which is loaded now; without it, the encoder
+    is found by its name when a text is first asked for.
 
     Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
-    checkpoint, belongs to a system this version does not know, or its tensors do not fit its configuration.
+    checkpoint, belongs to a system this version does not know, its tensors do not fit its configuration, or
+    `text_encoder` is another one.
     """
     target = device_named(device)
     path = find_checkpoint(name_or_path)
     metadata = read_metadata(path)
     chosen = _preset_of(path, metadata)
+    encoders = _recorded_encoders(path, metadata)
+    towers = tuple(f"{prefix}." for prefix, encoder in encoders.items() if encoder.get("kept"))
     with opened(path, "pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        names = [key for key in file.keys() if not (towers and key.startswith(towers))]  # noqa: SIM118 - not a dict
+        tensors = {key: file.get_tensor(key) for key in names}
+    given = None if text_encoder is None else _given_encoder(chosen, str(text_encoder))
     try:
         with _Bounded(sum(value.numel() for value in tensors.values())):
-            model = build(chosen)
+            model = build(chosen, given)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, AssertionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path} is for a model that cannot be built: {reason}") from None
-    _check_encoders(path, model, header_object(path, metadata.get("text_encoders", "{}")))
+    _check_encoders(path, model, encoders)
     load_state(model, tensors, str(path))
     model.card = {**model.card, **header_object(path, metadata["card"]), "path": str(path)}
     return model.to(target).eval()
@@ -128,12 +154,23 @@ def load_part(model: nn.Module, name_or_path: str | Path) -> str:
     return f"{taken} of {len(own)} tensors start from {path}"
 
 
-def frozen_encoders(model: nn.Module) -> dict[str, dict[str, str]]:
-    """Return the text encoders inside `model` that are not trained: module name -> name and fingerprint."""
-    return {
-        prefix: {"name": str(module.name), "fingerprint": str(module.fingerprint)}
-        for prefix, module in _frozen(model).items()
-    }
+def frozen_encoders(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return the text encoders inside `model` that are not trained: module name -> name and fingerprint.
+
+    Those whose weights belong into a checkpoint also have `kept`: the attention heads, which no tensor says.
+    """
+    found = {}
+    for prefix, module in _frozen(model).items():
+        found[prefix] = {"name": portable_name(str(module.name)), "fingerprint": str(module.fingerprint)}
+        if isinstance(module, LazyTextEncoder) and module.kept:
+            found[prefix]["kept"] = {"heads": module.loaded().model.config.num_attention_heads}
+    return found
+
+
+def encoder_folder(model: Model) -> str | None:
+    """Return the local folder that a model's configuration names as its text encoder, None for other names."""
+    named = (getattr(model.config, field, "") for field in TEXT_FIELDS)
+    return next((name for name in named if name and Path(name).expanduser().is_dir()), None)
 
 
 def stored_state(model: nn.Module) -> dict[str, Tensor]:
@@ -192,15 +229,55 @@ def _preset_of(path: Path, metadata: dict[str, str]) -> Preset:
     return Preset(name, system, config, known.train)
 
 
-def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, str]]) -> None:
-    present = frozen_encoders(model)
+def _recorded_encoders(path: Path, metadata: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what the header says about the frozen text encoders; CheckpointError for what it cannot say."""
+    recorded = header_object(path, metadata.get("text_encoders", "{}"))
     for prefix, encoder in recorded.items():
         if not isinstance(encoder, dict) or not all(isinstance(encoder.get(k), str) for k in ("name", "fingerprint")):
             raise CheckpointError(f"{path} is damaged: expected name and fingerprint of text encoder {prefix!r}")
+        kept = encoder.get("kept")
+        if kept is not None and not (isinstance(kept, dict) and type(kept.get("heads")) is int):
+            raise CheckpointError(f"{path} is damaged: expected the heads of text encoder {prefix!r}, got {kept!r:.40}")
+    return recorded
+
+
+def _given_encoder(chosen: Preset, text_encoder: str) -> TextEncoder:
+    """Return the encoder in a folder under the name that the configuration has for it."""
+    names = [getattr(chosen.model, field) for field in TEXT_FIELDS if hasattr(chosen.model, field)]
+    if not names:
+        raise InputError(f"text encoder: expected none for {chosen.name}, which has no use for one; leave it out")
+    return load_text_encoder(names[0], text_encoder)
+
+
+def _kept_encoder(path: Path, prefix: str, name: str, heads: int) -> TextEncoder:
+    """Return a text encoder whose weights are in a checkpoint."""
+    with opened(path, "pt") as file:
+        names = [key for key in file.keys() if key.startswith(f"{prefix}.")]  # noqa: SIM118 - not a dict
+        tensors = {key.removeprefix(f"{prefix}."): file.get_tensor(key) for key in names}
+    try:
+        return clip_text_encoder(name, clip_text_model(tensors, heads=heads))
+    except InputError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _check_encoders(path: Path, model: Model, recorded: dict[str, dict[str, Any]]) -> None:
+    """Have the text encoders of `model` be those that the checkpoint was trained with, CheckpointError for others."""
+    modules = _frozen(model)
+    lazy = {prefix: module for prefix, module in modules.items() if isinstance(module, LazyTextEncoder)}
+    for prefix in lazy.keys() & recorded.keys():
+        encoder = recorded[prefix]
+        lazy[prefix].expect(encoder["fingerprint"], str(path))
+        if encoder.get("kept"):
+            load = partial(_kept_encoder, path, prefix, encoder["name"], encoder["kept"]["heads"])
+            lazy[prefix].keep(load)
+    present = frozen_encoders(model) if recorded.keys() - lazy.keys() else {}
+    for prefix, encoder in recorded.items():
+        if prefix in lazy:
+            continue
         found = present.get(prefix)
         here = "none" if found is None else f"{found['name']} ({found['fingerprint'][:12]}…)"
         if found is None or found["fingerprint"] != encoder["fingerprint"]:
             raise CheckpointError(
                 f"{path} was trained with text encoder {encoder['name']!r} ({encoder['fingerprint'][:12]}…), but "
-                f"{here} was loaded here; install the same encoder weights"
+                f"{here} was loaded here; install the same encoder weights, or give them with --text-encoder FOLDER"
             )

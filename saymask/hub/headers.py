@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saymask.errors import CheckpointError, InputError
+from saymask.hub.catalogue import catalogue, checkpoint_path, got
 from saymask.hub.registry import PRESETS, suggest
 from saymask.util.files import parse_object
 
@@ -20,7 +21,7 @@ PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin")
 
 
 def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name, a path or nothing stands for."""
+    """Return the checkpoint file that a name (of embedded weights, of the catalogue), a path or nothing stands for."""
     text = DEFAULT if name_or_path is None else str(name_or_path)
     path = Path(text)
     embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
@@ -28,10 +29,18 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
         return embedded[text]
     if path.is_file():
         return path
+    published = catalogue()
+    if text in published and checkpoint_path(text).is_file():
+        return checkpoint_path(text)
     if path.is_dir():
         inside = sorted(p.name for p in path.glob("*.safetensors"))
         hint = f": name one of {', '.join(inside)}" if inside else " without checkpoints"
         raise CheckpointError(f"{path} is a folder{hint}; expected a .safetensors file or the name of a checkpoint")
+    if text in published and published[text].convert:
+        raise CheckpointError(
+            f"{text} is not on this machine yet: get it with `saymask get {text}`"
+            + (f", or train it (`saymask train {text}`)" if text in PRESETS else "")
+        )
     if text in PRESETS:
         raise CheckpointError(
             f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
@@ -40,8 +49,8 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
     if path.suffix in (".safetensors", *PICKLES) or len(path.parts) > 1:
         raise CheckpointError(f"there is no checkpoint file {path}; check the path")
     raise CheckpointError(
-        f"there is no checkpoint {text!r}{suggest(text, embedded)}: expected a .safetensors file or one of: "
-        f"{', '.join(embedded) or 'none is embedded'}"
+        f"there is no checkpoint {text!r}{suggest(text, [*embedded, *published])}: expected a .safetensors file or one "
+        f"of: {', '.join([*embedded, *got()]) or 'none is embedded'}; `saymask get` lists published ones"
     )
 
 
@@ -79,15 +88,18 @@ def list_models() -> list[dict[str, Any]]:
     `default_for` lists the verbs that a checkpoint answers when no model is named: those of `DEFAULT`, and of the
     others, in alphabetical order, what those before them cannot answer.
     """
-    cards = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
-        card = header_object(path, read_metadata(path)["card"])
-        cards.append({"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)})
+    cards = [card_of(path) for path in sorted(WEIGHTS.glob("*.safetensors"))]
     chosen: dict[str, str] = {}
     for card in sorted(cards, key=lambda card: card["name"] != DEFAULT):
         for verb in card["verbs"]:
             chosen.setdefault(verb, card["name"])
     return [{**card, "default_for": [v for v in card["verbs"] if chosen[v] == card["name"]]} for card in cards]
+
+
+def card_of(path: Path) -> dict[str, Any]:
+    """Return the card of a checkpoint, with its size and path, and with defaults for what a table shows."""
+    card = header_object(path, read_metadata(path)["card"])
+    return {"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)}
 
 
 def default_for(verb: str) -> str:

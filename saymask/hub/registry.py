@@ -60,12 +60,17 @@ def check_preset(name: str) -> str:
     return name
 
 
-def build(chosen: "str | Preset") -> "Model":
-    """Return a freshly initialised model of a preset (random weights from torch's global generator)."""
+def build(chosen: "str | Preset", text_encoder: Any = None) -> "Model":
+    """Return a freshly initialised model of a preset (random weights from torch's global generator).
+
+    `text_encoder` takes the place of the one that the configuration names.
+    """
     chosen = preset(chosen) if isinstance(chosen, str) else chosen
     if chosen.system not in SYSTEMS:
         raise InputError(f"preset {chosen.name!r} is for system {chosen.system!r}; known: {', '.join(SYSTEMS)}")
-    model = system_class(chosen.system)(chosen.model)
+    made = system_class(chosen.system)
+    options = {} if text_encoder is None else {"text_encoder": text_encoder}
+    model = made(chosen.model, **options)
     model.card = {"name": chosen.name, "preset": chosen.name, "system": chosen.system, "verbs": list(model.verbs)}
     return model
 

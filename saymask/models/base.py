@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -137,6 +137,11 @@ class Model(nn.Module, ABC):
         return False
 
     @property
+    def count(self) -> Literal["one", "any"]:
+        """How many objects a sentence means as the model was trained: exactly one, or any number."""
+        return "any"
+
+    @property
     def find_threshold(self) -> float | None:
         """Relevance from which `find` takes something for what a word names; None = not known."""
         return None
@@ -204,21 +209,36 @@ class Model(nn.Module, ABC):
         data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
         """
 
-    def get_ready(self) -> None:
-        """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
+    def get_ready(self, verb: str) -> None:
+        """Load what only prompts of `verb` need, such as a text encoder; InputError where it is not to be had.
 
-    def encode(self, scan: Any, *, adapt: float | None = None) -> "Scene":
+        Prompts do it by themselves: who calls it before a scan is read learns at once what is missing.
+        """
+
+    def encode(
+        self,
+        scan: Any,
+        *,
+        adapt: float | None = None,
+        frames: str | Path | None = None,
+        image_encoder: str | Path | None = None,
+    ) -> "Scene":
         """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step, prompts are cheap.
 
-        adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
+        The path of a prepared scene is taken as well, with the 2D features that were prepared for it.
+
+        adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting. frames: a
+        `.sens` file or a folder of posed frames, of which 2D features are made for a model that takes them;
+        image_encoder: local folder with the weights of its image model (`saymask.scene.inputs.with_frames`).
         """
+        # Against the stream: what a user calls first lives on the model.
+        from saymask.scene.inputs import load_for, with_frames
+        from saymask.scene.scene import Scene
+
         if not isinstance(scan, Scan):
-            from saymask.io.load import load_scan
-
-            scan = load_scan(scan)
-        self.get_ready()
-        from saymask.scene.scene import Scene  # against the stream: what a user calls first lives on the model
-
+            scan = load_for(self, scan)
+        if frames is not None:
+            scan = with_frames(scan, self, frames, image_encoder=image_encoder)
         return Scene(self, scan, adapt=adapt)
 
     def adapted(self, scan: Scan, share: float | None = None) -> "Model":

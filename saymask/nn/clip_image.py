@@ -135,8 +135,8 @@ def find_image_weights(name: str) -> Path:
         )
     repository = SOURCES[name].repository
     ways = (
-        f"no weights for the image encoder {name!r}. Two ways: (1) give a local folder that holds config.json and "
-        f"model.safetensors of {repository}; (2)"
+        f"no weights for the image encoder {name!r}. Three ways: (1) give a local folder (--image-encoder, of prepare "
+        f"--image-weights) that holds config.json and model.safetensors of {repository}; (2) `saymask get {name}`; (3)"
     )
     return _checked(hub_folder(repository, _FILES, ways))
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from saymask.models.base import Model
 from saymask.models.contract import AnswersClick, AnswersRefer
 from saymask.scan import Scan
 from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
+from saymask.scene.inputs import check_images
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
 from saymask.scene.verbs import require
 from saymask.util.cache import AnswerCache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from saymask.scene.open_vocabulary import Views
 
 Answer = TypeVar("Answer", Masks, Prediction)
+Count = Literal["one", "any"]
 
 
 class Scene:
@@ -48,6 +50,7 @@ class Scene:
         self._recent: AnswerCache[Any] = AnswerCache()
         self._indices: list[np.ndarray] = []
         self._lock = threading.Lock()
+        check_images(model, given=scan.image_features is not None, frames=False)
         self._nearest = NearestPoint(scan)
         with torch.inference_mode():
             prepared = scan
@@ -78,13 +81,14 @@ class Scene:
         self._indices, self._lock = [], threading.Lock()
 
     @overload
-    def refer(self, sentences: str) -> Masks: ...
+    def refer(self, sentences: str, *, count: Count | None = None) -> Masks: ...
     @overload
-    def refer(self, sentences: list[str] | tuple[str, ...]) -> list[Masks]: ...
-    def refer(self, sentences: str | Sequence[str]) -> Masks | list[Masks]:
+    def refer(self, sentences: list[str] | tuple[str, ...], *, count: Count | None = None) -> list[Masks]: ...
+    def refer(self, sentences: str | Sequence[str], *, count: Count | None = None) -> Masks | list[Masks]:
         """Return the masks that a sentence means (a list of Masks for a list of sentences).
 
         No mask at all is an answer: `Masks.message` then says so. Sentences are read as running text, as people write.
+        count: "one" for exactly one mask, "any" for one per object, which may be none; None = as the model was trained.
         Raises InputError for an empty or endless sentence and for a model that does not answer sentences.
         """
         able = require(self.model, "refer")
@@ -92,12 +96,16 @@ class Scene:
         asked = [check_sentence(s) for s in ([sentences] if isinstance(sentences, str) else sentences)]
         if not asked:
             return []
+        number = self.model.count if count is None else count
+        if number not in ("one", "any"):
+            raise InputError(f"count: expected one or any, got {number!r}")
         with torch.inference_mode(), self._timed("refer"):
-            results = self._masks("refer", asked, lambda new: self._refer(able, new))
+            keys = [(sentence, number) for sentence in asked]
+            results = self._masks("refer", keys, lambda new: self._refer(able, [s for s, _ in new], number))
         return results[0] if single else results
 
-    def _refer(self, able: AnswersRefer, sentences: list[str]) -> list[Masks]:
-        predictions = able.refer(self._encoded, sentences)
+    def _refer(self, able: AnswersRefer, sentences: list[str], count: Count) -> list[Masks]:
+        predictions = able.refer(self._encoded, sentences, count=count)
         return [to_masks(p, self.scan, sentence) for p, sentence in zip(predictions, sentences, strict=True)]
 
     def semantic(self, classes: str | Sequence[str] | None = None) -> Masks:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "CachedText": "saymask.text.cache",
     "FrozenText": "saymask.text.cache",
+    "LazyTextEncoder": "saymask.text.lazy",
     "TextEncoder": "saymask.text.encoder",
     "TextFeatures": "saymask.text.encoder",
     "cache_folder": "saymask.text.store",
@@ -15,6 +16,7 @@ _HOME = {
 __all__ = [
     "CachedText",
     "FrozenText",
+    "LazyTextEncoder",
     "TextEncoder",
     "TextFeatures",
     "cache_folder",
@@ -25,6 +27,7 @@ __all__ = [
 if TYPE_CHECKING:
     from saymask.text.cache import CachedText, FrozenText
     from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
+    from saymask.text.lazy import LazyTextEncoder
     from saymask.text.store import cache_folder
     from saymask.text.weights import find_weights
 

@@ -12,7 +12,8 @@ from cachetools import LRUCache
 from torch import Tensor, nn
 
 from saymask.errors import InputError
-from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
+from saymask.text.encoder import TextEncoder, TextFeatures
+from saymask.text.lazy import LazyTextEncoder
 from saymask.text.store import FeatureStore, Row, cache_folder
 
 Entry = tuple[Tensor, Tensor, Tensor]
@@ -143,19 +144,20 @@ class CachedText:
 class FrozenText:
     """The frozen text encoder of a model: a `CachedText` that is made when a text is first asked for.
 
-    `encoder` is one, or a name for `load_text_encoder`; None for a model that names its encoder with every call.
+    `encoder` is one (lazy or not), or a name for `load_text_encoder`; None for a model that gives it with every call.
     """
 
     def __init__(self, encoder: nn.Module | str | None = None) -> None:
-        self._encoder = encoder
+        self._encoder = LazyTextEncoder(encoder) if isinstance(encoder, str) else encoder
         self._cached: CachedText | None = None
 
     def on(self, device: str | torch.device, encoder: nn.Module | None = None) -> CachedText:
         """Return the cached encoder on `device`; `encoder` is the one to use from now on."""
         with _LOCK:
             wanted = self._encoder if encoder is None else encoder
-            if self._cached is None or (encoder is not None and self._cached.encoder is not encoder):
-                loaded = load_text_encoder(wanted) if isinstance(wanted, str) else wanted
+            if isinstance(wanted, LazyTextEncoder):
+                wanted = wanted.loaded()
+            if self._cached is None or self._cached.encoder is not wanted:
                 # What takes the place of a TextEncoder behaves like one.
-                self._cached = CachedText(cast(TextEncoder, loaded))
+                self._cached = CachedText(cast(TextEncoder, wanted))
             return self._cached.to(device)

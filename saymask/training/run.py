@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from saymask.data.annotations import SOURCES
+from saymask.data.image_store import check_image_features
 from saymask.data.samples.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
 from saymask.data.samples.scans import ScanDataset, chosen_scenes
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
@@ -20,7 +21,7 @@ from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.sparse.backends.precision import set_precision
-from saymask.training.processes import accelerator_for, spawn, started_outside, this_rank, world_size
+from saymask.training.processes import accelerator_for, bare, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, loggers, quieten
 from saymask.training.validation import check_task, headline, validation
 from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads, shorten_socket_paths
@@ -171,7 +172,10 @@ def run(job: Job) -> None:
         logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(learner, loader)
+    try:
+        trainer.fit(learner, loader)
+    except InputError as error:
+        raise bare(error) from None
     if world > 1:
         # A process that ends while another still talks to it would abort.
         torch.distributed.barrier()
@@ -204,6 +208,9 @@ def _check(job: Job) -> None:
             raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
     if config.scenes or config.source == "scans":
         chosen_scenes(job.data, "train", config.scenes)
+    if name := getattr(job.preset.model, "image_features", ""):
+        scenes = [s for s in chosen_scenes(job.data, "train", config.scenes) if scene_path(job.data, s).is_file()]
+        check_image_features(job.data, scenes, name, stretched=job.preset.model.stretched_images)
     if config.init:
         headers.find_checkpoint(config.init)
     check_writable(job.out / "state.pt")

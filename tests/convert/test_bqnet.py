@@ -11,7 +11,6 @@ from safetensors import safe_open
 from torch import nn
 
 import saymask.convert.bqnet as convert_bqnet
-import saymask.models.bqnet.model as bqnet_model
 from saymask import cli
 from saymask.convert import convert
 from saymask.convert.bqnet import _comparison
@@ -20,7 +19,7 @@ from saymask.hub.checkpoints import load_model, load_part
 from saymask.models.bqnet import BackbonePretraining, BQNet, res
 from saymask.models.bqnet.official import BACKBONE, decoder_names
 from saymask.sparse.importers import from_spconv2
-from saymask.text import load_text_encoder
+from saymask.text import lazy, load_text_encoder
 from tests.io.test_pickles import Evil
 from tests.models.fakes import WordHash
 from tests.parity import GOLDEN, fill_state, load
@@ -56,20 +55,20 @@ def saved(path, state, prefix="", **more):
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
     """There is no text encoder but one in a local folder."""
-    find = convert_bqnet.find_weights
+    load = convert_bqnet.load_text_encoder
 
-    def find_weights(name):
-        if name == "roberta-base":
+    def from_folder(name, folder=None):
+        if folder is None:
             raise InputError("no weights for the text encoder 'roberta-base'")
-        return find(name)
+        return load(name, folder)
 
-    monkeypatch.setattr(convert_bqnet, "find_weights", find_weights)
+    monkeypatch.setattr(convert_bqnet, "load_text_encoder", from_folder)
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
     """A model that is loaded gets a stand-in for its text encoder."""
-    monkeypatch.setattr(bqnet_model, "load_text_encoder", lambda name: WordHash(768))
+    monkeypatch.setattr(lazy, "load_text_encoder", lambda name: WordHash(768))
 
 
 def header(path):
@@ -87,7 +86,7 @@ def test_converted_model_gives_the_golden_outputs(tmp_path, stand_in):
     assert lines[1] == f"{used} tensors loaded, {len(SHAPES) + 1 - used} without effect here left out"
     for group in ("dec.lqg (", "dec.sem_cls_heads (", "dec.lia_layers.*.norm (12)", "criterion.loss_weight (1)"):
         assert group in lines[2]
-    assert lines[3].startswith("1 tensors of the text encoder left out, not compared with roberta-base: no weights")
+    assert lines[3].startswith("1 tensors of the text encoder left out, not compared with roberta-base: not here")
 
     model = load_model(out, device="cpu")
     assert isinstance(model, BQNet)
@@ -184,7 +183,7 @@ def test_text_encoder_is_compared_with_the_one_here(equal, roberta, tmp_path):
         assert lines[-1].startswith(f"WARNING: the text encoder is not the {roberta} here: of 37 tensors 1 differ")
         assert "(such as encoder.layer.1.output.dense.weight)" in lines[-1]
     encoder = json.loads(header(out)["text_encoders"])["text_encoder"]
-    assert encoder == {"name": str(roberta), "fingerprint": load_text_encoder(str(roberta)).fingerprint}
+    assert encoder == {"name": "roberta-base", "fingerprint": load_text_encoder(str(roberta)).fingerprint}
     with safe_open(out, "pt") as file:
         assert not [name for name in file.keys() if name.startswith("text_encoder")]  # noqa: SIM118 - not a dict
 

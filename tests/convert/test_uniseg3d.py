@@ -1,5 +1,6 @@
 """Official UniSeg3D checkpoints: read without running their code, loaded strictly, with class embeddings."""
 
+import json
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 
 import saymask.convert.uniseg3d as convert_uniseg3d
 from saymask.convert import convert
@@ -14,16 +16,18 @@ from saymask.errors import CheckpointError, InputError
 from saymask.hub import checkpoints, registry
 from saymask.hub.checkpoints import load_model
 from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
-from saymask.models.uniseg3d import model as uniseg3d_model
-from saymask.models.uniseg3d.official import TOWER, load_official, official_names
+from saymask.models.uniseg3d.official import TOWER, load_official, official_names, text_tower
 from saymask.models.uniseg3d.presets import scannet
-from saymask.text import load_text_encoder
+from saymask.text import encoder, lazy, load_text_encoder
+from saymask.text.clip_text import clip_text_model
+from saymask.text.clip_tokenizer import clip_text_encoder
 from tests.io.test_pickles import Evil
 from tests.models.fakes import WordHash
 from tests.models.uniseg3d.test_model import encoded, scan_of
 from tests.parity import GOLDEN, fill_state, load
 from tests.parity.backbones import official_shapes
-from tests.text.open_clip import tiny_open_clip
+from tests.text.open_clip import open_clip_state, tiny_open_clip
+from tests.text.tiny import tiny_clip
 
 SMALL = UniSeg3DConfig(
     widths=(8, 12), block_reps=1, text_width=48, width=16, heads=2, layers=2, ffn_width=24, compat=True
@@ -33,22 +37,19 @@ NO_HUB = "no weights for the text encoder 'clip-convnext-large-d-320'"
 
 @pytest.fixture(autouse=True)
 def at_hand(monkeypatch):
-    """The published preset is small, there is no hub, and a loaded model gets a stand-in for the hub's encoder."""
+    """The published preset is small, and there is no hub."""
     monkeypatch.setitem(registry.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
     monkeypatch.setitem(registry.PRESETS, "uniseg3d.scannet", "saymask.models.uniseg3d.presets:scannet")
     monkeypatch.setattr(convert_uniseg3d, "scannet", lambda: replace(scannet(), model=SMALL))
-    find, build = convert_uniseg3d.find_weights, uniseg3d_model.load_text_encoder
+    load = encoder.load_text_encoder
 
-    def find_weights(name):
-        if name == SMALL.text_encoder:
+    def load_text_encoder(name, folder=None):
+        if folder is None:
             raise InputError(NO_HUB)
-        return find(name)
+        return load(name, folder)
 
-    def encoder(name):
-        return WordHash(48) if name == SMALL.text_encoder else build(name)
-
-    monkeypatch.setattr(convert_uniseg3d, "find_weights", find_weights)
-    monkeypatch.setattr(uniseg3d_model, "load_text_encoder", encoder)
+    for module in (convert_uniseg3d, lazy):
+        monkeypatch.setattr(module, "load_text_encoder", load_text_encoder)
 
 
 def official_state(model):
@@ -71,6 +72,12 @@ def tower_of(state):
 def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     return folder, tower_of(tiny_open_clip(folder))
+
+
+@pytest.fixture(scope="module")
+def tower():
+    """A small text tower with CLIP's whole vocabulary, as the official checkpoint carries one."""
+    return tower_of(open_clip_state(vocab=49_408, width=64, layers=1, positions=77, projection=48))
 
 
 def original():
@@ -106,14 +113,14 @@ def converted(path, **choices):
     return out, lines
 
 
-def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, clip):
+def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, tower):
     model, state = original()
-    path = saved(tmp_path / "model_best_2.pth", state | clip[1], prefix="module.")
+    path = saved(tmp_path / "model_best_2.pth", state | tower, prefix="module.")
     made = embeddings_file(tmp_path / "scannet_cls_embedding.pth")
     out, lines = converted(path, class_embeddings=tmp_path / "scannet_cls_embedding.pth")
     assert lines[0].startswith("ignored 1 classes in model_best_2.pth")
-    assert lines[1] == f"{len(state)} tensors loaded, {len(clip[1])} of the frozen text tower left out"
-    assert lines[2] == f"the text tower was not compared with clip-convnext-large-d-320: {NO_HUB}"
+    assert lines[1] == f"{len(state)} tensors loaded, {len(tower)} of the frozen text tower apart from them"
+    assert lines[2].startswith("the text tower is kept in the checkpoint")
     assert len(lines) == 3
     assert not (tmp_path / "evil").exists()
     again = load_model(out, device="cpu")
@@ -134,22 +141,67 @@ def test_a_checkpoint_with_the_official_class_embeddings(tmp_path, clip):
     assert set(card["verbs"]) == {"refer", "find", "click", "semantic", "instances", "panoptic"}
 
 
+def test_the_tower_goes_along_and_is_read_when_words_come(tmp_path, tower, monkeypatch):
+    embeddings_file(tmp_path / "e.pth")
+    path = saved(tmp_path / "a.pth", original()[1] | tower)
+    out, _ = converted(path, class_embeddings=tmp_path / "e.pth")
+    read = []
+    kept = checkpoints._kept_encoder
+    monkeypatch.setattr(checkpoints, "_kept_encoder", lambda *args: read.append(args) or kept(*args))
+    model = load_model(out, device="cpu")
+    scan = encoded(model, scan_of())
+    model.semantic(scan), model.instances(scan), model.panoptic(scan), model.click(scan, np.array([4]))
+    assert not read
+    (found,) = model.refer(scan, ["the grey chair"])
+    assert len(read) == 1
+    own = clip_text_model(text_tower(tower))
+    expected = clip_text_encoder("x", own)(["the grey chair"]).sentence
+    torch.testing.assert_close(model.text(["the grey chair"]).sentence, expected)
+    again = checkpoints.save_checkpoint(model, tmp_path / "again.safetensors")
+    (same,) = load_model(again, device="cpu").refer(scan, ["the grey chair"])
+    torch.testing.assert_close(same.logits, found.logits)
+    with safe_open(out, "pt") as file:
+        header = json.loads(file.metadata()["text_encoders"])
+    assert header["text_encoder"]["name"] == "clip-convnext-large-d-320"
+    assert header["text_encoder"]["kept"] == {"heads": 1}
+
+
+def test_the_tower_may_be_left_out(tmp_path, tower):
+    embeddings_file(tmp_path / "e.pth")
+    path = saved(tmp_path / "a.pth", original()[1] | tower)
+    out, lines = converted(path, class_embeddings=tmp_path / "e.pth", keep_tower=False)
+    assert lines[2] == f"only sentences and words need the text encoder, which the checkpoint does not hold: {NO_HUB}"
+    model = load_model(out, device="cpu")
+    scan = encoded(model, scan_of())
+    assert len(model.click(scan, np.array([4])).scores) == 1
+    with pytest.raises(InputError, match=NO_HUB):
+        model.refer(scan, ["the grey chair"])
+    with pytest.raises(InputError, match=NO_HUB):
+        model.get_ready("find")
+    model.get_ready("click")
+
+
 @pytest.mark.filterwarnings("ignore:a text of .* tokens was cut")
 def test_a_text_encoder_makes_the_class_embeddings_and_is_compared(tmp_path, clip):
     _, state = original()
     folder, tower = clip
     out, lines = converted(saved(tmp_path / "a.pth", state | tower), text_encoder=str(folder))
-    assert lines[2].startswith(f"the text tower equals {folder} here in all ")
-    assert lines[3].startswith("class embeddings made with the text encoder")
-    model = load_model(out, device="cpu")
+    assert lines[2].startswith("the text tower cannot be kept: text encoder")
+    assert lines[3].startswith(f"the text tower equals {folder} in all ")
+    assert lines[4].startswith("class embeddings made with the text encoder")
+    with safe_open(out, "pt") as file:
+        assert str(folder) not in json.dumps(file.metadata())
+    model = load_model(out, device="cpu", text_encoder=folder)
     encoder = load_text_encoder(str(folder))
     said = encoder(["a photo of a otherfurniture."]).sentence.detach()
     assert model.class_embeddings.shape == (20, 1, 48)
     assert float(F.cosine_similarity(model.class_embeddings[19], said)) > 0.5
     other = tower | {f"{TOWER}text_proj": tower[f"{TOWER}text_proj"] + 1}
     _, lines = converted(saved(tmp_path / "b.pth", state | other), text_encoder=str(folder))
-    assert lines[2].startswith(f"WARNING: the text tower is not the {folder} here")
-    assert "text_projection.weight" in lines[2]
+    assert lines[3].startswith(f"WARNING: the text tower is not the one in {folder}")
+    assert "text_projection.weight" in lines[3]
+    with pytest.raises(CheckpointError, match="with --text-encoder FOLDER"):
+        load_model(out, device="cpu", text_encoder=tiny_clip(tmp_path / "other"))
     _, lines = converted(saved(tmp_path / "c.pth", state), text_encoder=str(folder))
     assert lines[2] == f"the file holds no text tower; the model will use {folder}"
 

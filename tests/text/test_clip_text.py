@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +11,10 @@ from saymask.errors import InputError
 from saymask.text import load_text_encoder
 from saymask.text import weights as sources_module
 from saymask.text.clip_text import clip_text_model, open_clip_name
+from saymask.text.clip_text import open_clip_state as open_clip_state_of
+from saymask.text.clip_tokenizer import VOCABULARY, clip_text_encoder, clip_tokenizer
 from saymask.text.weights import SOURCES, find_weights
+from tests.parity import GOLDEN
 from tests.text.open_clip import open_clip_state, tiny_open_clip
 from tests.text.tiny import SENTENCES
 
@@ -131,12 +135,32 @@ def test_weights_that_do_not_fit():
         clip_text_model({key: value for key, value in state.items() if "resblocks" not in key})
 
 
+def test_names_go_both_ways():
+    state = open_clip_state()
+    again = open_clip_state_of(clip_text_model(state))
+    assert again.keys() == state.keys()
+    assert all(torch.equal(again[key], value) for key, value in state.items())
+
+
+def test_the_tokenizer_gives_the_official_tokens():
+    data = np.load(GOLDEN / "uniseg3d" / "text_encoder_A.npz")
+    texts = json.loads((GOLDEN / "uniseg3d" / "text_encoder_A.json").read_text())["texts"]
+    tokenizer = clip_tokenizer()
+    assert len(tokenizer) == VOCABULARY
+    for text, row in zip(texts, data["tokens"], strict=True):
+        ids = tokenizer(text)["input_ids"]
+        assert ids == row[: len(ids)].tolist()
+        assert not row[len(ids) :].any()
+    with pytest.raises(InputError, match=r"expected CLIP's vocabulary of 49,408 tokens, got 20"):
+        clip_text_encoder("x", clip_text_model(open_clip_state()))
+
+
 def test_the_hub_is_asked_for_what_is_needed(monkeypatch, folder):
     import huggingface_hub
 
     asked = []
 
-    def download(repository, allow_patterns):
+    def download(repository, allow_patterns, **_):
         asked.append((repository, allow_patterns))
         return str(folder)
 

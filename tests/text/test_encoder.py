@@ -12,6 +12,7 @@ from saymask.errors import InputError
 from saymask.text import TextEncoder, load_text_encoder
 from saymask.text import weights as sources_module
 from saymask.text.weights import SOURCES, find_weights, package_folder
+from saymask.util.network import UnreachableError
 from saymask.util.words import check_sentence
 from tests.text.tiny import SENTENCES
 
@@ -174,7 +175,7 @@ def test_the_hub_is_asked_for_what_is_needed(monkeypatch, folders):
 
     asked = []
 
-    def download(repository, allow_patterns):
+    def download(repository, allow_patterns, **_):
         asked.append((repository, allow_patterns))
         return str(folders["roberta"])
 
@@ -182,6 +183,29 @@ def test_the_hub_is_asked_for_what_is_needed(monkeypatch, folders):
     assert find_weights("roberta-base") == folders["roberta"]
     assert asked[0][0] == "FacebookAI/roberta-base"
     assert not any("bin" in pattern for pattern in asked[0][1])
+
+
+def test_the_cache_comes_first_and_an_unreachable_hub_is_said_at_once(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    asked = []
+
+    def download(repository, local_files_only=False, **_):
+        asked.append(local_files_only)
+        return str(tmp_path)
+
+    def unreachable(url):
+        raise UnreachableError("huggingface.co cannot be reached (no answer within 4 s)")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(sources_module, "check_reachable", unreachable)
+    (tmp_path / "config.json").write_text("{}")  # what a download that was cut off may have left
+    with pytest.raises(InputError, match=r"--text-encoder FOLDER.*`saymask get roberta-base`.*cannot be reached"):
+        find_weights("roberta-base")
+    assert asked == [True]
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert find_weights("roberta-base") == tmp_path
+    assert asked == [True, True]
 
 
 def test_a_damaged_package_is_refused(monkeypatch, tmp_path):

@@ -9,13 +9,14 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from saymask.data.annotations import entry_object_ids, load_annotations, read_entries
 from saymask.data.image_store import feature_path
+from saymask.data.prepare.given_features import NAME, find_given, take_given
 from saymask.data.prepare.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
 from saymask.data.prepare.pseudo_masks import find_pseudo_masks
 from saymask.data.prepare.raw import RawFolder, describe_missing, describe_not_needed, find_raw
@@ -55,6 +56,7 @@ def prepare(
     superpoints: Superpoints = "mesh",
     pseudo_masks: str | Path | None = None,
     image_features: str | None = None,
+    image_features_from: str | Path | None = None,
     frames: str | Path | None = None,
     stretched: bool = False,
     image_weights: str | Path | None = None,
@@ -71,6 +73,10 @@ def prepare(
 
     `pseudo_masks` is a folder with masks of objects that have no annotation, a file per scan (see
     `saymask.data.prepare.pseudo_masks`); scans without a file have none.
+
+    `image_features_from` is a folder with 2D features as BQNet's authors offer them, which become those of
+    `clip-vit-l14-336`, stretched; the scenes get the superpoints that they belong to
+    (`saymask.data.prepare.given_features`).
 
     `image_features` names an image model (`clip-vit-l14-336`) whose features of the scans' frames are pooled to
     superpoints as well. The frames, `<id>.sens` or exported ones, lie in the scan folders, in RAW/frames or in
@@ -103,6 +109,7 @@ def prepare(
             every=every,
             device=device,
         )
+    given = {} if image_features_from is None else find_given(image_features_from, folder.root, folder.scans)
     pseudo = {} if pseudo_masks is None else find_pseudo_masks(pseudo_masks, folder.scans)
     found = {} if images is None else _find_frames(folder, out, images)
     report = Report()
@@ -120,7 +127,8 @@ def prepare(
         _clear_temporaries(out)
         if pseudo_masks is not None:
             say(_pseudo_message(folder, pseudo))
-        jobs = open_jobs(folder, out, table, superpoints, pseudo, report)
+        refer = {name: files.points for name, files in given.items()}
+        jobs = open_jobs(folder, out, table, superpoints, pseudo, refer, report)
         if report.kept:
             say(f"{len(report.kept):,} of {len(folder.scans):,} scenes are up to date")
         run_jobs(jobs, workers, quiet, report, say)
@@ -130,6 +138,9 @@ def prepare(
         scenes = {name: read_scene_info(scene_path(out, name)) for name in sorted(report.done + report.kept)}
         _write_annotations(folder, out, scenes, report, say)
         _copy_rooms(folder, out, scenes)
+        if given:
+            taken = take_given(out, {name: files for name, files in given.items() if name in scenes})
+            report.images = _image_report(taken, scenes, given, f"{NAME}, stretched", say)
         if images is not None:
             report.images = _make_images(out, scenes, found, images, workers, quiet, say)
         _write_manifest(folder, out, scenes, table, superpoints, report)
@@ -151,7 +162,7 @@ def _find_frames(folder: RawFolder, out: Path, options: ImageOptions) -> dict[st
     """Return scene → frames; raise InputError before any work when 2D features cannot be made."""
     options.check()
     found = locate_frames(folder.scans, folder.root, options.frames)
-    if any(not feature_path(out, options.name, name).is_file() for name in found):
+    if any(not feature_path(out, options.name, name, stretched=options.stretched).is_file() for name in found):
         from saymask.nn.clip_image import find_image_weights
 
         find_image_weights(options.weights or options.name)
@@ -170,15 +181,21 @@ def _make_images(
     """Make 2D features of the prepared scenes that have frames."""
     frames = {name: found[name] for name in scenes if name in found}
     made = make_image_features(out, frames, options, workers=workers, quiet=quiet, say=say)
-    made.without_frames = [name for name in scenes if name not in found]
-    for name, error in sorted(made.failures.items()):
-        say(f"failed: 2D features: {error if name in error else f'{name}: {error}'}")
+    return _image_report(made, scenes, found, options.name, say)
+
+
+def _image_report(
+    made: ImageReport, scenes: Collection[str], found: Collection[str], name: str, say: Callable[[str], None]
+) -> ImageReport:
+    """Return the report on 2D features, completed by the scenes without a source of any, and say what is in it."""
+    made.without_frames = [scene for scene in scenes if scene not in found]
+    for scene, error in sorted(made.failures.items()):
+        say(f"failed: 2D features: {error if scene in error else f'{scene}: {error}'}")
     if made.without_frames:
         first = ", ".join(made.without_frames[:3])
         say(f"{len(made.without_frames):,} of {len(scenes):,} scenes have no frames and get no 2D features: {first}")
     say(
-        f"2D features {options.name}: {len(made.done):,} scenes written, {len(made.kept):,} kept, "
-        f"{len(made.failures):,} failed"
+        f"2D features {name}: {len(made.done):,} scenes written, {len(made.kept):,} kept, {len(made.failures):,} failed"
     )
     return made
 

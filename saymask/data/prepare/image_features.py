@@ -144,7 +144,7 @@ def make_image_features(
         except (InputError, OSError) as error:
             report.failures[name] = str(error)
             continue
-        if _is_current(feature_path(data, options.name, name), fingerprint):
+        if is_current(feature_path(data, options.name, name, stretched=options.stretched), fingerprint):
             report.kept.append(name)
         else:
             jobs.append((name, path, fingerprint))
@@ -194,7 +194,8 @@ def _fingerprint(data: Path, name: str, path: Path, options: ImageOptions) -> st
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _is_current(path: Path, fingerprint: str) -> bool:
+def is_current(path: Path, fingerprint: str) -> bool:
+    """Say whether a file holds the features of a fingerprint."""
     if not path.is_file():
         return False
     try:
@@ -243,7 +244,7 @@ def _make_one(
         stretched=options.stretched,
         final_norm=options.final_norm,
     )
-    save_image_features(feature_path(data, options.name, name), pooled.features, info)
+    save_image_features(feature_path(data, options.name, name, stretched=options.stretched), pooled.features, info)
     return messages
 
 

@@ -46,6 +46,8 @@ class _Job:
     superpoints: Superpoints
     pseudo: Path | None
     """File with its pseudo masks."""
+    given: Path | None
+    """File with its superpoints, `<scan>_refer.pth`."""
     fingerprint: str
 
 
@@ -63,11 +65,12 @@ def open_jobs(
     table: LabelTable,
     superpoints: Superpoints,
     pseudo: dict[str, Path],
+    given: dict[str, Path],
     report: ScanReport,
 ) -> list[_Job]:
     """Return the scans to do; note those that are up to date and those whose files are not clear.
 
-    `pseudo`: scan → file with its pseudo masks.
+    `pseudo`: scan → file with its pseudo masks; `given`: scan → file with its superpoints.
     """
     rows = hashlib.sha256(repr(sorted(table.rows.items())).encode()).hexdigest()
     jobs = []
@@ -78,9 +81,9 @@ def open_jobs(
             report.failures[name] = str(error)
             continue
         facts: list[Any] = [VERSION, superpoints, rows]
-        masks = pseudo.get(name)
-        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in [*files, *([masks] if masks else [])]]
-        job = _Job(name, path, out, table, superpoints, masks, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
+        more = pseudo.get(name), given.get(name)
+        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in [*files, *filter(None, more)]]
+        job = _Job(name, path, out, table, superpoints, *more, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
         if _is_current(scene_path(out, name), job.fingerprint):
             report.kept.append(name)
         else:
@@ -156,6 +159,7 @@ def _prepare_scan(job: _Job) -> _Outcome:
 
 
 def _write_scan(job: _Job) -> tuple[str, ...]:
+    from saymask.data.prepare.given_features import given_superpoints
     from saymask.geometry.normals import estimate_normals, vertex_normals
     from saymask.geometry.superpoints import superpoints_of
 
@@ -172,7 +176,9 @@ def _write_scan(job: _Job) -> tuple[str, ...]:
     if job.pseudo is not None:
         novel = read_pseudo_masks(job.pseudo, len(scan))
         scan = replace(scan, labels={**scan.labels, NOVEL: novel})
-    if job.superpoints == "mesh":
+    if job.given is not None:
+        scan = replace(scan, superpoints=given_superpoints(job.given, scan.points))
+    elif job.superpoints == "mesh":
         scan = replace(scan, superpoints=superpoints_of(replace(scan, superpoints=None)))
     save_scene(
         scene_path(job.out, job.name), scan, objects=raw.objects, aliases=raw.aliases, fingerprint=job.fingerprint

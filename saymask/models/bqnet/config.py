@@ -72,6 +72,8 @@ class BQNetConfig:
     """Official behaviour of the 2D features: the map of the square crop is stretched over the whole frame."""
     odd_extents: bool = False
     """Official behaviour: the last plane of voxels of a level with an odd extent does not enter the next level."""
+    count: Literal["one", "any"] = "any"
+    """What a sentence of a user is answered with: the mask of the surest query (3D-RES), or one per object."""
     target_threshold: float = 0.5
     """Probability above which a query is one of the referred objects (3D-GRES)."""
     connected_objects: bool = False

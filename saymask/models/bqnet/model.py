@@ -30,7 +30,7 @@ from saymask.nn.components import best_component, touching
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, official_extent
-from saymask.text import FrozenText, TextFeatures, load_text_encoder
+from saymask.text import FrozenText, LazyTextEncoder, TextFeatures
 
 SENTENCES_AT_ONCE = 16
 """So many sentences are decoded together; more would not fit the caches of a CPU."""
@@ -77,7 +77,7 @@ class BQNet(Model):
         self.config = config
         self.backbone = SuperpointUNet(config.widths, config.block_reps)
         self.decoder = Decoder(config)
-        self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
+        self.text_encoder = LazyTextEncoder(config.text_encoder) if text_encoder is None else text_encoder
         self.text_encoder.requires_grad_(False)
         self._text = FrozenText()
         self.train(self.training)
@@ -97,11 +97,20 @@ class BQNet(Model):
         """Whether the configuration wants them projected by the official rule."""
         return self.config.stretched_images
 
+    @property
+    def count(self) -> Literal["one", "any"]:
+        """How many objects a sentence means in the training data."""
+        return self.config.count
+
     def train(self, mode: bool = True) -> "BQNet":
         """Switch BatchNorm; the frozen text encoder stays in eval mode unless `text_dropout` asks for its dropout."""
         super().train(mode)
         self.text_encoder.train(mode and self.config.text_dropout)
         return self
+
+    def get_ready(self, verb: str) -> None:
+        """Load the text encoder."""
+        self._text.on(self.device, self.text_encoder)
 
     # ---- scans to batches
 

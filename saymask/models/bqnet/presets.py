@@ -22,13 +22,14 @@ def res() -> Preset:
         evaluate_every=1,
         protocol="3dres",
     )
-    return Preset("bqnet.res", "bqnet", BQNetConfig(image_features="clip-vit-l14-336"), train)
+    return Preset("bqnet.res", "bqnet", BQNetConfig(image_features="clip-vit-l14-336", count="one"), train)
 
 
 def gres() -> Preset:
     """Return `bqnet.gres`: 3D-GRES on Multi3DRefer as published (docs/systems/bqnet.md §5), with 2D features."""
     base = res()
-    return replace(base, name="bqnet.gres", train=replace(base.train, source="multi3drefer", protocol="3dgres"))
+    train = replace(base.train, source="multi3drefer", protocol="3dgres")
+    return replace(base, name="bqnet.gres", model=replace(base.model, count="any"), train=train)
 
 
 def rooms() -> Preset:

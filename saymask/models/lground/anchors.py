@@ -17,6 +17,7 @@ from saymask.io.pickles import read_pickle
 from saymask.labels.tables import scannet200
 from saymask.text.cache import CachedText
 from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
+from saymask.text.weights import portable_name
 from saymask.util.files import atomic_path, check_writable, parse_object
 
 ENCODER = "clip-vit-b32"
@@ -153,7 +154,7 @@ def save_anchors(path: str | Path, anchors: Anchors) -> Path:
     header = {
         "version": _VERSION,
         "names": anchors.names,
-        "encoder": anchors.encoder,
+        "encoder": portable_name(anchors.encoder),
         "fingerprint": anchors.fingerprint,
         "templates": anchors.templates,
         "attributes": anchors.attributes,

@@ -186,7 +186,7 @@ class LGround(Model):
         if any(known) and known != _print(text.fingerprint):
             raise InputError(
                 f"text encoder {self.config.encoder!r} ({text.fingerprint[:12]}…) is not the one whose anchors "
-                "this model learned; install the same encoder weights"
+                "this model learned; give the same one with --text-encoder FOLDER"
             )
         return text
 
@@ -241,9 +241,9 @@ class LGround(Model):
             )
         )
 
-    def get_ready(self) -> None:
-        """Load the text encoder, if there is one."""
-        if self.config.text != "none":
+    def get_ready(self, verb: str) -> None:
+        """Load the text encoder for `find`; classes are told apart by the anchors, which are stored."""
+        if verb == "find":
             self.text_encoder()
 
     # ---- answers

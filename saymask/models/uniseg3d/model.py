@@ -44,7 +44,7 @@ from saymask.nn.blocks import full_precision
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.sparse import official_extent
-from saymask.text import FrozenText, TextFeatures, load_text_encoder
+from saymask.text import FrozenText, LazyTextEncoder, TextFeatures
 
 PROMPTS_AT_ONCE = 64
 """So many prompts are decoded together; more would only take memory."""
@@ -80,7 +80,7 @@ class UniSeg3D(Model):
         self.config: UniSeg3DConfig = config
         self.backbone = SuperpointUNet(config.widths, config.block_reps)
         self.decoder = Decoder(config)
-        self.text_encoder = load_text_encoder(config.text_encoder) if text_encoder is None else text_encoder
+        self.text_encoder = LazyTextEncoder(config.text_encoder) if text_encoder is None else text_encoder
         self.text_encoder.requires_grad_(False)
         unknown = torch.full((CLASSES, config.class_prototypes, config.text_width), torch.nan)
         self.register_buffer("class_embeddings", unknown)
@@ -120,6 +120,11 @@ class UniSeg3D(Model):
     def has_proposals(self) -> bool:
         """Always: the superpoint queries' masks."""
         return True
+
+    def get_ready(self, verb: str) -> None:
+        """Load the text encoder for `refer` and `find`; all other prompts do without."""
+        if verb in ("refer", "find"):
+            self._text.on(self.device, self.text_encoder)
 
     # ---- classes and texts
 

@@ -89,7 +89,7 @@ def load_pair(name: str | Path = PUBLISHED, device: str = "auto") -> ClipPair:
     """
     from safetensors import safe_open
 
-    folder = find_weights(str(name))
+    folder = find_weights(str(name), flag="--image-encoder")
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise InputError(f"{folder}: expected CLIP as transformers saves it (config.json, model.safetensors), got none")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.camera import pose_points
 from saymask.io.frames import Frames, FrameSkipped, left_out, none_usable
 from saymask.masks import Masks
 from saymask.scan import Scan
 from saymask.scene.open_vocabulary.encoder import PairEncoder, unit
 from saymask.scene.open_vocabulary.image_masks import MaskFolder, projected_masks
-from saymask.scene.open_vocabulary.visible import pose_points, visible_points
+from saymask.scene.open_vocabulary.visible import visible_points
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

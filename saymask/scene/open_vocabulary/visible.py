@@ -6,7 +6,6 @@ import numpy as np
 
 from saymask.geometry.camera import Calibration
 from saymask.io.frames import Frame, FrameSkipped
-from saymask.scan import Scan
 
 BORDER = 10 / 640
 """Share of the depth image's width that is cut off at each side: 10 of 640 pixels (docs/systems/uniseg3d.md §6.7)."""
@@ -28,19 +27,6 @@ class Visible:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def pose_points(scan: Scan) -> np.ndarray:
-    """Return float64 [N, 3], the points in metres along the axes of the scan's file, in which poses are given.
-
-    `load_scan` turns and moves a scan so that z is up; the frames were not turned with it.
-    """
-    points = scan.points.astype(np.float64)
-    if scan.source is None:
-        return points
-    turn = scan.source.transform
-    scale = np.cbrt(abs(np.linalg.det(turn[:3, :3])))
-    return (points - turn[:3, 3]) @ (turn[:3, :3] / scale)  # its inverse is its transpose
 
 
 def visible_points(

@@ -10,7 +10,13 @@ import torch
 from safetensors import safe_open
 
 from saymask.cli import run
-from saymask.data.image_store import feature_path, load_with_info, read_image_info, save_image_features
+from saymask.data.image_store import (
+    check_image_features,
+    feature_path,
+    load_with_info,
+    read_image_info,
+    save_image_features,
+)
 from saymask.data.prepare import image_features as module
 from saymask.data.prepare.folder import prepare
 from saymask.data.prepare.image_features import ImageOptions, make_image_features, pool_frames
@@ -114,7 +120,7 @@ def test_finished_scenes_are_kept(go, out, raw):
     assert go().images.done == [FOLDER]
     feature_path(out, NAME, SENS).write_bytes(b"half a file")
     assert go().images.done == [SENS]
-    for options in ({"stretched": True}, {"stretched": True, "final_norm": False}, {"every": 5}):
+    for options in ({"final_norm": False}, {"every": 5}):
         previous = features_of(out)
         assert go(**options).images.done == [SENS, FOLDER]
         assert all(previous[name] != content for name, content in features_of(out).items())
@@ -162,14 +168,23 @@ def test_scene_prepared_otherwise_afterwards(go, raw, out):
     assert load_scene(scene_path(out, SENS), image_features=NAME).image_features is not None
 
 
-def test_features_of_the_other_projection_are_refused(go, out):
+def test_features_of_both_projections_are_side_by_side(go, out):
     go()
-    with pytest.raises(InputError, match=r"made --stretched, these were made without it; make them again .*stretched"):
+    with pytest.raises(InputError, match=r"made --stretched \(there are some made without it\); make them .*stretched"):
         load_scene(scene_path(out, SENS), image_features=NAME, stretched=True)
     assert go(stretched=True).images.done == [SENS, FOLDER]
-    assert load_scene(scene_path(out, SENS), image_features=NAME, stretched=True).image_features is not None
-    with pytest.raises(InputError, match="made without --stretched, these were made with it"):
-        load_scene(scene_path(out, SENS), image_features=NAME)
+    plain, stretched = (
+        load_scene(scene_path(out, SENS), image_features=NAME, stretched=kind).image_features for kind in (False, True)
+    )
+    assert not np.array_equal(plain, stretched)
+    assert go().images.kept == [SENS, FOLDER]
+    # A folder from before there were two of them.
+    shutil.rmtree(out / "image_features" / NAME)
+    (out / "image_features" / f"{NAME}-stretched").rename(out / "image_features" / NAME)
+    again = load_scene(scene_path(out, SENS), image_features=NAME, stretched=True).image_features
+    np.testing.assert_array_equal(again, stretched)
+    with pytest.raises(InputError, match=r"expected 2D features 'clip-vit-l14-336' of 3 scenes, 3 have none, such as"):
+        check_image_features(out, [SENS, FOLDER, NONE], NAME, stretched=False)
 
 
 def test_missing_features_name_the_command(out):
@@ -361,7 +376,7 @@ def test_command_line(raw, tmp_path, origin, capsys):
     said = capsys.readouterr().err
     assert "image features, scenes" in said
     assert "2D features mine: 2 scenes written" in said
-    info = read_image_info(feature_path(out, "mine", SENS))
+    info = read_image_info(feature_path(out, "mine", SENS, stretched=True))
     assert (info.stretched, info.frames) == (True, 3)
     (raw / "scans" / SENS / f"{SENS}.sens").write_bytes(b"")
     assert run([*arguments, "--quiet"]) == 2

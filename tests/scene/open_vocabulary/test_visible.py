@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from saymask.geometry.camera import Calibration
+from saymask.geometry.camera import Calibration, pose_points
 from saymask.io.frames import Frame, FrameSkipped, open_frames
 from saymask.io.load import load_scan
 from saymask.io.ply import write_ply
-from saymask.scene.open_vocabulary.visible import pose_points, visible_points
+from saymask.scene.open_vocabulary.visible import visible_points
 from tests.data.fake_frames import intrinsics
 from tests.scene.open_vocabulary.coloured_room import COLORS, write_room
 
