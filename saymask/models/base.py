@@ -205,10 +205,13 @@ class Model(nn.Module, ABC):
     def get_ready(self) -> None:
         """Load what only prompts need, such as a text encoder; called before a scan is encoded, so that none waits."""
 
-    def encode(self, scan: Any, *, adapt: float | None = None) -> "Scene":
+    def encode(
+        self, scan: Any, *, adapt: float | None = None, progress: Callable[[str], None] | None = None
+    ) -> "Scene":
         """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step, prompts are cheap.
 
-        adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting.
+        adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting. progress: is
+        called with the name of each stage of `Scene.seconds` when it begins.
         """
         if not isinstance(scan, Scan):
             from saymask.io.load import load_scan
@@ -217,7 +220,7 @@ class Model(nn.Module, ABC):
         self.get_ready()
         from saymask.scene.scene import Scene  # against the stream: what a user calls first lives on the model
 
-        return Scene(self, scan, adapt=adapt)
+        return Scene(self, scan, adapt=adapt, progress=progress)
 
     def adapted(self, scan: Scan, share: float | None = None) -> "Model":
         """Return the model that is to encode `scan`: its BatchNorm statistics are `share` those of the scan itself.
