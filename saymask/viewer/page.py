@@ -149,7 +149,7 @@ class Page:
     # ---- events
 
     def receive(self, text: str) -> None:
-        """Do what events ask for that are not known yet: JSON [[number, name, value], …], the latest last."""
+        """Perform what events ask for that are not known yet: JSON [[number, name, value], …], the latest last."""
         try:
             events = [(int(number), str(name), str(value)) for number, name, value in json.loads(text)]
         except (ValueError, TypeError):
@@ -162,7 +162,7 @@ class Page:
                 self.do(name, value)
 
     def do(self, name: str, value: str) -> None:
-        """Do what one event asks for; what goes wrong is said in the panel."""
+        """Perform what one event asks for; what goes wrong is said in the panel."""
         action: Callable[[str], None] | None = getattr(self, f"_on_{name}", None) if name.isidentifier() else None
         if action is None:
             return
