@@ -171,4 +171,4 @@ def test_every_folder_has_its_layer():
     there = {p.name for p in (ROOT / "saymask").iterdir() if (p / "__init__.py").is_file()}
     there |= {p.stem for p in (ROOT / "saymask").glob("[!_]*.py")}
     assert there <= layers
-    assert layers - there <= {"viewer", "server"}
+    assert layers - there <= {"server"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tyro
 
 from saymask.cli import coordinates as places
-from saymask.cli import data, models, prompts
+from saymask.cli import data, models, prompts, view
 from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.
@@ -17,6 +17,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "find": prompts.find,
     "click": prompts.click,
     "segment": prompts.segment,
+    "view": view.view,
     "rooms": data.rooms,
     "prepare": data.prepare,
     "anchors": data.anchors,

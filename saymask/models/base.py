@@ -222,6 +222,7 @@ class Model(nn.Module, ABC):
         adapt: float | None = None,
         frames: str | Path | None = None,
         image_encoder: str | Path | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> "Scene":
         """Encode a scan (or what `load_scan` takes: a path, arrays, a mesh): the slow step, prompts are cheap.
 
@@ -230,6 +231,7 @@ class Model(nn.Module, ABC):
         adapt: weight 0..1 of the scan's own norm statistics (`adapted`); None = the model's own setting. frames: a
         `.sens` file or a folder of posed frames, of which 2D features are made for a model that takes them;
         image_encoder: local folder with the weights of its image model (`saymask.scene.inputs.with_frames`).
+        progress: is called with the name of each stage of `Scene.seconds` when it begins.
         """
         # Against the stream: what a user calls first lives on the model.
         from saymask.scene.inputs import load_for, with_frames
@@ -239,7 +241,7 @@ class Model(nn.Module, ABC):
             scan = load_for(self, scan)
         if frames is not None:
             scan = with_frames(scan, self, frames, image_encoder=image_encoder)
-        return Scene(self, scan, adapt=adapt)
+        return Scene(self, scan, adapt=adapt, progress=progress)
 
     def adapted(self, scan: Scan, share: float | None = None) -> "Model":
         """Return the model that is to encode `scan`: its BatchNorm statistics are `share` those of the scan itself.

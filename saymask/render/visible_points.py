@@ -8,6 +8,9 @@ from scipy import ndimage
 from saymask.render.raster import local_spacing, surface_normals
 from saymask.scan import Scan
 
+BEHIND = 0.05
+"""Share of points behind others from which a scan is no single view."""
+
 
 @dataclass(frozen=True)
 class VisiblePoints:
@@ -119,17 +122,35 @@ def _normals(scan: Scan, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _sensor(scan: Scan) -> np.ndarray | None:
-    """Return where the camera stood if all points lie in a cone from the file's origin (a single view), else None."""
+    """Return where the camera stood if the scan is a single view from the file's origin, else None.
+
+    All points then lie in a cone, and behind the nearest surface on a ray there is no other.
+    """
     if scan.source is None:
         return None
     eye = scan.source.transform[:3, 3]
-    rays = scan.points[:: max(1, len(scan) // 5000)].astype(np.float64) - eye
+    rays = scan.points - eye.astype(np.float32)
     distance = np.linalg.norm(rays, axis=1)
-    if np.quantile(distance, 0.01) < 0.25:
+    if np.quantile(distance[:: max(1, len(scan) // 5000)], 0.01) < 0.25:
         return None
     rays /= np.maximum(distance, 1e-9)[:, None]
-    ahead = rays.mean(0)
-    return eye if float(((rays @ (ahead / np.linalg.norm(ahead))) > 0.7).mean()) > 0.995 else None
+    ahead = rays.mean(0, dtype=np.float64)
+    ahead /= max(float(np.linalg.norm(ahead)), 1e-9)
+    if not float(((rays @ ahead) > 0.7).mean()) > 0.995:
+        return None
+    # cells of directions that hold about ten points each, however dense the scan is
+    edge = 0.01 * max(1.0, (10 * len(np.unique(_directions(rays, 0.01))) / len(rays)) ** 0.5)
+    _, cell = np.unique(_directions(rays, edge), return_inverse=True)
+    nearest = np.full(cell.max() + 1, np.inf, np.float32)
+    np.minimum.at(nearest, cell, distance)
+    behind = float((distance > 1.3 * nearest[cell]).mean())
+    return eye if behind < BEHIND else None
+
+
+def _directions(rays: np.ndarray, edge: float) -> np.ndarray:
+    """Return the number int64 [n] of the cell of `edge` in which each unit vector [n, 3] ends."""
+    cell = np.floor(rays / edge).astype(np.int64) + round(1 / edge) + 1
+    return (cell[:, 0] << 40) + (cell[:, 1] << 20) + cell[:, 2]
 
 
 def _cut_height(points: np.ndarray, low: float, high: float) -> float:

@@ -395,8 +395,18 @@ class Layout:
                 continue
             (lower, below), (upper, above) = item.model.halves()
             x, y = item.world(below[0], below[1])
-            base = Placed(lower, x, y, item.z + float(below[2]), item.yaw, len(self.placed), item.mount, item.on, item.wall,
-                          item.u)  # fmt: skip
+            base = Placed(
+                lower,
+                x,
+                y,
+                item.z + float(below[2]),
+                item.yaw,
+                len(self.placed),
+                item.mount,
+                item.on,
+                item.wall,
+                item.u,
+            )
             self.placed.append(base)
             x, y = item.world(above[0], above[1])
             self.placed[item.id] = Placed(upper, x, y, item.z + float(above[2]), item.yaw, item.id, "on", base.id)

@@ -42,8 +42,14 @@ class Scene:
     which is read-only. After a change to the model, `forget` what was kept.
     """
 
-    def __init__(self, model: Model, scan: Scan, *, adapt: float | None = None) -> None:
-        """Encode the scan; `adapt` 0..1 is the weight of its own norm statistics, None = the model's setting."""
+    def __init__(
+        self, model: Model, scan: Scan, *, adapt: float | None = None, progress: Callable[[str], None] | None = None
+    ) -> None:
+        """Encode the scan; `adapt` 0..1 is the weight of its own norm statistics, None = the model's setting.
+
+        `progress` is called with the name of each stage (see `seconds`) when it begins.
+        """
+        self._progress = progress
         self.model = model
         self.scan = scan
         self.seconds: dict[str, float] = {}
@@ -67,6 +73,7 @@ class Scene:
                 batch = model.collate([model.prepare(prepared)]).to(model.device)
             with self._timed("encode"):
                 self._encoded = encoder.encode_batch(batch)
+        self._progress = None
 
     def __repr__(self) -> str:
         name = self.model.card.get("name", self.model.system)
@@ -282,6 +289,8 @@ class Scene:
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
+        if self._progress is not None:
+            self._progress(stage)
         yield
         if self.model.device.type == "cuda":
             torch.cuda.synchronize(self.model.device)
