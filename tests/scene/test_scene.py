@@ -236,13 +236,13 @@ def test_only_new_sentences_reach_the_model(scene, monkeypatch):
     asked = calls_of(scene, "refer", monkeypatch)
     first = scene.refer("the red chair")
     again = scene.refer(["the blue lamp", " the red chair ", "the lamp", "the lamp"])
-    assert asked == [(["the red chair"],), (["the blue lamp", "the lamp"],)]
+    assert asked == [(["the red chair"], "any"), (["the blue lamp", "the lamp"], "any")]
     answered = [m.names[0] if len(m) else m.message.removeprefix("no object fits: ") for m in again]
     assert answered == ["the blue lamp", "the red chair", "the lamp", "the lamp"]
     np.testing.assert_array_equal(again[1].dense, first.dense)
     scene.forget()
     scene.refer("the lamp")
-    assert asked[2:] == [(["the lamp"],)]
+    assert asked[2:] == [(["the lamp"], "any")]
 
 
 def test_other_verbs_are_asked_once_per_question(seen, monkeypatch):
