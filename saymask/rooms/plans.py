@@ -24,11 +24,11 @@ class Plan:
 
 
 PLANS: dict[str, Plan] = {
-    "bedroom": Plan((7, 26), (1.0, 1.7), (0, 3), ("planks", "carpet", "planks", "tile")),
-    "living room": Plan((13, 45), (1.0, 2.0), (1, 4), ("planks", "carpet", "planks", "tile")),
+    "bedroom": Plan((10, 26), (1.0, 1.7), (0, 3), ("planks", "carpet", "planks", "tile")),
+    "living room": Plan((15, 42), (1.0, 2.0), (1, 4), ("planks", "carpet", "planks", "tile")),
     "kitchen": Plan((6, 26), (1.0, 2.4), (0, 2), ("tile", "tile", "planks"), narrowest=1.9),
-    "office": Plan((8, 45), (1.0, 2.2), (0, 4), ("carpet", "carpet", "planks", "tile")),
-    "meeting room": Plan((11, 48), (1.0, 2.0), (0, 3), ("carpet", "carpet", "planks", "tile")),
+    "office": Plan((10, 42), (1.0, 2.2), (0, 4), ("carpet", "carpet", "planks", "tile")),
+    "meeting room": Plan((13, 45), (1.0, 2.0), (0, 3), ("carpet", "carpet", "planks", "tile")),
     "bathroom": Plan((3.6, 13), (1.0, 2.2), (0, 1), ("tile", "tile", "planks"), (1, 1), 1.6),
     "hallway": Plan((6, 26), (1.8, 5.0), (0, 2), ("planks", "tile", "carpet"), (2, 5), 1.3),
     "storage": Plan((4, 20), (1.0, 2.2), (0, 1), ("tile", "planks", "carpet"), (1, 1), 1.8),

@@ -11,7 +11,7 @@ import numpy as np
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.rooms.colors import RGB, shade_of, texture_colors
 
-WALLS = {"paint": 0.55, "roller": 0.12, "wallpaper": 0.13, "motif": 0.08, "brick": 0.07, "panels": 0.05}
+WALLS = {"paint": 0.68, "roller": 0.1, "wallpaper": 0.08, "motif": 0.05, "brick": 0.05, "panels": 0.04}
 """Finishes of walls and their shares."""
 WET = {"paint": 0.45, "wall tiles": 0.55}
 """The same in bathrooms and kitchens."""
@@ -131,7 +131,7 @@ def _stone(local, size, rng):
 
 
 def _paint(local, size, rng):
-    out = 1 + 0.04 * _noise(local, 0.5, rng) + 0.025 * _noise(local, 0.08, rng)
+    out = 1 + 0.04 * _noise(local, 0.5, rng) + 0.015 * _noise(local, 0.08, rng)
     height = local[:, 2] - local[:, 2].min()
     scuffs = (_noise(local, 0.12, rng) > 1.6) & (height < 1.1)
     return out * np.where(scuffs, rng.uniform(0.7, 0.92), 1)
@@ -146,7 +146,7 @@ def _roller(local, size, rng):
 def _wallpaper(local, size, rng):
     period = rng.uniform(0.12, 0.4)
     stripe = np.mod(local[:, 0], period) < period * rng.uniform(0.3, 0.5)
-    return _paint(local, size, rng) * np.where(stripe, rng.uniform(0.75, 0.92), 1)
+    return _paint(local, size, rng) * np.where(stripe, rng.uniform(0.8, 0.94), 1)
 
 
 def _motif(local, size, rng):

@@ -1,7 +1,7 @@
 """Traces of life in a room of version 2: fittings, clutter on every surface and on the floor, or nearly nothing."""
 
 from saymask.rooms.kinds.groups import RARE, Rare, clutter, rare_things
-from saymask.rooms.layout import Layout
+from saymask.rooms.layout import Layout, Placed
 
 SHARES = {
     "bedroom": 0.19, "living room": 0.15, "kitchen": 0.085, "office": 0.14, "meeting room": 0.085, "bathroom": 0.085,
@@ -51,12 +51,27 @@ FLOOR = (
     ("dumbbell", ("bedroom", "living room", "gym")), ("blanket", ("bedroom", "living room")), ("trash can", ()),
     ("basket", HOME), ("fan", ("bedroom", "office", "studio")), ("stool", ()), ("container", ("storage", "kitchen")),
 )  # fmt: skip
+# What stands along walls where a room has space left, and where.
+STANDING = (
+    ("cabinet", ()), ("bookshelf", (*HOME, "office", "lounge", "classroom")), ("shelf", ()),
+    ("file cabinet", ("office", "copy room", "meeting room")), ("closet", ("bedroom", "hallway", "storage")),
+    ("dresser", ("bedroom", "studio", "hospital room")), ("wardrobe", ("bedroom", "studio", "hallway")),
+    ("couch", ("living room", "lounge", "studio", "open plan", "office", "meeting room")),
+    ("armchair", (*HOME, "lounge", "office")), ("table", (*WORK, "gym", "hallway", "living room")),
+    ("desk", ("office", "classroom", "bedroom", "studio")), ("chair", ()), ("bench", ("hallway", "gym", "lounge")),
+    ("kitchen cabinet", ("kitchen",)), ("dining table", ("kitchen", "open plan")),
+    ("bathroom cabinet", ("bathroom",)), ("cart", ("hospital room", "storage", "copy room", "laundry room")),
+)  # fmt: skip
 MAIN = frozenset({
     "bed", "couch", "table", "dining table", "desk", "counter", "kitchen counter", "refrigerator", "stove", "toilet",
     "bathtub", "shower", "sink", "bathroom vanity", "bathroom counter", "wardrobe", "whiteboard", "curtain", "machine",
     "washing machine", "copier",
 })  # fmt: skip
 """Categories that even a nearly empty room has."""
+PER_WALL = 0.25
+"""Pieces of furniture that are tried per metre of wall beyond what a kind of room has."""
+LARGE = 1.0
+"""Square metres of surface: half the sides and the top."""
 RARE2: tuple[Rare, ...] = (
     ("radiator", "foot", 0.06, ()), ("pipe", "foot", 0.05, ("bathroom", "kitchen", "storage", "laundry room",
     "hallway")),
@@ -88,13 +103,22 @@ RARE2: tuple[Rare, ...] = (
 
 def lived_in(lay: Layout) -> None:
     """Add fittings, clutter and rarely met things, then take away what a tidy or nearly empty room lacks."""
-    mess = float(lay.rng.gamma(0.9, 0.75))  # 0 = tidy, 1 = usual, 4 = crammed
+    mess = float(lay.rng.gamma(0.9, 0.3))  # 0 = tidy, 0.3 = usual, 1.5 = crammed
+    furniture(lay)
     fittings(lay)
     rare_things(lay, RARE + RARE2, SHARES)
     surfaces(lay, mess)
     floor(lay, mess)
-    keep = lay.pick(1.0, 1.0, lay.u(0.75, 1.0), lay.u(0.55, 0.9), lay.u(0.3, 0.7), lay.u(0.15, 0.4))
+    keep = lay.pick(lay.u(0.8, 1.0), lay.u(0.65, 0.95), lay.u(0.5, 0.85), lay.u(0.3, 0.7), lay.u(0.15, 0.4))
     thin(lay, keep)
+
+
+def furniture(lay: Layout) -> None:
+    """Stand more furniture along walls that are bare."""
+    options = [name for name, kinds in STANDING if not kinds or lay.kind in kinds]
+    length = sum(wall.length for wall in lay.walls)
+    for _ in range(int(lay.rng.poisson(PER_WALL * length))):
+        lay.against_wall(lay.make(lay.pick(*options)), front=lay.u(0.15, 0.5), gap=lay.u(0.01, 0.08))
 
 
 def fittings(lay: Layout) -> None:
@@ -142,11 +166,17 @@ def floor(lay: Layout, mess: float) -> None:
 
 
 def thin(lay: Layout, keep: float) -> None:
-    """Keep a share of the things, nearly all of what a room is for, and what carries them; doors and windows stay."""
+    """Keep a share of the things, nearly all of what a room is for, most of what is large, and what carries them.
+
+    Doors and windows stay.
+    """
     fixed = {id(item) for item in lay.doors + lay.windows}
-    stays = [
-        id(item) in fixed or lay.chance(keep**0.15 if item.model.category in MAIN else keep) for item in lay.placed
-    ]
+
+    def share(item: Placed) -> float:
+        w, d, h = item.model.size
+        return keep**0.15 if item.model.category in MAIN or w * d + (w + d) * h > LARGE else keep
+
+    stays = [id(item) in fixed or lay.chance(share(item)) for item in lay.placed]
     for item in reversed(lay.placed):
         if item.on is not None and stays[item.id]:
             stays[item.on] = True

@@ -26,7 +26,7 @@ class Camera:
     field: float = 60.0
     """Horizontal field of view, degrees."""
     nearest: float = 0.4
-    reach: tuple[float, float] = (3.0, 4.4)
+    reach: tuple[float, float] = (2.3, 3.6)
     """Metres between which depth is measured."""
     noise: float = 0.0012
     """Deviation of what neighbouring pixels have in common, metres at one metre."""
@@ -34,22 +34,24 @@ class Camera:
     """Deviation of what each pixel has alone, metres at one metre."""
     distortion: float = 0.002
     """Deviation of the error of the lens, a share of the distance, the same in all frames of a scan."""
+    window: float = 0.5
+    """Width of the windows that are matched, degrees: most of what is narrower is lost."""
     step: float = 0.0008
     """Step of 1 / depth, per metre."""
-    drift: float = 0.01
+    drift: float = 0.006
     drift_turn: float = 0.6
     """Deviation of the error of tracked poses, metres and degrees."""
-    gamma: tuple[float, float] = (0.8, 1.15)
+    gamma: tuple[float, float] = (0.6, 1.0)
     """Share of the square in the tone curve: contrast."""
-    exposure: tuple[float, float] = (98.0, 142.0)
+    exposure: tuple[float, float] = (92.0, 132.0)
     """Mean brightness that automatic exposure aims at, 0..255."""
-    flicker: float = 0.18
+    flicker: float = 0.06
     """Deviation of a frame's exposure, a share."""
-    saturation: tuple[float, float] = (0.6, 1.05)
+    saturation: tuple[float, float] = (0.75, 1.25)
     """Distance of colours from grey, a share."""
-    warmth: tuple[float, float] = (-0.045, 0.05)
+    warmth: tuple[float, float] = (0.01, 0.08)
     """Excess of red and lack of blue, a share."""
-    vignette: float = 0.25
+    vignette: float = 0.2
     """Share of the light that is lost in the corners."""
     blur: int = 4
     """Most pixels of motion blur."""
@@ -90,14 +92,15 @@ def take(surface: Surface, poses: np.ndarray, camera: Camera, rng: np.random.Ran
 def _measured(exact, slant, shade, shiny, lens, cell, reach, camera: Camera, rng) -> np.ndarray:
     """Return measured depth, uint16 [H, W] millimetres."""
     h, w = exact.shape
-    depth = _mixed_edges(exact, rng.random_sample((h, w)))
+    window = round(camera.window / camera.field * w)
+    depth = _mixed_edges(exact, rng.random_sample((h, w)), window)
     noise = camera.noise * _field(rng, h, w, cell) + camera.fine * rng.standard_normal((h, w))
     z = depth.astype(np.float64) * lens
     z += noise * z * z
     inverse = np.round(1 / np.maximum(z, 0.1) / camera.step) * camera.step
     z = 1 / np.maximum(inverse, camera.step)
     # Chance of a return, compared with noise that is alike in neighbouring pixels: what is lost, is lost in patches.
-    lost = np.clip((0.22 - slant) / 0.2, 0, 1) + np.clip((28 - shade) / 30, 0, 0.6) + 0.55 * shiny
+    lost = np.clip((0.3 - slant) / 0.22, 0, 1) + np.clip((36 - shade) / 30, 0, 0.7) + 0.55 * shiny
     lost += np.clip((z / reach - 0.6) / 0.4, 0, 1) * 0.8
     patch = 0.5 + 0.25 * _field(rng, h, w, cell)
     good = (depth > 0) & (z > camera.nearest) & (z < reach) & (patch > lost)
@@ -112,8 +115,11 @@ def _photograph(shown, there, dim, look, camera: Camera, rng) -> np.ndarray:
     light = grey + saturation * (light - grey)
     light = light * (1 - tone) + light * light * tone
     mean = round(float(255 * light[there].mean()), 3) if there.any() else 128.0
-    gain = np.sqrt(aim / max(mean, 20.0)) * aim / 115 * (1 + camera.flicker * rng.standard_normal())
+    gain = np.sqrt(np.sqrt((aim / max(mean, 20.0)) ** 3 * aim / 115)) * (1 + camera.flicker * rng.standard_normal())
     balance = np.array([1 + warm, 1.0, 1 - warm]) + 0.025 * rng.standard_normal(3)
+    if there.any():  # half of what would make the mean grey
+        tint = light[there].mean(axis=0) + 0.05
+        balance *= np.sqrt(np.round(tint.mean() / tint, 4))
     length = rng.randint(0, camera.blur + 1)
     picture = 255 * (light + 0.04) * balance * gain * dim
     if length:
@@ -153,8 +159,11 @@ def _upsampled(grid, height, width, cell):
 
 
 @numba.njit(cache=True, nogil=True)
-def _mixed_edges(depth, chance):
-    """Return depth in which some pixels at edges lie between the near and the far side, and some are missing."""
+def _mixed_edges(depth, chance, window):
+    """Return depth as windows of so many pixels measure it.
+
+    Some pixels at edges lie between the near and the far side, some are missing; most of what is narrower is lost.
+    """
     out = depth.copy()
     for y in range(1, depth.shape[0] - 1):
         for x in range(1, depth.shape[1] - 1):
@@ -162,6 +171,14 @@ def _mixed_edges(depth, chance):
             if d == 0:
                 continue
             far = max(depth[y, x - 1], depth[y, x + 1], depth[y - 1, x], depth[y + 1, x])
+            left = right = 1
+            while left < window and x - left > 0 and depth[y, x - left] <= d * 1.04:
+                left += 1
+            while right < window and x + right < depth.shape[1] - 1 and depth[y, x + right] <= d * 1.04:
+                right += 1
+            if left + right <= window and chance[y, x] > 0.2:
+                out[y, x] = 0
+                continue
             if far > d * 1.04:
                 if chance[y, x] < 0.1:
                     out[y, x] = d + (far - d) * chance[y, x] * 10

@@ -8,11 +8,11 @@ from saymask.geometry.tsdf import Volume
 from saymask.geometry.votes import most_frequent
 from saymask.rooms.sensor.capture import Capture, Frames
 
-VOXEL, TRUNCATION = 0.02, 0.06
+VOXEL, TRUNCATION = 0.02, 0.05
 """Metres."""
 MARGIN = 0.3
 """Metres around the measured places that a volume has."""
-CRUMB = 300
+CRUMB = 800
 """Connected pieces of fewer vertices are left out."""
 SLOTS = 4
 """Objects per vertex that votes are counted for."""

@@ -9,11 +9,11 @@ from saymask.rooms.sensor.fusion import fuse
 from saymask.rooms.sensor.surface import places, plan_area, room_surface
 from saymask.rooms.sensor.walk import walk
 
-FRAMES_PER_M2, FRAMES = 1.7, (36, 56)
-PLACES = 8
-PITCH = (-27.0, -11.0)
+FRAMES_PER_M2, FRAMES = 1.9, (32, 60)
+PLACES = 6
+PITCH = (-32.0, -14.0)
 """Mean angle above the horizon, degrees; per walk."""
-CAMERA = Camera(width=160, height=120, blur=2, noise=0.0008, distortion=0.0012)
+CAMERA = Camera(width=160, height=120, blur=2, noise=0.0012, fine=0.0016)
 LEAST = 0.05
 
 

@@ -11,9 +11,9 @@ from saymask.rooms.sensor.fusion import fuse
 from saymask.rooms.sensor.surface import Surface, places, plan_area, room_surface
 from saymask.rooms.sensor.walk import walk
 
-FRAMES_PER_M2, FRAMES = 3.0, (60, 100)
-PLACES = 12
-PITCH = (-27.0, -11.0)
+FRAMES_PER_M2, FRAMES = 1.8, (40, 80)
+PLACES = 7
+PITCH = (-32.0, -14.0)
 """Mean angle above the horizon, degrees; per walk."""
 CAMERA = Camera()
 LEAST = 0.1

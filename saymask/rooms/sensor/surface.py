@@ -32,8 +32,8 @@ class Surface:
 SHINY = frozenset({"window", "mirror", "monitor", "tv", "television", "shower door", "shower wall", "glass door"})
 BUMPS = ((0.07, 0.0005), (0.15, 0.0006), (0.3, 0.0004))
 """Metres over which errors are alike in all frames, and their deviation in metres at one metre."""
-RELIEF = {"floor": 0.4, "wall": 1.0, "ceiling": 1.0}
-"""Share of that on each kind of surface; things have relief that their models lack, cloth, handles, cables: 2.2."""
+RELIEF = {"floor": 0.15, "wall": 1.0, "ceiling": 1.0}
+"""Share of that on each kind of surface; things have relief that their models lack, cloth, handles, cables: 3.5."""
 
 
 def room_surface(mesh: RoomMesh, capture: Capture, rng: np.random.RandomState) -> Surface:
@@ -53,7 +53,8 @@ def surface(
     """Return triangles with the errors that all frames share; labels: what each objectId is."""
     points = points.astype(np.float32)
     bumps = sum(size * smooth_noise(points, spacing, 1, rng)[:, 0] for spacing, size in BUMPS)
-    relief = np.array([RELIEF.get(label, 2.2) for label in labels])[objects]
+    patches = np.exp(0.9 * smooth_noise(points, 0.7, 1, rng)[:, 0] - 0.3)
+    relief = patches * np.array([RELIEF.get(label, 3.5) for label in labels])[objects]
     return Surface(points, colors.astype(np.float32), faces, objects, shiny, np.asarray(bumps * relief, np.float32))
 
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-SIGHT = (0.7, 2.5)
+SIGHT = (0.6, 2.2)
 """Metres at which something is looked at."""
-HIGHEST = -9.0
+HIGHEST = -13.0
 """Degrees above the horizon of what is aimed at, at most: nobody holds a camera up for long."""
-AIMED, AIM = 0.7, 8.0
+BELOW = -0.2
+"""Metres above the eyes: what is higher is not aimed at."""
+AIMED, AIM = 0.92, 8.0
 """Share of the frames that are aimed at something, where anything is near, and how far they miss it, degrees."""
 
 
@@ -31,7 +33,7 @@ def walk(places: np.ndarray, things: np.ndarray, count: int, pitch: float, rng: 
     for i in np.flatnonzero(aimed):
         away = things - eyes[i]
         flat = np.hypot(away[:, 0], away[:, 1])
-        near = np.flatnonzero((flat > SIGHT[0]) & (flat < SIGHT[1]))
+        near = np.flatnonzero((flat > SIGHT[0]) & (flat < SIGHT[1]) & (away[:, 2] < BELOW))
         if len(near):
             k = near[np.lexsort((flat[near], looks[near]))[0]]
             looks[k] += 1
