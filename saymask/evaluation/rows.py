@@ -133,5 +133,5 @@ def _pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError("rows: .parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl") from None
+        raise InputError("rows: .parquet needs pyarrow (pip install 'saymask[rows]'); or choose .csv or .jsonl") from None
     return pyarrow

@@ -229,15 +229,9 @@ class Model(nn.Module, ABC):
         `.sens` file or a folder of posed frames, of which 2D features are made for a model that takes them;
         image_encoder: local folder with the weights of its image model (`saymask.scene.inputs.with_frames`).
         """
-        # Against the stream: what a user calls first lives on the model.
-        from saymask.scene.inputs import load_for, with_frames
-        from saymask.scene.scene import Scene
+        from saymask.scene.scene import encode  # against the stream: what a user calls first lives on the model
 
-        if not isinstance(scan, Scan):
-            scan = load_for(self, scan)
-        if frames is not None:
-            scan = with_frames(scan, self, frames, image_encoder=image_encoder)
-        return Scene(self, scan, adapt=adapt)
+        return encode(self, scan, adapt=adapt, frames=frames, image_encoder=image_encoder)
 
     def adapted(self, scan: Scan, share: float | None = None) -> "Model":
         """Return the model that is to encode `scan`: its BatchNorm statistics are `share` those of the scan itself.

@@ -1,4 +1,4 @@
-"""Where a number comes from: version, commit, command, data and weights of the program run that made it."""
+"""Origin of a number: version, commit, command, data and weights of the program run that made it."""
 
 import datetime
 import hashlib

@@ -59,8 +59,10 @@ def test_an_evaluation_writes_rows_and_where_they_come_from(data, tmp_path):
         Request(data, task="semantic", rows=tmp_path / "a.csv").check()
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_rows_come_back(tmp_path, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
     rows = rows_of()
     write_rows(tmp_path / f"r{suffix}", rows)
     assert read_rows(tmp_path / f"r{suffix}") == rows
