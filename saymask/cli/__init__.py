@@ -23,6 +23,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "anchors": data.anchors,
     "train": models.train,
     "evaluate": models.evaluate,
+    "compare": models.compare,
     "convert": models.convert,
     "get": models.get,
     "models": models.models,

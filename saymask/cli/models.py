@@ -10,7 +10,9 @@ from tyro.conf import Positional
 
 from saymask.cli.checks import check_evaluation, check_training
 from saymask.cli.options import Switch
+from saymask.errors import InputError
 from saymask.evaluation.request import Request
+from saymask.util.files import check_writable
 
 
 def train(arguments: list[str]) -> int:
@@ -36,6 +38,7 @@ def train(arguments: list[str]) -> int:
                 Annotated[float, tyro.conf.arg(help="Stop after this long; 0 = never.")],
                 field(default=0.0),
             ),
+            ("max_steps", Annotated[int, tyro.conf.arg(help="Stop after so many steps; 0 = never.")], field(default=0)),
             ("model", type(chosen.model), field(default=chosen.model)),
             ("train", type(chosen.train), field(default=chosen.train)),
         ],
@@ -51,6 +54,7 @@ def train(arguments: list[str]) -> int:
         devices=options.devices,
         accelerator=options.accelerator,
         resume=not options.restart,
+        max_steps=options.max_steps,
         max_minutes=options.max_minutes,
     )
     return 0
@@ -74,6 +78,33 @@ def evaluate(
     from saymask.evaluation.tables import print_table
 
     print_table(evaluate(None if model == "default" else model, request))
+    return 0
+
+
+def compare(
+    a: Positional[Path], b: Positional[Path], *, top: int = 5, samples: int = 10_000, json: Path | None = None
+) -> int:
+    """Compare two evaluations sentence by sentence: differences with intervals, biggest wins and losses.
+
+    Args:
+        a: What `saymask evaluate --json FILE` (or --rows FILE) wrote for one model.
+        b: The same of another model, on the same data.
+        top: Wins and losses to list.
+        samples: Draws of the scans for the intervals (paired bootstrap).
+        json: File to write the comparison to.
+    """
+    for name, value, least in (("--top", top, 0), ("--samples", samples, 100)):
+        if value < least:
+            raise InputError(f"{name}: expected {least} or more, got {value}")
+    if json is not None:
+        check_writable(json)
+    from saymask.evaluation.compare import compare, write_comparison
+    from saymask.evaluation.tables import print_comparison
+
+    found = compare(a, b, top=top, samples=samples)
+    print_comparison(found, str(a), str(b))
+    if json is not None:
+        write_comparison(json, found)
     return 0
 
 

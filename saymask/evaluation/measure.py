@@ -51,6 +51,8 @@ class Measured:
     """Protocols that the model cannot be measured by, and why."""
     predicted: list[Predicted] = field(default_factory=list)
     """Predictions for sentences, where they are kept."""
+    scores: dict[tuple[str, int], float] = field(default_factory=dict)
+    """The highest score of the masks of each sentence."""
 
 
 def measure_tasks(
@@ -109,7 +111,7 @@ def measure_scan(
     asked = [w for w in wanted if exported or w.key not in unlabelled]
     if not asked:
         return result
-    aside = Aside(items.annotations.get(scene_id, ()), folder, result.predicted if keep else None)
+    aside = Aside(items.annotations.get(scene_id, ()), folder, result.predicted if keep else None, result.scores)
     try:
         with torch.inference_mode():
             view = model.prepare(replace(scan, labels={}))

@@ -41,7 +41,9 @@ class Request:
     allow_missing: bool = False
     """Score predictions that lack some sentences or scans; they are left out and counted."""
     json: Path | None = None
-    """File to write the numbers to."""
+    """File to write the numbers to, with the single results and where they come from."""
+    rows: Path | None = None
+    """refer and interactive: file for a row per sentence or click (.csv, .jsonl, .parquet)."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None
@@ -56,7 +58,7 @@ class Request:
     """No progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("data", "export", "json"):
+        for name in ("data", "export", "json", "rows"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -77,3 +79,9 @@ class Request:
             )
         if self.json is not None:
             check_writable(self.json)
+        if self.rows is not None:
+            from saymask.evaluation.rows import check_rows_file
+
+            if self.task not in ("refer", "interactive"):
+                raise InputError(f"rows: expected task refer or interactive, got {self.task!r}")
+            check_rows_file(self.rows)

@@ -24,6 +24,7 @@ from saymask.evaluation.measure import (
     wanted_of,
 )
 from saymask.evaluation.request import ALL, Request
+from saymask.evaluation.rows import Row, class_means, click_rows, sentence_rows, write_rows
 from saymask.evaluation.stored import score_stored, stored_path
 from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS, tasks_of
 from saymask.evaluation.workers import Loaded, loaded, progress_bar
@@ -32,6 +33,7 @@ from saymask.metrics.predictions import check_export, save_predictions
 from saymask.metrics.submission import all_or_nothing, check_folder
 from saymask.models.base import Model
 from saymask.util.files import write_text
+from saymask.util.provenance import provenance
 
 
 def evaluate(model: Model | str | Path | None, request: Request) -> dict[str, Any]:
@@ -54,15 +56,28 @@ def evaluate(model: Model | str | Path | None, request: Request) -> dict[str, An
         raise InputError(f"task: expected one of {', '.join(NAMES)}, got {request.task!r}")
     request.check()
     began = time.monotonic()
-    found = evaluate_all(model, request) if request.task == ALL else evaluate_one(model, request)
+    rows: list[Row] = []
+    found = evaluate_all(model, request) if request.task == ALL else evaluate_one(model, request, rows)
     result = {**found, "seconds": round(time.monotonic() - began, 3)}
+    if request.rows is not None:
+        write_rows(request.rows, rows)
     if request.json is not None:
-        write_text(request.json, json.dumps(result, indent=2) + "\n")
+        whole = {**result, "provenance": provenance(data=request.data, checkpoint=_file(model, request)), "rows": rows}
+        write_text(request.json, json.dumps(whole, indent=2) + "\n")
     return result
 
 
-def evaluate_one(model: Model | str | Path | None, request: Request) -> dict[str, Any]:
-    """Return what `evaluate` returns for one task, without the seconds.
+def _file(model: Model | str | Path | None, request: Request) -> Path | None:
+    """Return the file that the model or the predictions were read from; None for a model that was built here."""
+    if isinstance(model, Model):
+        return Path(model.card["path"]) if "path" in model.card else None
+    if model is None:
+        model = headers.DEFAULT if request.task == ALL else headers.default_for(VERBS[request.task])
+    return Path(model) if Path(model).exists() else headers.find_checkpoint(model)
+
+
+def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[Row] | None = None) -> dict[str, Any]:
+    """Return what `evaluate` returns for one task, without the seconds; `rows` gets the single results.
 
     `scans` counts those that were measured (for sentences `annotations` and `scenes` what there is), `left_out` what
     has no labels or is not prepared, `missing` what stored predictions have nothing for, `not_finite` the answers that
@@ -107,6 +122,12 @@ def evaluate_one(model: Model | str | Path | None, request: Request) -> dict[str
     unlabelled, broken = report(measured, chosen, may_be_empty=request.export is not None, say=to_stderr)
     metric = outcome(measured, chosen)
     counted: dict[str, Any] = {"scans": len(metric.records)}
+    annotations = [a for scene in items.annotations.values() for a in scene]
+    if rows is not None and task.name == "refer":
+        scores = {key: score for one in measured for key, score in one.scores.items()}
+        rows += sentence_rows(metric, annotations, scores)
+    elif rows is not None and task.name == "interactive":
+        rows += click_rows(metric)
     if items.source:
         sentences = sum(len(a) for a in items.annotations.values())
         counted = {"source": items.source, "annotations": sentences, "scenes": len(items.names)}
@@ -121,6 +142,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request) -> dict[str
         "missing": missing,
         "not_finite": broken,
         "metrics": metric.compute(),
+        **({"classes": class_means(metric, annotations)} if task.name == "refer" else {}),
         "baselines": task.baselines(items, metric) if request.baselines else {},
     }
 

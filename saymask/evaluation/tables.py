@@ -1,9 +1,10 @@
-"""Results of evaluations as tables on standard output."""
+"""Results of evaluations, and of comparisons of them, as tables on standard output."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from saymask.evaluation.compare import METRICS, Comparison, lines_of
 from saymask.evaluation.request import ALL
 from saymask.evaluation.tasks.table import TASKS
 from saymask.metrics import get_protocol
@@ -46,7 +47,9 @@ def _sentences(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
     if get_protocol(result["protocol"]).count == "any" and "oiou" in keys:
         keys.remove("oiou")  # a sentence without a target, answered rightly, has no points to add to it
     _fill(table, result, {key: columns[key] for key in keys})
-    return table, []
+    figure = next((key for key in ("miou", "f1_50") if key in keys), "")
+    classes = [(name, group[figure]) for name, group in result["classes"].items() if group["n"]] if figure else []
+    return table, list(_best_and_worst(classes, columns.get(figure, "")))
 
 
 def _scans(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
@@ -85,13 +88,18 @@ def _fill(table: Any, result: Mapping[str, Any], columns: Mapping[str, str]) -> 
 
 def _extremes(metrics: Mapping[str, Any]) -> Iterator[str]:
     name = next((key for key in _CLASSES if isinstance(metrics.get(key), Mapping)), "")
-    classes = sorted(metrics.get(name, {}).items(), key=lambda pair: (-pair[1], pair[0]))
+    yield from _best_and_worst(list(metrics.get(name, {}).items()), _CLASSES.get(name, ""))
+
+
+def _best_and_worst(numbers: Sequence[tuple[str, float]], title: str) -> Iterator[str]:
+    """Yield lines with the best and the worst classes, or with all where there are few."""
+    classes = sorted(numbers, key=lambda pair: (-pair[1], pair[0]))
     if len(classes) <= 6:
         parts = [("classes", classes)] if classes else []
     else:
         parts = [("best classes", classes[:3]), ("worst classes", classes[-3:])]
     for what, rows in parts:
-        yield f"{what} ({_CLASSES[name]}): " + ", ".join(f"{c} {100 * v:.1f}" for c, v in rows)
+        yield f"{what} ({title}): " + ", ".join(f"{c} {100 * v:.1f}" for c, v in rows)
 
 
 def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
@@ -118,3 +126,27 @@ def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
             )
         table.add_section()
     return table, [f"not measured: {key} ({why})" for key, why in result["refused"].items()]
+
+
+def print_comparison(found: Comparison, a: str, b: str) -> None:
+    """Print the differences of two results, and where the second gained and lost most."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    table = Table("subset", "", caption="numbers in %; * = the 95 % interval, over scans (five at least), leaves out 0")
+    for title in ("n", "A", "B", "B - A", "95 % interval"):
+        table.add_column(title, justify="right")
+    for d in found.differences:
+        values = (100 * v for v in (d.a, d.b, d.b - d.a))
+        first, second, gain = (f"{v:.2f}" for v in values)
+        interval = "-" if d.interval is None else " … ".join(f"{100 * end:+.2f}" for end in d.interval)
+        table.add_row(d.group, METRICS[d.metric], f"{d.n:,}", first, second, gain + " *" * d.sure, interval)
+    for line in (f"A: {a}", f"B: {b}"):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
+    lines = [f"{found.unshared:,} rows that only one of them has do not count"] if found.unshared else []
+    for what, pairs in (("most gained", found.wins), ("most lost", found.losses)):
+        lines += [f"{what} (IoU of A -> B):", *lines_of(pairs)] if pairs else []
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

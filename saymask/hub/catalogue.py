@@ -40,7 +40,7 @@ class Entry:
     answers: tuple[str, ...] = ()
     """Verbs of the model; empty for a start of training and for data."""
     data: str = ""
-    """What it was trained on."""
+    """Names of the training data."""
     page: str = ""
     """Web page where a person finds files without an address of their own."""
     convert: dict[str, str] = field(default_factory=dict)
@@ -53,12 +53,12 @@ class Entry:
 
     @property
     def folder(self) -> Path:
-        """Where the official files lie, and where a person may put them."""
+        """Folder of the official files, into which a person may put them."""
         return hub_cache() / "downloads" / self.system
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where the converted checkpoint lies; None for data."""
+        """Path of the converted checkpoint; None for data."""
         return checkpoint_path(self.name) if self.convert else None
 
     @property

@@ -233,15 +233,9 @@ class Model(nn.Module, ABC):
         image_encoder: local folder with the weights of its image model (`saymask.scene.inputs.with_frames`).
         progress: is called with the name of each stage of `Scene.seconds` when it begins.
         """
-        # Against the stream: what a user calls first lives on the model.
-        from saymask.scene.inputs import load_for, with_frames
-        from saymask.scene.scene import Scene
+        from saymask.scene.scene import encode  # against the stream: what a user calls first lives on the model
 
-        if not isinstance(scan, Scan):
-            scan = load_for(self, scan)
-        if frames is not None:
-            scan = with_frames(scan, self, frames, image_encoder=image_encoder)
-        return Scene(self, scan, adapt=adapt, progress=progress)
+        return encode(self, scan, adapt=adapt, frames=frames, image_encoder=image_encoder, progress=progress)
 
     def adapted(self, scan: Scan, share: float | None = None) -> "Model":
         """Return the model that is to encode `scan`: its BatchNorm statistics are `share` those of the scan itself.

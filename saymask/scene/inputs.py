@@ -1,4 +1,4 @@
-"""What a model is given: a scan or a prepared scene, with 2D features of its frames where the model takes them."""
+"""Inputs of a model: a scan or a prepared scene, with 2D features of its frames where the model takes them."""
 
 from collections.abc import Callable
 from dataclasses import replace

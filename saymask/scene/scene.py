@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -17,7 +18,7 @@ from saymask.models.base import Model
 from saymask.models.contract import AnswersClick, AnswersRefer
 from saymask.scan import Scan
 from saymask.scene.clicks import Clicks, NearestPoint, Places, check_clicks
-from saymask.scene.inputs import check_images
+from saymask.scene.inputs import check_images, load_for, with_frames
 from saymask.scene.to_masks import class_masks, click_masks, combine_clicks, found_masks, object_masks, to_masks
 from saymask.scene.verbs import require
 from saymask.util.cache import AnswerCache
@@ -298,3 +299,20 @@ class Scene:
 
 
 __all__ = ["Scene", "require", "to_masks"]
+
+
+def encode(
+    model: Model,
+    scan: Any,
+    *,
+    adapt: float | None = None,
+    frames: str | Path | None = None,
+    image_encoder: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Scene:
+    """Return the scene of a scan, a file or a prepared scene; the rest is as `Model.encode` says."""
+    if not isinstance(scan, Scan):
+        scan = load_for(model, scan)
+    if frames is not None:
+        scan = with_frames(scan, model, frames, image_encoder=image_encoder)
+    return Scene(model, scan, adapt=adapt, progress=progress)

@@ -24,7 +24,7 @@ HOLDS = {
     "units detected?": "def metres_per_unit",
     "up found?": "def find_up",
     "colours normalised?": "olor",
-    "weights downloaded?": "huggingface_hub",
+    "weights downloaded?": "download(",
     "the viewer?": "",
     "which objects a sentence means?": "def referred_objects",
     "Acc@0.25?": "acc25",

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from saymask.data.image_store import ImageInfo, feature_path, save_image_features
 from saymask.data.prepare.image_features import ImageReport, is_current
 from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
-from saymask.io.pickles import read_pickle
 
 NAME = "clip-vit-l14-336"
 """The image model that they were made with."""
@@ -64,6 +62,8 @@ def find_given(folder: str | Path, root: Path, scans: dict[str, Path]) -> dict[s
 
 def given_superpoints(path: Path, points: np.ndarray) -> np.ndarray:
     """Return the superpoints int32 [N] of a `_refer.pth` file; InputError unless it is about the same `points`."""
+    from saymask.io.pickles import read_pickle  # with torch
+
     content = read_pickle(path)
     parts = [np.asarray(part) for part in content] if isinstance(content, tuple | list) else []
     if len(parts) != 5 or parts[0].ndim != 2 or parts[2].ndim != 1 or parts[2].dtype.kind not in "iuf":
@@ -117,8 +117,9 @@ def take_given(data: Path, given: dict[str, GivenFeatures]) -> ImageReport:
 
 def _features(path: Path, superpoints: int) -> np.ndarray:
     """Return float32 [S, C] of a file; InputError for another number of rows."""
-    content = read_pickle(path)
-    values = content.float().numpy() if isinstance(content, Tensor) else np.asarray(content)
+    from saymask.io.pickles import read_pickle  # with torch
+
+    values = np.asarray(read_pickle(path))
     if values.ndim != 2 or values.dtype.kind != "f" or len(values) != superpoints:
         raise InputError(f"{path}: expected features [{superpoints:,} superpoints, C], got {list(values.shape)}")
     if not np.isfinite(values).all():

@@ -44,6 +44,7 @@ def measure_sentences(
         logits = point_logits(prediction)
         broken += bool(np.isnan(logits).any())
         masks, scores = answer(prediction, logits, rule, separate=rule.separate or kept is not None)
+        aside.scores[annotation.key] = max(scores, default=prediction.best or 0.0)
         if truth.counts(annotation):
             metric.update(masks, truth.rows(annotation), annotation, points=truth.points)
         if kept is not None:

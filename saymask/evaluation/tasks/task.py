@@ -6,7 +6,7 @@ of the scan and know no right answer; `uniseg3d` counts as the evaluation of Uni
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,8 @@ class Aside:
     """Folder for the scan's submission files; None = nowhere."""
     kept: list[Predicted] | None = None
     """Gets the predictions of the sentences; None = they are not kept."""
+    scores: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Gets the highest score of the masks of each sentence, by annotation."""
 
 
 NOTHING = Aside()
