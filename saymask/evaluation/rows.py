@@ -133,5 +133,6 @@ def _pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError("rows: .parquet needs pyarrow (pip install 'saymask[rows]'); or choose .csv or .jsonl") from None
+        advice = "pip install 'saymask[rows]', or choose .csv or .jsonl"
+        raise InputError(f"rows: .parquet needs pyarrow: {advice}") from None
     return pyarrow
