@@ -18,6 +18,7 @@ from saymask.viewer.server import Server
 from tests.viewer.fakes import FakeScene, small_room
 
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+pytestmark = pytest.mark.slow
 NEEDED = os.environ.get("SAYMASK_NEEDS_BROWSER") == "1"
 """Set where the tests must not be skipped (`.ci/run`)."""
 WINDOW = {"width": 820, "height": 520}
