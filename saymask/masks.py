@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +247,15 @@ class Masks:
 
         return save_masks(self, Path(path), colored=colored)
 
-    def show(self, *, title: str = "") -> None:
-        """Open a picture of the scan with the masks marked (inline in a notebook)."""
+    def show(self, *, title: str = "", picture: bool = False) -> None:
+        """Open the page on the scan with the masks marked (`saymask view`; inside the cell of a notebook).
+
+        A script waits until the page is closed. With `picture`, and where viser is not installed, it is a picture.
+        """
+        if not picture and find_spec("viser") is not None:
+            from saymask.viewer.show import show
+
+            return show(self.scan, masks=self, title=title)
         from saymask.render.picture import draw
 
         image = draw(self.scan, self, title=title)

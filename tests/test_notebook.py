@@ -22,7 +22,7 @@ scan
 scene = saymask.load_model().encode(scan)
 scene.refer("the table")
 """,
-    "saymask.Masks.from_points(scan, owner == 1, names=('thing',)).show()",
+    "saymask.Masks.from_points(scan, owner == 1, names=('thing',)).show(picture=True)",
 )
 
 

@@ -238,6 +238,15 @@ class Scene:
         require(self.model, "click")
         return Clicks(self)
 
+    def show(self) -> None:
+        """Open the page on the scene, to ask it there (`saymask view`; inside the cell of a notebook).
+
+        A script waits until the page is closed. Raises InputError where viser is not installed (extra `view`).
+        """
+        from saymask.viewer.show import show  # against the stream, as `Masks.show`
+
+        show(self.scan, scene=self)
+
     def forget(self) -> None:
         """Drop the answers that were kept: the next prompts ask the model again."""
         self._recent.clear()

@@ -73,6 +73,11 @@ class Library:
             self._opened[key] = opened
         return opened
 
+    def keep(self, opened: Opened, model: str, scene: Any) -> None:
+        """Take a scene of an open scan that was made elsewhere."""
+        with self._lock:
+            self._scenes[(id(opened), model)] = (opened, scene)
+
     def open(self, key: str, progress: Progress, name: str = "") -> Opened:
         """Return an example (`example:…`) or the scan at a path; raise InputError where there is none."""
         with self._lock:

@@ -99,13 +99,14 @@
     if (!event.relatedTarget) document.body.classList.remove("sm-drop");
   });
 
-  // The field appears when the server has built the panel, and anew after the server was started again.
+  // The field appears when the panel is there: an empty one is that of a new page, also after the server was started
+  // again; one with our words is the old one, moved (a phone was turned, the panel was folded).
   let last = null;
   new MutationObserver(() => {
     const input = field();
     if (input === last) return;
     last = input;
-    if (!input) return;
+    if (!input || input.value) return flush();
     number = 0;
     waiting = [];
     send("dark", Number(matchMedia("(prefers-color-scheme: dark)").matches));

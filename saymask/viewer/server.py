@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from saymask.errors import InputError
-from saymask.viewer.guard import Guard
-from saymask.viewer.library import Library
-from saymask.viewer.page import Page, Start
-from saymask.viewer.uploads import Uploads
 
 try:
     import viser
     import websockets.asyncio.server
 except ImportError:
     raise InputError("the page needs viser; install it with: pip install 'saymask[view]'") from None
+from saymask.viewer.guard import Guard
+from saymask.viewer.library import Library
+from saymask.viewer.page import Page, Start
+from saymask.viewer.uploads import Uploads
 
 PORT = 8080
 MOST_VISITORS = 16
@@ -44,8 +44,8 @@ class Server:
         self._start = start if self.guard.open else replace(start, paths=False)
         self._library = library
         self._pages: dict[int, Page] = {}
-        self.gone = threading.Event()
-        """Set while nobody looks at the page any more."""
+        self.came, self.gone = threading.Event(), threading.Event()
+        """Set once somebody has looked at the page, and while nobody does any more."""
         _check_address(host)
         try:
             with _guarded(self.guard), contextlib.redirect_stdout(io.StringIO()):
@@ -63,6 +63,7 @@ class Server:
             client.add_notification("Too many visitors", "Close another page of this server and load this one again.")
             return
         self.gone.clear()
+        self.came.set()
         self._pages[client.client_id] = Page(client, self._library, self._uploads, self._start)
 
     def _go(self, client: "viser.ClientHandle") -> None:

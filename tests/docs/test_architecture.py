@@ -25,7 +25,7 @@ HOLDS = {
     "up found?": "def find_up",
     "colours normalised?": "olor",
     "weights downloaded?": "download(",
-    "the viewer?": "",
+    "the viewer?": "class Page",
     "which objects a sentence means?": "def referred_objects",
     "Acc@0.25?": "acc25",
     "the default model's name?": "DEFAULT =",
