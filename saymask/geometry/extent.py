@@ -1,4 +1,4 @@
-"""What the rows of point arrays have in common, column by column.
+"""Corners and finite rows of point arrays, column by column.
 
 Numpy reduces arrays of a few columns ten times slower along their axes than column by column.
 """

@@ -10,6 +10,7 @@ stored under OpenCLIP's names.
 import datetime
 import hashlib
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -169,7 +170,8 @@ def frozen_encoders(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 def encoder_folder(model: Model) -> str | None:
     """Return the local folder that a model's configuration names as its text encoder, None for other names."""
-    named = (getattr(model.config, field, "") for field in TEXT_FIELDS)
+    settings = asdict(model.config)
+    named = (settings[field] for field in TEXT_FIELDS & settings.keys())
     return next((name for name in named if name and Path(name).expanduser().is_dir()), None)
 
 

@@ -58,9 +58,10 @@ class Drawing:
     def _send(self, colors: np.ndarray) -> None:
         assert self.display is not None
         display, old = self.display, self._parts
-        if old and all(isinstance(node, viser.PointCloudHandle) for node in old):
-            for part, node in zip(display.parts, old, strict=True):
-                node.colors = colors[part.rows]  # type: ignore[attr-defined]
+        clouds = [node for node in old if isinstance(node, viser.PointCloudHandle)]
+        if old and len(clouds) == len(old):
+            for part, node in zip(display.parts, clouds, strict=True):
+                node.colors = colors[part.rows]
         else:
             # A mesh cannot change its colours: the new one is there before the old one goes.
             self._parts = [

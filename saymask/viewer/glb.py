@@ -9,7 +9,7 @@ import numpy as np
 def mesh_glb(points: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> bytes:
     """Return a GLB of points float32 [n, 3], faces int [F, 3] and colours uint8 [n, 3] (sRGB), unlit.
 
-    Vertex colours are linear in glTF 2.0 (§3.7.2.1), so they are stored with 16 bits.
+    Vertex colours are linear in glTF 2.0 (section 3.7.2.1), so they are stored with 16 bits.
     """
     share = colors.astype(np.float32) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)

@@ -203,7 +203,7 @@ def test_checkpoint_round_trip(kind, tmp_path, monkeypatch):
     model = tiny(kind)
     model.card = {"name": "tiny", "preset": f"{kind.system}.rooms", "system": kind.system}
     path = checkpoints.save_checkpoint(model, tmp_path / "tiny.safetensors")
-    monkeypatch.setattr("saymask.models.bqnet.model.load_text_encoder", lambda name: WordHash(12))
+    monkeypatch.setattr("saymask.text.lazy.load_text_encoder", lambda name: WordHash(12))
     again = checkpoints.load_model(path)
     assert type(again) is kind
     assert again.config == model.config

@@ -592,7 +592,7 @@ def test_presets():
 def test_save_and_load(tmp_path, monkeypatch):
     monkeypatch.setitem(registry.SYSTEMS, "uniseg3d", "saymask.models.uniseg3d:UniSeg3D")
     monkeypatch.setitem(registry.PRESETS, "uniseg3d.rooms", "saymask.models.uniseg3d.presets:rooms")
-    monkeypatch.setattr(uniseg3d_model, "load_text_encoder", lambda name: WordHash(12))
+    monkeypatch.setattr("saymask.text.lazy.load_text_encoder", lambda name: WordHash(12))
     model = tiny()
     model.set_class_embeddings(F.normalize(torch.randn(20, 2, 12), dim=-1))
     model.card = {"name": "x", "preset": "uniseg3d.rooms", "system": "uniseg3d", "verbs": list(model.verbs)}
