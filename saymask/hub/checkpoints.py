@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors.torch import save_file
@@ -164,7 +164,7 @@ def frozen_encoders(model: nn.Module) -> dict[str, dict[str, Any]]:
     for prefix, module in _frozen(model).items():
         found[prefix] = {"name": portable_name(str(module.name)), "fingerprint": str(module.fingerprint)}
         if isinstance(module, LazyTextEncoder) and module.kept:
-            found[prefix]["kept"] = {"heads": module.loaded().model.config.num_attention_heads}
+            found[prefix]["kept"] = {"heads": cast(Any, module.loaded().model).config.num_attention_heads}
     return found
 
 

@@ -6,7 +6,7 @@
 import gzip
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saymask.errors import InputError
 from saymask.text.encoder import TextEncoder
@@ -27,7 +27,7 @@ def clip_tokenizer() -> "CLIPTokenizer":
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     letters = list(bytes_to_unicode().values())
-    merges = _merges()
+    merges: Any = _merges()  # pairs, which the tokenizer takes, though its types say otherwise
     words = [*letters, *(f"{letter}</w>" for letter in letters), *(a + b for a, b in merges)]
     words += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: number for number, word in enumerate(words)}

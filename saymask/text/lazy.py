@@ -15,6 +15,8 @@ class LazyTextEncoder(nn.Module):
     The encoder is kept outside the module's own state: it is no part of a state dict, and has no parameters to train.
     """
 
+    _here: torch.Tensor
+
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name

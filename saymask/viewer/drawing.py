@@ -164,7 +164,11 @@ class Drawing:
             "boxes",
             [
                 self.client.scene.add_line_segments(
-                    f"/boxes/{time.monotonic_ns()}_{i}", points=_edges(center, size, turn), colors=color, line_width=2.5
+                    f"/boxes/{time.monotonic_ns()}_{i}",
+                    points=_edges(center, size, turn),
+                    colors=color,
+                    thickness=2.5,
+                    thickness_units="screen",
                 )
                 for i, (center, size, turn, color) in enumerate(boxes)
             ],
@@ -192,7 +196,10 @@ class Drawing:
         for i, (a, b, text) in enumerate(lines):
             stamp = f"/measured/{time.monotonic_ns()}_{i}"
             ends = np.stack([a, b])[None].astype(np.float32)
-            nodes.append(self.client.scene.add_line_segments(stamp, points=ends, colors=ink, line_width=4))
+            line = self.client.scene.add_line_segments(
+                stamp, points=ends, colors=ink, thickness=4, thickness_units="screen"
+            )
+            nodes.append(line)
             middle = (np.asarray(a) + np.asarray(b)) / 2
             nodes.append(self.client.scene.add_label(f"{stamp}_text", text, position=middle, anchor="bottom-center"))
             nodes += [self._ball(end, ink) for end in (a, b)]
@@ -200,11 +207,11 @@ class Drawing:
             nodes.append(self._ball(open_end, ink))
         self._replace("measured", nodes)
 
-    def _replace(self, what: str, nodes: list[viser.SceneNodeHandle]) -> None:
+    def _replace(self, what: str, nodes: Sequence[viser.SceneNodeHandle]) -> None:
         with self._lock:
             for node in self._extras.pop(what, []):
                 node.remove()
-            self._extras[what] = nodes
+            self._extras[what] = list(nodes)
 
     def _clear(self) -> None:
         for what in list(self._extras):

@@ -358,7 +358,7 @@ class Page:
         """Take the note away, as every event does."""
 
     def _on_help(self, _: str) -> None:
-        with self.client.gui.add_modal("Keys and mouse", size="lg") as modal:
+        with self.client.gui.add_modal("Keys and mouse") as modal:
             self.client.gui.add_markdown(fragments.HELP)
             self.client.gui.add_button("close").on_click(lambda _: modal.close())
 
