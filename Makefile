@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: help install demo test fuzz coverage lint format types imports docs check package bench hooks clean
+.PHONY: help install demo test browser fuzz coverage lint format types imports docs check package bench hooks clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 
 test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+browser: install  ## the page in a real browser (needs Debian's chromium)
+	@command -v chromium >/dev/null || { echo "make browser needs Chromium: apt-get install chromium"; exit 2; }
+	SAYMASK_BROWSER=1 $(BIN)/python -m pytest tests/viewer/test_browser.py
 
 fuzz: install  ## 20,000 damaged files to every reader; counts per reader
 	$(BIN)/python -m tests.fuzz --count 20000
