@@ -18,10 +18,11 @@ from saymask.viewer.server import Server
 from tests.viewer.fakes import FakeScene, small_room
 
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.environ.get("SAYMASK_BROWSER") != "1", reason="the page in a browser: `make browser`"),
+]
 WINDOW = {"width": 820, "height": 520}
-if os.environ.get("SAYMASK_BROWSER") != "1":
-    pytest.skip("the page in a browser is tested by `make browser`", allow_module_level=True)
 SOFTWARE = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 

@@ -23,6 +23,8 @@ from saymask.nn.positional_encoding import PositionalEncoding
 TEXT, CLICK, OBJECT = range(3)
 """Rows of `Decoder.kinds`."""
 Stages = Literal["all", "last"]
+BELOW_FLOOR = 0.05
+"""Share of the superpoints that may lie below the floor: reflections and stray points."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +154,9 @@ class Decoder(nn.Module):
                 got = "none" if positions is None else f"{list(positions.shape)}"
                 raise InputError(f"decoder: expected positions [{len(features)}, 3] of the superpoints, got {got}")
             positions = full_precision(positions)
-            # A scan may lie anywhere in its frame: from its middle, and from its lowest superpoint upwards.
-            origin = torch.cat([positions[:, :2].mean(0), positions[:, 2:].amin(0)])
+            # A scan may lie anywhere in its frame: from its middle, and from its floor upwards, below which sensors see
+            # a little that is not there.
+            origin = torch.cat([positions[:, :2].mean(0), positions[:, 2:].quantile(BELOW_FLOOR, dim=0)])
             place, mask_place, starts = self.places(positions - origin)
             scan, masks = scan + place, masks + mask_place
         return Memory(features, autocast_precision(scan)[None], masks, starts)

@@ -210,6 +210,21 @@ def test_our_options_keep_prompts_apart():
         model.prompts(memory, None, texts, classes, words=words[:1])
 
 
+def test_stray_superpoints_below_the_floor_do_not_move_the_rest():
+    torch.manual_seed(0)
+    model = Decoder(dataclasses.replace(SMALL, position_encoding=True)).double().eval()
+    features = torch.randn(60, SMALL.widths[0], dtype=torch.float64)
+    positions = torch.rand(60, 3, dtype=torch.float64)
+    positions[:20, 2] = 0.0  # the floor
+    stray = positions.clone()
+    stray[20, 2] = -0.5
+    with torch.no_grad():
+        a, b = model.memory(features, positions).masks, model.memory(features, stray).masks
+    rest = torch.arange(60) != 20
+    torch.testing.assert_close(a[rest], b[rest])
+    assert not torch.allclose(a[20], b[20])
+
+
 def test_the_last_stage_alone_runs_no_head_before():
     given_, model = inputs(9, 6, 3, 2), decoder()
     calls = dict.fromkeys(("things", "semantic", "iou"), 0)
