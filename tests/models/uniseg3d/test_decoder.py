@@ -211,10 +211,9 @@ def test_our_options_keep_prompts_apart():
 
 
 def test_stray_superpoints_below_the_floor_do_not_move_the_rest():
-    torch.manual_seed(0)
-    model = Decoder(dataclasses.replace(SMALL, position_encoding=True)).double().eval()
-    features = torch.randn(60, SMALL.widths[0], dtype=torch.float64)
-    positions = torch.rand(60, 3, dtype=torch.float64)
+    model = decoder(dataclasses.replace(SMALL, position_encoding=True))
+    features = inputs(60, 6, 3, 4)[0]
+    positions = torch.rand(60, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     positions[:20, 2] = 0.0  # the floor
     stray = positions.clone()
     stray[20, 2] = -0.5
