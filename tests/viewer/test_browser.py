@@ -123,6 +123,11 @@ class Visit:
     def press(self, do, value=None):
         self.page.click(f"[data-do={do}]" + (f"[data-value='{value}']" if value is not None else ""))
 
+    def key(self, key):
+        """Press a key outside the text fields."""
+        self.page.evaluate("document.activeElement.blur()")
+        self.page.keyboard.press(key)
+
     def pixels(self):
         return np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")).astype(int)
 
@@ -227,7 +232,7 @@ def test_clicks_positive_negative_and_undo(visit):
     visit.page.wait_for_selector(".sm-answer h3:text-is('1 clicked object')")
     pixels = visit.still()
     assert is_pink(visit.color_at(pixels, np.add(tops()["desk"], (0.4, 0.15, 0))))
-    visit.page.keyboard.press("n")
+    visit.key("n")
     visit.until(lambda: visit.side.session.state.object == 1, "the next object")
     visit.page.mouse.click(*visit.where(tops()["bed"]))
     visit.page.wait_for_selector(".sm-answer h3:text-is('2 clicked objects')")
@@ -240,7 +245,7 @@ def test_clicks_positive_negative_and_undo(visit):
     visit.until(lambda: not visit.side.session.latest.masks.points(1).any(), "the negative click")
     gone = visit.color_at(visit.still(), np.add(tops()["bed"], (0.4, 0.1, 0)))
     assert np.abs(gone - blue).max() > 60
-    visit.page.keyboard.press("u")
+    visit.key("u")
     visit.until(lambda: visit.side.session.latest.masks.points(1).any(), "undo")
     back = visit.color_at(visit.still(), np.add(tops()["bed"], (0.4, 0.1, 0)))
     assert np.abs(back - blue).max() < 20
@@ -259,7 +264,7 @@ def test_a_drag_is_no_click(visit):
 
 
 def test_layers_legend_and_isolation(visit):
-    visit.page.keyboard.press("2")
+    visit.key("2")
     visit.page.wait_for_selector(".sm-layers [data-do=isolate]")
     visit.press("isolate", 4)
     visit.page.wait_for_selector("[data-do=isolate][aria-pressed=true]")
@@ -268,7 +273,7 @@ def test_layers_legend_and_isolation(visit):
     bed = small_room()[1][rows] == 4
     assert np.ptp(colors[bed].astype(int), axis=1).min() > 30
     assert np.ptp(colors[~bed].astype(int), axis=1).max() < 12
-    visit.page.keyboard.press("3")
+    visit.key("3")
     visit.page.wait_for_selector(".sm-layers summary")
     visit.page.click(".sm-layers summary")
     visit.page.hover("[data-do=object][data-value='2']")
@@ -321,8 +326,7 @@ def test_history_shows_answers_together(visit):
 
 def test_measuring(visit):
     visit.still()
-    visit.page.evaluate("document.activeElement.blur()")
-    visit.page.keyboard.press("m")
+    visit.key("m")
     visit.page.wait_for_selector("[data-do=tool][data-value=measure][aria-pressed=true]")
     for place in (tops()["desk"], tops()["bed"]):
         visit.page.mouse.click(*visit.where(place))
