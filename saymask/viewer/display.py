@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from saymask.geometry.extent import lowest
+from saymask.geometry.voxelize import unique_cells
 from saymask.render.raster import look_at, splat
 from saymask.render.visible_points import VisiblePoints, loose
 from saymask.scan import Scan
@@ -172,12 +174,11 @@ def thinned(points: np.ndarray, most: int) -> np.ndarray:
     """Return rows int64 of at most `most` points [N, 3], spread evenly over the surfaces: one for each cell."""
     if len(points) <= most:
         return np.arange(len(points))
-    low = points.min(0)
+    low = lowest(points)
     edge = 0.004
     while True:
         cell = np.floor((points - low) / edge).astype(np.int64)
-        key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
-        rows = np.unique(key, return_index=True)[1]
+        rows = unique_cells(cell)[2]
         if len(rows) <= most:
             return np.sort(rows)
         edge *= max(1.05, (len(rows) / most) ** 0.5)  # points lie on surfaces

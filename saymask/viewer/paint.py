@@ -7,6 +7,7 @@ from saymask.render.palette import HIGHLIGHT, mask_colors
 from saymask.scan import Scan
 from saymask.viewer.session import Answer
 
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 UNSURE = np.array([255, 176, 32], np.float32)
 """Colour of a candidate that may be wrong."""
 FAINT = np.array([214, 215, 219], np.float32)
@@ -26,7 +27,7 @@ def base(
     own = scan.colors[rows].astype(np.float32)
     if not scan.has_color:  # a grey cloud would be flat
         own = 196 * shade[:, None] + np.zeros(3, np.float32)
-    grey = own @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = own @ LUMINANCE
     if layer is not None:
         color = np.concatenate([mask_colors(layer), FAINT[None]])
         owner = layer.best[rows]
@@ -34,7 +35,7 @@ def base(
             alone = np.append(np.isin(layer.labels, list(isolated)), False)
             owner = np.where(alone[owner], owner, -1)
         own = color[owner] * (shade * (0.85 + 0.15 * grey / 255))[:, None]
-        grey = own @ np.array([0.299, 0.587, 0.114], np.float32)
+        grey = own @ LUMINANCE
     if calm:
         own = 34 + (0.5 * own + 0.5 * grey[:, None]) * (206 / 255)
     return np.clip(own, 0, 255).astype(np.uint8)
@@ -67,7 +68,7 @@ def lit(color: np.ndarray, shade: np.ndarray, own: np.ndarray) -> np.ndarray:
 
     The result is uint8 [n, 3]; a little of the object's own brightness is kept, so that its form can still be read.
     """
-    grey = own.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = own.astype(np.float32) @ LUMINANCE
     return np.clip(color * (shade * np.clip(0.84 + 0.4 * grey / 255, 0.84, 1.12))[:, None], 0, 255).astype(np.uint8)
 
 

@@ -2,23 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
 from saymask.viewer import fragments
 from saymask.viewer.session import Session
-from tests.viewer.fakes import FakeScene, small_room
+from tests.viewer.fakes import small_room
 
 EVIL = '"><img src=x onerror=alert(1)>'
-
-
-@pytest.fixture(scope="module")
-def room():
-    return small_room()
-
-
-@pytest.fixture
-def session(room):
-    return Session(room[0], FakeScene(*room))
 
 
 def test_an_answer_says_score_size_and_points(session, room):

@@ -5,17 +5,7 @@ import pytest
 
 from saymask.errors import InputError
 from saymask.viewer.session import Session, likeliest, relevance
-from tests.viewer.fakes import FakeScene, small_room
-
-
-@pytest.fixture(scope="module")
-def room():
-    return small_room()
-
-
-@pytest.fixture
-def session(room):
-    return Session(room[0], FakeScene(*room))
+from tests.viewer.fakes import FakeScene
 
 
 def test_a_sentence_is_answered_and_shown_alone(session, room):
