@@ -13,8 +13,8 @@ from saymask.errors import InputError
 from saymask.hub.catalogue import Entry, OfficialFile, entry_named
 from saymask.text import find_weights
 from saymask.text.weights import SOURCES
-from saymask.util.files import atomic_path, write_text
-from saymask.util.network import UnreachableError, download, file_sha256
+from saymask.util.files import atomic_path, file_sha256, write_text
+from saymask.util.network import UnreachableError, download
 from saymask.util.progress import bars
 
 _LARGEST_MEMBER = 2**30

@@ -1,12 +1,12 @@
 """Weights of the text encoders: from a local folder, the installed weights package, or the hub."""
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from saymask.errors import InputError
+from saymask.util.files import file_sha256
 from saymask.util.network import REACH_SECONDS, UnreachableError, check_reachable
 
 
@@ -116,8 +116,7 @@ def package_folder(source: Source) -> Path | None:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         return None
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(weights)
     if source.sha256 is not None and digest != source.sha256:
         raise InputError(
             f"{weights}: expected sha256 {source.sha256}, got {digest}; the file is damaged or another version: "

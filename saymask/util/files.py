@@ -1,5 +1,6 @@
 """Files: written so that a reader sees the old content or the new, never half of it; JSON read with clear errors."""
 
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,12 @@ def file_name(name: str, what: str = "id") -> str:
     if not plain or not name.strip() or name.startswith(".") or len(os.fsencode(name)) > 200:
         raise InputError(f"{what}: expected a plain name such as scene0011_00, got {name!r:.80}; rename it")
     return name
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

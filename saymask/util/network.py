@@ -5,7 +5,6 @@ place only when its size and hash are right. Proxies of the environment (`HTTPS_
 """
 
 import errno
-import hashlib
 import http.client
 import os
 import re
@@ -22,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from saymask.errors import InputError
+from saymask.util.files import file_sha256
 from saymask.util.locks import only_process
 
 REACH_SECONDS = 4.0
@@ -116,12 +116,6 @@ def download(
             os.fsync(file.fileno())
         os.replace(part, path)
     return found
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):

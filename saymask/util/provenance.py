@@ -1,13 +1,14 @@
 """Origin of a number: version, commit, command, data and weights of the program run that made it."""
 
 import datetime
-import hashlib
 import platform
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from saymask.util.files import file_sha256
 
 
 def provenance(*, data: str | Path | None = None, checkpoint: str | Path | None = None) -> dict[str, Any]:
@@ -43,8 +44,7 @@ def _program() -> str:
 def _sha256(path: Path | None) -> str | None:
     if path is None or not path.is_file():
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _commit() -> str | None:
