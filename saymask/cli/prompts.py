@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
-from saymask.cli.ask import Pictures, Prompt, ask, check, frame_done, say_of_frames
+from saymask.cli.ask import ask, check
+from saymask.cli.asker import Pictures, Prompt, frame_done, say_of_frames
 from saymask.cli.coordinates import read_place
 from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, Switch
 from saymask.cli.report import Row, cells, line, table
@@ -50,7 +51,7 @@ def refer(
         every: Use the frames whose number is a multiple of this.
         options: Model, outputs, and how to read the file.
     """
-    options.check()
+    options = options.checked()
     asked = _sentences(sentence, sentences)
     _check_frames(frames, every, image_encoder=image_encoder)
 
@@ -126,7 +127,7 @@ def find(
         every: Use the frames whose number is a multiple of this.
         options: Model, outputs, and how to read the file.
     """
-    options.check()
+    options = options.checked()
     asked = check_names(words, "words")
     check_threshold(threshold)
     _check_frames(frames, every, image_encoder=image_encoder, image_masks=image_masks)
@@ -182,7 +183,7 @@ def click(
         separate: Every place is on an object of its own; places after --not belong to none of them.
         options: Model, outputs, and how to read the file.
     """
-    options.check()
+    options = options.checked()
     from saymask.scene.clicks import check_clicks, check_places
 
     # Before the scan is read, by the scene's own rules.
@@ -219,7 +220,7 @@ def segment(
             which a model that knows text takes the nearest for every point; the model's own classes without it.
         options: Model, outputs, and how to read the file.
     """
-    options.check()
+    options = options.checked()
     chosen = None if classes is None else _checked_classes(classes)
     if chosen is not None and task != "semantic":
         raise InputError(f"--classes: expected only with --task semantic, got --task {task}; leave it out")
