@@ -132,10 +132,15 @@ def load_annotations(
     of its typing errors (`corrected`), `description` stays as written. Raises InputError for an `eval_type` that is not
     one of `EVAL_TYPES`, or that says "no target" where there are objects.
     """
-    path = Path(path)
+    return parse_entries(read_entries(Path(path)), Path(path), source=source, programs=programs)
+
+
+def parse_entries(
+    entries: Sequence[dict[str, Any]], path: Path, *, source: str = "scanrefer", programs: str | Path | None = None
+) -> list[Annotation]:
+    """Return the annotations of the raw objects that `path` holds; see `load_annotations`."""
     if source not in SOURCES:
         raise InputError(f"annotation source: expected {' or '.join(SOURCES)}, got {source!r}")
-    entries = read_entries(path)
     found = read_programs(Path(programs), source) if programs is not None else {}
     counter: Counter[str] = Counter()
     annotations = []
