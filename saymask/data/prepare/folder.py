@@ -1,4 +1,4 @@
-"""`saymask prepare`: read a raw folder in ScanNet's layout once and write what training and evaluation need.
+"""`saymask prepare`: read a folder of raw scans once and write what training and evaluation need.
 
 DATA/scenes/<id>.safetensors, DATA/annotations/{scanrefer,multi3drefer}_{train,val}.json, DATA/manifest.json; for Rooms
 also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json; where 2D features are asked for,
@@ -18,6 +18,7 @@ from saymask.data.annotations import entry_object_ids, parse_entries
 from saymask.data.image_store import feature_path
 from saymask.data.prepare.given_features import NAME, find_given, take_given
 from saymask.data.prepare.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
+from saymask.data.prepare.layouts.categories import with_names
 from saymask.data.prepare.pseudo_masks import find_pseudo_masks
 from saymask.data.prepare.raw import Finding, RawFolder, describe, find_raw
 from saymask.data.prepare.scans import ScanReport, Superpoints, open_jobs, run_jobs
@@ -55,6 +56,7 @@ def prepare(
     workers: int = 1,
     superpoints: Superpoints = "mesh",
     pseudo_masks: str | Path | None = None,
+    class_names: str | Path | None = None,
     image_features: str | None = None,
     image_features_from: str | Path | None = None,
     frames: str | Path | None = None,
@@ -73,6 +75,8 @@ def prepare(
 
     `pseudo_masks` is a folder with masks of objects that have no annotation, a file per scan (see
     `saymask.data.prepare.pseudo_masks`); scans without a file have none.
+
+    `class_names` is a JSON file with names of other collections' categories (`layouts.categories.with_names`).
 
     `image_features_from` is a folder with 2D features as BQNet's authors offer them, which become those of
     `clip-vit-l14-336`, stretched; the scenes get the superpoints that they belong to
@@ -94,6 +98,8 @@ def prepare(
     for (source, _), sentences in folder.annotations.items():
         parse_entries(sentences.entries, sentences.path, source=source)  # a broken file is said before the work
     table = packaged_label_table() if folder.table is None else read_label_table(folder.table)
+    if class_names is not None:
+        table = with_names(table, class_names)
     images = None
     if image_features is None and (frames is not None or image_weights is not None):
         raise InputError(

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.data.prepare.layouts.source import Found, ScanSource
-from saymask.errors import InputError
+from saymask.data.prepare.layouts.source import Found, ScanSource, colored_mesh
 from saymask.io.ply import read_ply
 from saymask.io.scannet import MESH, RawScan
 from saymask.labels.tables import LabelTable
-from saymask.scan import Scan
 
 COLUMNS = {"label", "instance_id"}
 
@@ -39,15 +37,10 @@ def _is_labelled(path: Path) -> bool:
 
 def read(source: ScanSource, table: LabelTable) -> RawScan:
     """Read a scan; one without labels (a test scan) has none."""
-    path = source.files[0]
-    cloud = read_ply(path)
-    if cloud.colors is None:
-        raise InputError(f"{path}: expected points with red, green and blue, got {', '.join(cloud.columns)}")
-    points = cloud.points.astype(np.float32)
-    scan = Scan(points=points, colors=cloud.colors, faces=cloud.faces, name=source.name)
-    if not set(cloud.columns) >= COLUMNS:
+    scan, columns = colored_mesh(source), read_ply(source.files[0]).columns
+    if not set(columns) >= COLUMNS:
         return RawScan(scan, {}, {}, ())
-    ids, objects = cloud.columns["label"].astype(np.int64), cloud.columns["instance_id"].astype(np.int32)
+    ids, objects = columns["label"].astype(np.int64), columns["instance_id"].astype(np.int32)
     instance = np.where((objects == 0) & (ids == 0), -1, objects).astype(np.int32)
     rows = {row.id: (name, row.nyu40id) for name, row in reversed(table.rows.items()) if row.id}
     kinds, place = np.unique(ids, return_inverse=True)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.data.prepare.layouts.source import Found, ScanSource
+from saymask.data.prepare.layouts.source import Found, ScanSource, colored_mesh
 from saymask.errors import InputError
-from saymask.geometry.extent import finite_rows
 from saymask.io.ply import read_ply
 from saymask.io.scannet import (
     AGGREGATION,
@@ -78,27 +77,13 @@ def read(source: ScanSource, table: LabelTable) -> RawScan:
     """
     mesh, *others = source.files
     files = {part: path for path in others for part in PARTS if path.name == mesh.name.removesuffix(MESH) + part}
-    cloud = read_ply(mesh)
-    points = cloud.points.astype(np.float32)
-    n, bad = len(points), int((~finite_rows(points)).sum())
-    if not n or bad:
-        raise InputError(
-            f"scan {source.name}: expected finite points in {mesh.name}, {bad:,} of {n:,} are; download the file again"
-        )
-    scan = Scan(
-        points=points,
-        colors=np.full((n, 3), 128, np.uint8) if cloud.colors is None else cloud.colors,
-        faces=cloud.faces,
-        alignment=read_alignment(files[".txt"]) if ".txt" in files else None,
-        has_color=cloud.colors is not None,
-        name=source.name,
-    )
+    scan = replace(colored_mesh(source), alignment=read_alignment(files[".txt"]) if ".txt" in files else None)
     if SEGMENTS not in files:
         return RawScan(_with_label_mesh(scan, files, table), {}, {}, ())
     segments = read_segments(files[SEGMENTS])
-    if len(segments) != n:
+    if len(segments) != len(scan):
         raise InputError(
-            f"scan {source.name}: expected one segment per point ({n:,}), got {len(segments):,} in "
+            f"scan {source.name}: expected one segment per point ({len(scan):,}), got {len(segments):,} in "
             f"{files[SEGMENTS].name}; both files must come from the same scan"
         )
     scan = replace(scan, superpoints=np.unique(segments, return_inverse=True)[1].astype(np.int32))
@@ -107,7 +92,7 @@ def read(source: ScanSource, table: LabelTable) -> RawScan:
     groups, aliases = drop_doubled(read_groups(files[AGGREGATION]))
     labels, unknown = label_points(segments, groups, table)
     scan = replace(scan, labels=labels)
-    if unknown and table is packaged_label_table():
+    if unknown and table.source == packaged_label_table().source:
         scan, unknown = _with_label_mesh(scan, files, table), () if LABELS in files else unknown
     return RawScan(scan, {g.object_id: g.label for g in groups}, aliases, unknown)
 

@@ -1,16 +1,19 @@
 """A scan as a raw folder has it: its files and the layout that says how they are read."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from saymask.errors import InputError
+from saymask.geometry.extent import finite_rows
+from saymask.io.ply import read_ply
 from saymask.io.scannet import RawScan
 from saymask.labels.tables import LabelTable, packaged_label_table, scannet20
+from saymask.scan import Scan
 
-LAYOUTS = ("scannet", "uniseg3d", "bqnet", "lground")
+LAYOUTS = ("scannet", "uniseg3d", "bqnet", "lground", "scannetpp", "s3dis", "replica", "arkitscenes")
 """Modules of this folder with `find(base)` and `read(source, table)`; of a scan in several the first counts."""
 
 
@@ -45,17 +48,6 @@ def find_scans(base: Path, layout: str) -> Found:
     return import_module(f"saymask.data.prepare.layouts.{layout}").find(base)
 
 
-def class_labels(names: Iterable[str], owner: np.ndarray, table: LabelTable) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the class labels of points whose object is row `owner` int [N] (-1 none) of `names`, and unknown names."""
-    rows = [table.rows.get(name) for name in names]
-    unknown = sorted({name for name, row in zip(names, rows) if row is None})
-    # Row -1 of these tables (the last) is "no object".
-    nyu40 = np.array([*(0 if row is None else row.nyu40id for row in rows), 0], np.uint8)[owner]
-    ids = np.array([*(0 if row is None else row.id for row in rows), 0], np.int64)[owner]
-    labels = {"semantic20": table.semantic20(nyu40), "semantic200": table.semantic200(ids), "nyu40": nyu40}
-    return labels, unknown
-
-
 def names_by_class(instance: np.ndarray, nyu40: np.ndarray) -> dict[int, str]:
     """Return objectId → name of its class, by its first point; "object" for one of none of ScanNet's 20 classes.
 
@@ -74,3 +66,22 @@ def nyu40_of(semantic20: np.ndarray) -> np.ndarray:
 def semantic20_of(nyu40: np.ndarray) -> np.ndarray:
     """Return the classes int16 [N] of nyu40 ids, -1 for those of none of the 20."""
     return packaged_label_table().semantic20(nyu40)
+
+
+def colored_mesh(source: ScanSource) -> Scan:
+    """Return the scan of a mesh whose vertices have colours, without labels; InputError for a broken file."""
+    cloud = read_ply(source.files[0])
+    points = cloud.points.astype(np.float32)
+    n, bad = len(points), int((~finite_rows(points)).sum())
+    if not n or bad:
+        raise InputError(
+            f"scan {source.name}: expected finite points in {source.files[0].name}, {bad:,} of {n:,} are not; "
+            "download the file again"
+        )
+    return Scan(
+        points=points,
+        colors=np.full((n, 3), 128, np.uint8) if cloud.colors is None else cloud.colors,
+        faces=cloud.faces,
+        has_color=cloud.colors is not None,
+        name=source.name,
+    )

@@ -189,20 +189,21 @@ def test_damaged_arrays_are_reported(tmp_path):
 
 
 JOURNEYS = {
-    "000": (less_folder, "less.rooms", "refer"),
-    "001": (bqnet_folder, "bqnet.rooms", "refer"),
-    "002": (lground_folder, "lground.rooms-ce", "semantic"),
-    "004": (uniseg3d_folder, "uniseg3d.rooms", "all"),
+    "000": (less_folder, "less.rooms", "refer", "scanrefer"),
+    "001": (bqnet_folder, "bqnet.rooms", "refer", "both"),
+    "002": (lground_folder, "lground.rooms-ce", "semantic", "scans"),
+    "004": (uniseg3d_folder, "uniseg3d.rooms", "all", "scanrefer"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", JOURNEYS)
 def test_prepare_train_evaluate(tmp_path, seed):
-    make, preset, task = JOURNEYS[seed]
+    make, preset, task, source = JOURNEYS[seed]
     raw, data, out = make(tmp_path / "raw"), tmp_path / "data", tmp_path / "run"
     assert run(["prepare", str(raw), "--out", str(data), "--workers", "1", "--quiet"]) == 0
-    train = ["--max-steps", "3", "--train.batch-size", "1", "--train.workers", "0", "--train.max-val", "1", "--quiet"]
+    train = ["--max-steps", "3", "--train.batch-size", "1", "--train.workers", "0", "--train.max-val", "1"]
+    train += ["--train.source", source]
     assert run(["train", preset, "--data", str(data), "--out", str(out), *train]) in (0, None)
     model = out / "last.safetensors"
     numbers = tmp_path / "numbers.json"
