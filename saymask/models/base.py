@@ -27,7 +27,8 @@ class TrainConfig:
 
     epochs: int = 40
     source: str = "scanrefer"
-    """Sentences to train on: `scanrefer`, `multi3drefer`, or `both`; `scans` = none, each scan is a sample."""
+    """Sentences to train on: `scanrefer`, `multi3drefer`, `both` of these, `nr3d`, `sr3d`; `scans` = none, each scan
+    is a sample."""
     scenes: str = ""
     """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.annotations import SOURCES, read_entries
+from saymask.data.annotations import BOTH, read_entries
+from saymask.data.prepare import referit3d
 from saymask.data.prepare.layouts import uniseg3d
 from saymask.data.prepare.layouts.source import LAYOUTS, ScanSource, find_scans
 from saymask.errors import InputError
@@ -19,6 +20,8 @@ PLACES = ("", "data", "scannet", "scannetv2", "data/scannet", "data/scannetv2")
 BESIDE = ("scannet", "scannetv2")
 """Folders of scans whose sentences lie in folders beside them."""
 SPLITS = ("train", "val", "test")
+REFERIT3D = ("", "referit3d/", "ReferIt3D/", "nr3d/", "sr3d/")
+"""Folders where its tables may lie."""
 FEATURE_DATA = {
     "clip_feats_scannet_200.pkl": "text anchors: --model.anchors, or convert lground --anchors",
     "scannet200_category_weights.pkl": "class weights: --model.class-weights",
@@ -128,7 +131,7 @@ def _find_lists(raw: RawFolder, bases: list[Path]) -> None:
         raw.splits = {split: packaged_split(split) for split in SPLITS}
     beside = [raw.root.resolve().parent] if raw.root.resolve().name in BESIDE else []
     for split in SPLITS:
-        for source in SOURCES:
+        for source in BOTH:
             path = _first(bases + beside, *_annotation_names(source, split))
             if path is not None:
                 raw.annotations[source, split] = Sentences(path, read_entries(path))
@@ -140,6 +143,11 @@ def _find_lists(raw: RawFolder, bases: list[Path]) -> None:
         path = _first(bases, f"programs_{split}.json")
         if path is not None:
             raw.programs[split] = path
+    for source, names in referit3d.FILES.items():
+        path = _first(bases + beside, *(f"{folder}{name}" for name in names for folder in REFERIT3D))
+        if path is not None:
+            for split, entries in referit3d.by_split(referit3d.read_referit3d(path), raw.splits).items():
+                raw.annotations[source, split] = Sentences(path, entries)
     for base in reversed(bases):
         files = {name: base / "super_points" / f"{name}.bin" for name in raw.scans}
         raw.superpoints |= {name: path for name, path in files.items() if path.is_file()}
@@ -195,6 +203,11 @@ def describe(raw: RawFolder) -> list[Finding]:
                 lines.append(Finding(name, f"{len(sentences.entries):,} sentences", _below(raw, sentences.path)))
             else:
                 lines.append(Finding(name, "not found", f"no {kind} sentences for {split}"))
+    lines += [
+        Finding(sentences.path.name, f"{len(sentences.entries):,} sentences", f"{split}: {_below(raw, sentences.path)}")
+        for (source, split), sentences in raw.annotations.items()
+        if source in referit3d.FILES
+    ]
     if raw.superpoints:
         lines.append(Finding("super_points/<id>.bin", f"{len(raw.superpoints):,} scans", "used instead of our own"))
     if raw.pseudo_masks:

@@ -62,7 +62,7 @@ def read(source: ScanSource, table: LabelTable) -> RawScan:
 
 def inside(points: np.ndarray, box: Box) -> np.ndarray:
     """Return bool [N]: which points lie in the box."""
-    return (np.abs((points - box.center) @ box.axes.T) <= box.sizes / 2).all(axis=1)
+    return np.all(np.abs((points - box.center) @ box.axes.T) <= box.sizes / 2, axis=1)
 
 
 def read_boxes(path: Path) -> list[Box]:

@@ -189,5 +189,5 @@ def test_broken_files_are_reported(tmp_path, made, make, file, content, says):
 def test_other_files_of_names_are_said(tmp_path, made, content, capsys):
     s3dis_folder(tmp_path / "raw", made)
     (tmp_path / "names.json").write_text(content)
-    with pytest.raises(ValueError, match="names.json: expected"):
+    with pytest.raises(ValueError, match=r"names\.json: expected"):
         prepare(tmp_path / "raw", tmp_path / "out", class_names=tmp_path / "names.json", quiet=True)
