@@ -146,3 +146,8 @@ class Scan:
     def n_original(self) -> int:
         """Points in the file the scan came from (of the scan itself where there is no file)."""
         return len(self) if self.source is None else self.source.n_original
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the file says that it is a room of `saymask rooms`."""
+        return self.source is not None and "saymask rooms" in self.source.extra.get("comments", ())

@@ -1,10 +1,7 @@
 """Options that several commands share, and the checks that are made before any work."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Literal
 
 import tyro
@@ -26,9 +23,12 @@ class PromptOptions:
     model: str | None = None
     """Name or path of a checkpoint; without it the embedded one that answers this best (`saymask models`)."""
     out: Path | None = None
-    """File for the scan with mask columns (.ply, .npz, .las, .laz), run lengths (.json) or a mesh (.glb, .obj)."""
+    """File for the scan with mask columns (.ply, .npz, .las, .laz), run lengths (.json) or a mesh (.glb, .obj). With
+    several scans or sentences a folder: NAME.json per scan; what is there already is not done again."""
+    format: tuple[Literal["ply", "npz", "las", "laz", "glb", "obj", "png"], ...] = ()
+    """With several scans or sentences: what is written to --out beside NAME.json."""
     picture: Path | None = None
-    """File for a picture (PNG)."""
+    """File for a picture (PNG); with several scans or sentences a contact sheet of the pictures in --out."""
     json_: Annotated[Switch, tyro.conf.arg(name="json")] = False
     """Print one JSON object on standard output; everything else goes to standard error."""
     unit: Literal["m", "cm", "mm", "in", "ft"] | None = None
@@ -44,31 +44,48 @@ class PromptOptions:
     it."""
 
     def check(self) -> None:
-        """Raise InputError for outputs that could not be written after all the work, and for settings out of range."""
+        """Raise InputError for settings out of range."""
         check_device(self.device)
         if self.adapt is not None and not 0 <= self.adapt <= 1:
             raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
-        for target in (self.out, self.picture):
-            if target is not None:
-                check_writable(target)
-        if self.picture is not None and self.picture.suffix.lower() != ".png":
-            raise InputError(
-                f"cannot write {self.picture}: expected a picture's name ending in .png, got "
-                f"{self.picture.suffix or 'no suffix'}"
-            )
+
+    def check_outputs(self, *, several: bool) -> None:
+        """Raise InputError for outputs that could not be written after all the work.
+
+        several: whether there are several scans or sentences, whose results go to a folder.
+        """
+        if self.picture is not None:
+            check_writable(self.picture)
+            if self.picture.suffix.lower() != ".png":
+                raise InputError(
+                    f"cannot write {self.picture}: expected a picture's name ending in .png, got "
+                    f"{self.picture.suffix or 'no suffix'}"
+                )
+        if several:
+            self._check_folder()
+            return
+        if self.format:
+            raise InputError("--format: expected only with several scans or sentences; name the file by --out FILE")
         if self.out is not None:
             from saymask.masks import check_format
 
+            check_writable(self.out)
             check_format(self.out)
+
+    def _check_folder(self) -> None:
+        if self.out is None:
+            if self.format or self.picture is not None:
+                raise InputError("several scans or sentences: --format and --picture expect --out FOLDER beside them")
+            return
+        from saymask.masks import FORMATS
+
+        if self.out.suffix.lower() in FORMATS and not self.out.is_dir():
+            raise InputError(
+                f"--out: expected a folder for the results of several scans or sentences, got {self.out}; choose the "
+                "kinds of files by --format"
+            )
+        check_writable(self.out / "x.json")
 
 
 # An empty name: the fields become flags of the command itself, without a prefix.
 Prompted = Annotated[PromptOptions, tyro.conf.arg(name="")]
-
-
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note in `seconds` how long the block takes."""
-    start = perf_counter()
-    yield
-    seconds[stage] = perf_counter() - start

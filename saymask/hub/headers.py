@@ -102,6 +102,13 @@ def card_of(path: Path) -> dict[str, Any]:
     return {"data": "", "headline": {}, "verbs": [], **card, "bytes": path.stat().st_size, "path": str(path)}
 
 
+def caution(card: dict[str, Any]) -> str:
+    """Return what to bear in mind of a model with this card: empty, or that it was trained on generated rooms alone."""
+    if "rooms" not in str(card.get("data", "")).lower():
+        return ""
+    return "trained on synthetic rooms: expect mistakes on real scans; `saymask get` has models trained on real ones"
+
+
 def default_for(verb: str) -> str:
     """Return the name of the embedded checkpoint that answers `verb` when no model is named; InputError without one."""
     for card in list_models():

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 
 from saymask.answers import Objects, Prediction
 from saymask.errors import InputError
+from saymask.hub.headers import caution
 from saymask.masks import Masks
 from saymask.models.base import Model
 from saymask.models.contract import AnswersClick, AnswersRefer
@@ -79,6 +81,11 @@ class Scene:
     def __repr__(self) -> str:
         name = self.model.card.get("name", self.model.system)
         return f"Scene({self.scan!r} encoded by {name}, answers {', '.join(sorted(self.model.verbs))})"
+
+    @property
+    def caution(self) -> str:
+        """What to bear in mind of the answers: empty, or that a model of generated rooms sees another scan."""
+        return "" if self.scan.is_generated else caution(self.model.card)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what copies and pickles hold: model, scan and encoding, without the answers that were kept."""
@@ -319,9 +326,15 @@ def encode(
     image_encoder: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scene:
-    """Return the scene of a scan, a file or a prepared scene; the rest is as `Model.encode` says."""
+    """Return the scene of a scan, a file or a prepared scene; the rest is as `Model.encode` says.
+
+    Warns (`UserWarning`, once) where `Scene.caution` has something to say.
+    """
     if not isinstance(scan, Scan):
         scan = load_for(model, scan)
     if frames is not None:
         scan = with_frames(scan, model, frames, image_encoder=image_encoder)
-    return Scene(model, scan, adapt=adapt, progress=progress)
+    scene = Scene(model, scan, adapt=adapt, progress=progress)
+    if scene.caution:
+        warnings.warn(f"{model.title} was {scene.caution}", stacklevel=3)
+    return scene

@@ -25,7 +25,6 @@ WORDS = {
     "prepare": "preparing it for the model",
     "encode": "encoding it, the slow step",
 }
-SYNTHETIC = "trained on synthetic rooms: expect mistakes on other scans"
 
 
 @dataclass(frozen=True)
@@ -131,12 +130,11 @@ class Library:
 
 def models(chosen: str) -> list[Choice]:
     """Return the checkpoints that come with saymask, and the chosen one, with what each is good for."""
-    from saymask.hub.headers import list_models
+    from saymask.hub.headers import caution, list_models
 
     choices = []
     for card in list_models():
-        note = f"answers {', '.join(card['verbs'])}"
-        note += f"; {SYNTHETIC}" if "rooms" in str(card["data"]).lower() else f"; trained on {card['data']}"
+        note = f"answers {', '.join(card['verbs'])}; {caution(card) or 'trained on ' + str(card['data'])}"
         choices.append(Choice(card["name"], card["name"], note))
     if chosen not in [c.key for c in choices]:
         choices.append(Choice(chosen, Path(chosen).stem, chosen))

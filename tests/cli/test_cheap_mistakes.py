@@ -18,7 +18,7 @@ MISTAKES = {
     "refer a.foo chair": "no such file",
     "refer empty.ply chair": "the file is empty",
     "refer odd.foo chair": "expected a scan with one of the suffixes",
-    "refer folder chair": "got a folder without it",
+    "refer folder chair": "got no scan there",
     "refer a.ply chair --model less.room": "did you mean 'less.rooms'",
     "refer a.ply chair --model less.scanrefer": "no weights for 'less.scanrefer'",
     "refer a.ply chair --model nope.safetensors": "there is no checkpoint file",

@@ -103,11 +103,12 @@ def test_refer_json_is_one_object(capsys, room):
     code, out, err = run(capsys, "refer", path, "the brown table", "--json")
     assert code == 0
     report = json.loads(out)
-    assert set(report) == {"scan", "sentence", "model", "points", "masks", "seconds"}
+    assert set(report) == {"scan", "sentence", "count", "model", "points", "masks", "message", "seconds"}
     assert report["points"] == count
     assert report["sentence"] == "the brown table"
     for mask in report["masks"]:
-        assert set(mask) == {"score", "points", "box_min", "box_max"}
+        assert set(mask) == {"name", "score", "points", "box_min", "box_max"}
+        assert mask["name"] == "the brown table"
         assert 0 < mask["points"] <= count
         assert all(low <= high for low, high in zip(mask["box_min"], mask["box_max"]))
     assert {"load", "model", "refer"} <= set(report["seconds"])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects, Prediction
 from saymask.cli.coordinates import arranged, read_place
-from saymask.cli.prompts import _table
+from saymask.cli.report import table
 from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.io.ply import read_ply, write_ply
@@ -499,7 +499,7 @@ cells = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1,
 
 @given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=6))
 def test_table_keeps_every_cell_in_its_column(rows):
-    lines = list(_table(("label", "class", "points"), rows))
+    lines = list(table(("label", "class", "points"), rows))
     assert [tuple(line.split()) for line in lines[1:]] == rows
     assert len({len(line) for line in lines}) == 1  # the last column is flush right
     start = lines[0].index("class")
@@ -508,4 +508,4 @@ def test_table_keeps_every_cell_in_its_column(rows):
 
 
 def test_table_without_rows_is_nothing():
-    assert list(_table(("class", "points"), [])) == []
+    assert list(table(("class", "points"), [])) == []

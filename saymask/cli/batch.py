@@ -1,0 +1,178 @@
+"""The same prompts to many scans: one model, a result per scan, nothing done twice, a bad file stops nothing."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saymask.cli.ask import Asker, answer_of, report_of, rounded
+from saymask.cli.options import PromptOptions
+from saymask.cli.report import Row, line, rows_of
+from saymask.cli.sources import Sources
+from saymask.cli.stages import Stages
+from saymask.errors import InputError
+from saymask.util.files import file_sha256, parse_json, write_text
+from saymask.util.progress import bars
+
+if TYPE_CHECKING:
+    from saymask.scan import Scan
+
+PICTURE = "png"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where the results of a batch lie: NAME.json per scan, written last, and NAME.<format> beside it."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    questions: int
+
+    def report(self, name: str) -> Path:
+        """Return the file with the answers about a scan."""
+        return self.folder / f"{name}.json"
+
+    def files(self, name: str, question: int) -> dict[str, Path]:
+        """Return format -> file of one answer; with several questions they are numbered from 1."""
+        number = f".{question + 1}" if self.questions > 1 else ""
+        return {kind: self.folder / f"{name}{number}.{kind}" for kind in self.formats}
+
+    def done(self, name: str, origin: Row) -> Row | None:
+        """Return the report of a scan that was answered before from the same `origin`, None without one."""
+        try:
+            report = parse_json(self.report(name).read_text(encoding="utf-8"), self.report(name))
+        except (OSError, UnicodeDecodeError, InputError):
+            return None
+        whole = all(f.is_file() for q in range(self.questions) for f in self.files(name, q).values())
+        return report if isinstance(report, dict) and report.get("origin") == origin and whole else None
+
+
+def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stages) -> int:
+    """Answer about every scan of `sources`; return 0, or 1 where a scan could not be answered.
+
+    What was answered before by the same model and options about an unchanged file is kept. A scan that cannot be read
+    is said, and said again at the end.
+    """
+    formats = tuple(dict.fromkeys((*options.format, *((PICTURE,) if options.picture is not None else ()))))
+    results = None if options.out is None else Results(options.out, formats, len(asker.prompts))
+    asked = _asked(asker, options)
+    reports: list[Row] = []
+    failed: list[Row] = []
+    stages.clear()
+    with bars("{task.fields[name]}", quiet=not sys.stderr.isatty()) as shown:
+        task = shown.add_task("scans", total=len(sources.paths), name="")
+        for path in sources.paths:
+            name = sources.names[path]
+            shown.update(task, name=name)
+            try:
+                origin = {**asked, "file": _state(path)}
+                report = None if results is None else results.done(name, origin)
+                known = report is not None
+                report = report or _answer(asker, path, name, origin, results)
+            except Exception as error:  # whatever is wrong with one file, the others are answered
+                expected = isinstance(error, InputError | OSError | MemoryError)
+                said = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {error}"
+                failed.append({"scan": str(path), "error": said})
+                print(f"{name}: error: {said}", file=sys.stderr)
+            else:
+                reports.append(report)
+                if not options.json_:
+                    _print(asker, name, report, known=known)
+            shown.advance(task)
+    if results is not None and options.picture is not None:
+        from saymask.render.sheet import write_sheet
+
+        numbered = [(p, f"{n} {i + 1}" if results.questions > 1 else n)
+                    for n in (sources.names[Path(r["scan"])] for r in reports)
+                    for i in range(results.questions) for p in [results.files(n, i)[PICTURE]]]  # fmt: skip
+        write_sheet(numbered, options.picture)
+    if options.json_:
+        print(json.dumps({"model": asker.model.title, "scans": reports, "failed": failed}))
+    _end(asker, reports, failed, results)
+    return 1 if failed else 0
+
+
+def _asked(asker: Asker, options: PromptOptions) -> Row:
+    """Return all that an answer depends on but the file: model, questions, options."""
+    from saymask import __version__
+    from saymask.hub.headers import find_checkpoint
+
+    chosen = options.model if options.model is not None else str(asker.model.card.get("name", ""))
+    return {
+        "saymask": __version__,
+        "model": file_sha256(find_checkpoint(chosen)),
+        "verb": asker.prompts[0].verb,
+        "asked": json.loads(json.dumps([prompt.asked for prompt in asker.prompts])),
+        "options": [options.unit, options.up, options.adapt],
+    }
+
+
+def _state(path: Path) -> list[Any]:
+    """Return size and time of a scan's file, of the files in a scan's folder: they tell whether it has changed."""
+    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+
+
+def _answer(asker: Asker, path: Path, name: str, origin: Row, results: Results | None) -> Row:
+    """Return the report about one scan, after its files have been written."""
+    from saymask.io.load import check_path
+    from saymask.io.save import check_out
+
+    if path.suffix != ".safetensors":
+        check_path(path)
+    files = [] if results is None else [results.files(name, i) for i in range(len(asker.prompts))]
+
+    def writable(scan: "Scan") -> None:
+        for kind, file in files[0].items() if files else ():
+            if kind != PICTURE:
+                check_out(scan, file)
+
+    stages = Stages(quiet=True)
+    answered = asker.answer(path, stages, writable)
+    answers: list[Row] = []
+    for prompt, masks in zip(asker.prompts, answered.masks, strict=True):
+        answer = answer_of(prompt, masks, rows_of(masks))
+        written = files[len(answers)] if files else {}
+        for kind, file in written.items():
+            if kind == PICTURE:
+                from saymask.render.picture import render
+
+                with stages("picture"):
+                    render(answered.scan, masks, file, title=prompt.title)
+            else:
+                with stages("save"):
+                    masks.save(file)
+        answers.append(answer | {"files": [file.name for file in written.values()]} if files else answer)
+    report = report_of(path, asker, answered.scan) | {"answers": answers, "seconds": rounded(stages.seconds)}
+    if answered.caution:
+        report["caution"] = answered.caution
+    if results is not None:
+        report["origin"] = origin
+        write_text(results.report(name), json.dumps(report) + "\n")
+    return report
+
+
+def _print(asker: Asker, name: str, report: Row, *, known: bool) -> None:
+    """Print the answers about one scan for people."""
+    print(f"{name}" + ("  (answered before)" if known else ""))
+    for prompt, answer in zip(asker.prompts, report["answers"], strict=True):
+        if len(asker.prompts) > 1:
+            print(f"  {prompt.title}")
+        for i, row in enumerate(answer["masks"]):
+            print(f"    {line(i, row, '' if prompt.verb == 'refer' else row['name'])}")
+        if answer["message"]:
+            print(f"    {answer['message']}")
+
+
+def _end(asker: Asker, reports: Sequence[Row], failed: Sequence[Row], results: Results | None) -> None:
+    where = "" if results is None else f"; results in {results.folder}"
+    print(
+        f"{len(reports)} of {len(reports) + len(failed)} scans answered by {asker.model.title}{where}", file=sys.stderr
+    )
+    cautions = {report["caution"] for report in reports if "caution" in report}
+    for text in sorted(cautions):
+        print(f"note: {text}", file=sys.stderr)
+    for each in failed:
+        print(f"failed: {each['scan']}: {each['error']}", file=sys.stderr)

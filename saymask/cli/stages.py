@@ -1,0 +1,61 @@
+"""What a command is doing at the moment, on standard error, and how long each stage took."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+WORDS = {
+    "model": "loading the model",
+    "load": "reading the scan",
+    "frames": "looking through the frames",
+    "superpoints": "cutting the scan into patches",
+    "adapt": "getting used to the scan",
+    "prepare": "preparing the scan for the model",
+    "encode": "encoding the scan",
+    "save": "writing the result",
+    "picture": "drawing the picture",
+}
+"""Stage -> what is said while it lasts; others are prompts."""
+
+
+class Stages:
+    """The stages of one command: a line that changes in a terminal, a line per stage in a pipe.
+
+    `seconds` holds what each stage took, in the order in which they began.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.seconds: dict[str, float] = {}
+        self._quiet, self._live, self._shown = quiet, sys.stderr.isatty(), 0
+
+    def begin(self, stage: str) -> None:
+        """Say that a stage begins."""
+        if self._quiet:
+            return
+        text = f"{WORDS.get(stage, f'answering ({stage})')} …"
+        if not self._live:
+            print(text, file=sys.stderr, flush=True)
+            return
+        print("\r" + text.ljust(self._shown), end="", file=sys.stderr, flush=True)
+        self._shown = len(text)
+
+    def clear(self) -> None:
+        """Remove the line that changes, before other output."""
+        if self._shown:
+            print("\r" + " " * self._shown + "\r", end="", file=sys.stderr, flush=True)
+            self._shown = 0
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Say that a stage begins, and note how long the block takes."""
+        self.begin(stage)
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = perf_counter() - start
+
+    def summary(self) -> str:
+        """Return all seconds in one line."""
+        return "seconds  " + "  ".join(f"{stage} {value:.2f}" for stage, value in self.seconds.items())
