@@ -9,7 +9,7 @@ import numpy as np
 
 from saymask.data.annotations import BOTH, read_entries
 from saymask.data.prepare import referit3d
-from saymask.data.prepare.layouts import uniseg3d
+from saymask.data.prepare.layouts import uniseg3d_infos
 from saymask.data.prepare.layouts.source import LAYOUTS, ScanSource, find_scans
 from saymask.errors import InputError
 from saymask.io.scannet import AGGREGATION, LABELS, MESH, SEGMENTS
@@ -115,9 +115,9 @@ def _find_lists(raw: RawFolder, bases: list[Path]) -> None:
     """Find everything that is not a scan; `bases` are the folders that may hold it."""
     raw.table = _first(bases, LABEL_TABLE, f"scans/{LABEL_TABLE}", f"meta_data/{LABEL_TABLE}")
     infos = {
-        split: (path, uniseg3d.read_infos(path))
+        split: (path, uniseg3d_infos.read_infos(path))
         for split in SPLITS
-        if (path := _first(bases, uniseg3d.INFOS.format(split))) is not None
+        if (path := _first(bases, uniseg3d_infos.INFOS.format(split))) is not None
     }
     for split in SPLITS:
         names = (f"splits/{split}.txt", f"splits/scannetv2_{split}.txt", f"scannetv2_{split}.txt")
@@ -125,7 +125,7 @@ def _find_lists(raw: RawFolder, bases: list[Path]) -> None:
         if path is not None:
             raw.splits[split] = _read_split(path)
         elif split in infos:
-            raw.splits.setdefault(split, infos[split][1].scans)
+            raw.splits.setdefault(split, tuple(info.name for info in infos[split][1]))
     if not raw.splits:
         raw.packaged_splits = True
         raw.splits = {split: packaged_split(split) for split in SPLITS}
@@ -136,10 +136,11 @@ def _find_lists(raw: RawFolder, bases: list[Path]) -> None:
             if path is not None:
                 raw.annotations[source, split] = Sentences(path, read_entries(path))
         if split in infos:
-            path, said = infos[split]
-            if said.sentences:
-                raw.annotations.setdefault(("scanrefer", split), Sentences(path, said.sentences))
-            raw.pseudo_masks |= {name: masks for name, masks in said.pseudo_masks.items() if name in raw.scans}
+            path, listed = infos[split]
+            sentences = [entry for info in listed for entry in uniseg3d_infos.scanrefer_entries(info)]
+            if sentences:
+                raw.annotations.setdefault(("scanrefer", split), Sentences(path, sentences))
+            raw.pseudo_masks |= {i.name: i.novel for i in listed if i.novel is not None and i.name in raw.scans}
         path = _first(bases, f"programs_{split}.json")
         if path is not None:
             raw.programs[split] = path

@@ -10,7 +10,7 @@ from saymask.errors import InputError
 from saymask.geometry.extent import finite_rows
 from saymask.io.ply import read_ply
 from saymask.io.scannet import RawScan
-from saymask.labels.tables import LabelTable, packaged_label_table, scannet20
+from saymask.labels.tables import LabelTable, scannet20
 from saymask.scan import Scan
 
 LAYOUTS = ("scannet", "uniseg3d", "bqnet", "lground", "scannetpp", "s3dis", "replica", "arkitscenes")
@@ -61,11 +61,6 @@ def names_by_class(instance: np.ndarray, nyu40: np.ndarray) -> dict[int, str]:
 def nyu40_of(semantic20: np.ndarray) -> np.ndarray:
     """Return the nyu40 ids uint8 [N] of classes 0..19, 0 for -1."""
     return np.array([*(c.nyu40id for c in scannet20()), 0], np.uint8)[semantic20]
-
-
-def semantic20_of(nyu40: np.ndarray) -> np.ndarray:
-    """Return the classes int16 [N] of nyu40 ids, -1 for those of none of the 20."""
-    return packaged_label_table().semantic20(nyu40)
 
 
 def colored_mesh(source: ScanSource) -> Scan:

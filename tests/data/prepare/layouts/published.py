@@ -14,6 +14,7 @@ from saymask.labels.tables import LABEL_TABLE, scannet20
 from tests.data.fake_scannet import make_fake_scannet
 
 SPLITS = ("train", "val")
+PATHS = ("pts_semantic_mask_path", "pts_instance_mask_path", "super_pts_path")
 
 
 def less_folder(root: Path) -> Path:
@@ -107,7 +108,7 @@ def uniseg3d_folder(root: Path) -> Path:
                 ("super_points", superpoints),
             ):
                 (root / folder / f"{name}.bin").write_bytes(values.tobytes())
-            entry = dict.fromkeys(("pts_semantic_mask_path", "pts_instance_mask_path"), f"{name}.bin")
+            entry = dict.fromkeys(PATHS, f"{name}.bin")
             entry |= {"lidar_points": {"num_pts_feats": 6, "lidar_path": f"{name}.bin"}, "text_info": texts(said, raw)}
             if split == "train":
                 masks = torch.zeros(3, int(superpoints.max()) + 1, dtype=torch.bool)
