@@ -120,6 +120,11 @@ class Model(nn.Module, ABC):
         """The name of the checkpoint or preset, else of the system."""
         return str(self.card.get("name", self.system))
 
+    @classmethod
+    def settled(cls, config: Any) -> Any:
+        """Return the configuration that a training begins with: what depends on this machine is decided and kept."""
+        return config
+
     # ---- what a system may say about itself; the defaults are those of a model without the thing
 
     @property
