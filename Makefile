@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
-	$(BIN)/python examples/demo.py --out out
+	$(BIN)/saymask demo --out out
 
 test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -3,16 +3,22 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 import tyro
+from tyro.conf import Positional
 
 from saymask.cli import coordinates as places
-from saymask.cli import data, models, prompts, view
+from saymask.cli import data, demo, models, prompts, view
+from saymask.cli.renamed import renamed
 from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.
 
+_RESUMED = ("refer", "find", "click", "segment", "rooms", "prepare", "train", "get")
+"""Commands that find again what an earlier run of theirs has finished."""
 _COMMANDS: dict[str, Callable[..., int]] = {
+    "demo": demo.demo,
     "refer": prompts.refer,
     "find": prompts.find,
     "click": prompts.click,
@@ -31,6 +37,22 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
+def completion(shell: Positional[Literal["bash", "zsh", "fish"]]) -> int:
+    """Print the script by which a shell completes commands and flags.
+
+    Args:
+        shell: bash: `saymask completion bash > ~/.local/share/bash-completion/completions/saymask`. zsh: into a file
+            `_saymask` of a folder in $fpath. fish: into ~/.config/fish/completions/saymask.fish.
+    """
+    from saymask.cli.completion import print_completion
+
+    print_completion(shell, _COMMANDS)
+    return 0
+
+
+_COMMANDS["completion"] = completion
+
+
 def _help() -> str:
     lines = ["usage: saymask COMMAND ...   (saymask COMMAND --help says more)", ""]
     for name, function in _COMMANDS.items():
@@ -43,12 +65,12 @@ def run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(_help())
         return 0
-    if arguments[0] in {"-V", "--version"}:
+    if arguments[0] in {"-V", "--version", "version"}:
         from saymask import __version__
 
         print(f"saymask {__version__}")
         return 0
-    name, rest = arguments[0], arguments[1:]
+    name, rest = arguments[0], renamed(arguments[1:])
     if name not in _COMMANDS:
         from saymask.hub.registry import suggest
 
@@ -61,16 +83,26 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors a user can mend are one line on standard error and exit code 2."""
+    """Entry point; ends with an exit code.
+
+    0: done. 1: a part could not be done (a bad file among many), the rest was. 2: an error that the user can mend, one
+    line on standard error. 130: interrupted.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     # Read when torch is loaded: threads that spin while they wait take the cores from each other's pools.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+        sys.exit(run(arguments))
     except InputError as error:
         message = " ".join(str(error).split())
+    except BrokenPipeError:  # `saymask models | head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except OSError as error:  # a full disk, a missing permission: not a bug of saymask
         message = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     except KeyboardInterrupt:
+        again = "; the same command goes on where it stopped" if arguments[0] in _RESUMED else ""
+        print(f"\nsaymask: interrupted{again}", file=sys.stderr)
         sys.exit(130)
     print(f"saymask: error: {message}", file=sys.stderr)
     sys.exit(2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saymask.cli.ask import Asker, answer_of, report_of, rounded
+from saymask.cli.asker import Asker, answer_of, report_of, rounded
 from saymask.cli.options import PromptOptions
 from saymask.cli.report import Row, line, rows_of
 from saymask.cli.sources import Sources
@@ -99,10 +99,9 @@ def _asked(asker: Asker, options: PromptOptions) -> Row:
     from saymask import __version__
     from saymask.hub.headers import find_checkpoint
 
-    chosen = options.model if options.model is not None else str(asker.model.card.get("name", ""))
     return {
         "saymask": __version__,
-        "model": file_sha256(find_checkpoint(chosen)),
+        "model": file_sha256(find_checkpoint(asker.source)),
         "verb": asker.prompts[0].verb,
         "asked": json.loads(json.dumps([prompt.asked for prompt in asker.prompts])),
         "options": [options.unit, options.up, options.adapt],

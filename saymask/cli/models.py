@@ -209,18 +209,28 @@ def _print_catalogue() -> None:
     console.print("by hand: on a share page only; `saymask get NAME` says where and what to do", soft_wrap=True)
 
 
-def models() -> int:
-    """List the checkpoints and presets."""
-    from rich.console import Console
-    from rich.table import Column, Table
+def models(*, json: Switch = False) -> int:
+    """List the checkpoints and presets.
 
+    Args:
+        json: Print one JSON object: the cards of the checkpoints, and the names of the presets.
+    """
     from saymask.hub.catalogue import got
     from saymask.hub.headers import card_of, list_models
     from saymask.hub.registry import PRESETS
 
-    table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
     brought = [{**card_of(path), "default_for": []} for path in got().values()]
-    for card in list_models() + brought:
+    cards = [*list_models(), *brought]
+    if json:
+        from json import dumps
+
+        print(dumps({"checkpoints": cards, "presets": list(PRESETS)}))
+        return 0
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
+    for card in cards:
         metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
         size = f"{card['bytes'] / 1e6:.1f} MB"
         verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])

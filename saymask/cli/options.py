@@ -1,19 +1,18 @@
 """Options that several commands share, and the checks that are made before any work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff
 
+from saymask.cli.preferences import preferences
 from saymask.errors import InputError
 from saymask.util.devices import check_device
 from saymask.util.files import check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
-VERB_OF_TASK = {"semantic": "semantic", "instance": "instances", "panoptic": "panoptic"}
-"""Task of `segment` -> the verb that a model must answer."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,14 @@ class PromptOptions:
     """Weight 0..1 of the scan's own norm statistics, for scans unlike those of training; the model's setting without
     it."""
 
-    def check(self) -> None:
-        """Raise InputError for settings out of range."""
-        check_device(self.device)
+    def checked(self) -> "PromptOptions":
+        """Return the options with what the user always wants filled in; raise InputError for settings out of range."""
+        liked = preferences()
+        device = liked.device if liked.device is not None and self.device == "auto" else self.device
+        check_device(device)
         if self.adapt is not None and not 0 <= self.adapt <= 1:
             raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
+        return replace(self, device=device, text_encoder=self.text_encoder or liked.text_encoder)
 
     def check_outputs(self, *, several: bool) -> None:
         """Raise InputError for outputs that could not be written after all the work.

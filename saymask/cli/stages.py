@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 WORDS = {
+    "room": "making a room",
     "model": "loading the model",
     "load": "reading the scan",
     "frames": "looking through the frames",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from saymask.cli.options import Switch
+from saymask.cli.preferences import preferences
 from saymask.errors import InputError
 from saymask.util.devices import check_device
 
@@ -46,12 +47,14 @@ def view(
         device: auto, cpu, cuda, cuda:1, …
         no_browser: Print the address only.
     """
+    liked = preferences()
+    device = liked.device if liked.device is not None and device == "auto" else device
     check_device(device)
     if not 0 <= port <= 65535:
         raise InputError(f"--port: expected 0 to 65535, got {port}")
     from saymask.hub.headers import DEFAULT, find_checkpoint
 
-    model = DEFAULT if model is None else model
+    model = model or liked.model or DEFAULT
     find_checkpoint(model)
     if scan is not None:
         from saymask.io.load import check_path

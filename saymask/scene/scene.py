@@ -68,10 +68,10 @@ class Scene:
                     from saymask.geometry.superpoints import superpoints_of
 
                     prepared = replace(scan, superpoints=superpoints_of(scan))
-            with self._timed("adapt"):
-                encoder = model.adapted(prepared, adapt)
-            if encoder is model:
-                del self.seconds["adapt"]  # nothing was done
+            encoder = model
+            if model.adapt if adapt is None else adapt:
+                with self._timed("adapt"):
+                    encoder = model.adapted(prepared, adapt)
             with self._timed("prepare"):
                 batch = model.collate([model.prepare(prepared)]).to(model.device)
             with self._timed("encode"):

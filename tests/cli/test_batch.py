@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from saymask.cli import ask
+from saymask.cli import asker
 from saymask.hub import checkpoints, registry
 from saymask.io.ply import read_ply
 from tests.cli.test_cli import refused, run
@@ -53,9 +53,9 @@ def test_each_scan_has_its_result_and_a_bad_one_stops_nothing(capsys, scans, wei
 def test_what_is_there_is_not_done_again(capsys, scans, weights, tmp_path, monkeypatch):  # noqa: F811
     (scans / "b.ply").unlink()
     out, read = tmp_path / "out", []
-    answer = ask.Asker.answer
+    answer = asker.Asker.answer
     monkeypatch.setattr(
-        ask.Asker, "answer", lambda self, path, *rest: read.append(path.name) or answer(self, path, *rest)
+        asker.Asker, "answer", lambda self, path, *rest: read.append(path.name) or answer(self, path, *rest)
     )
     question = ["find", scans, "red", *FIND, "--out", out]
     first = run(capsys, *question)

@@ -18,8 +18,8 @@ from tests.io.rooms import furnished_room
 from tests.text.tiny import tiny_clip
 
 COMMANDS = (
-    "refer", "find", "click", "segment", "rooms", "prepare", "anchors", "train", "evaluate", "convert", "models",
-    "doctor",
+    "demo", "refer", "find", "click", "segment", "view", "rooms", "prepare", "anchors", "train", "evaluate", "compare",
+    "convert", "get", "models", "doctor", "completion",
 )  # fmt: skip
 
 
@@ -66,8 +66,47 @@ def test_help_of_a_command(capsys, command):
     assert "usage: saymask" in out
 
 
-def test_version(capsys):
-    assert run(capsys, "--version")[1].strip() == f"saymask {saymask.__version__}"
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_version(capsys, word):
+    assert run(capsys, word)[1].strip() == f"saymask {saymask.__version__}"
+
+
+def test_models_json(capsys):
+    report = json.loads(run(capsys, "models", "--json")[1])
+    assert "uniseg3d.rooms" in [card["name"] for card in report["checkpoints"]]
+    assert "less.scanrefer" in report["presets"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_flags(capsys, shell):
+    code, out, _ = run(capsys, "completion", shell)
+    assert code == 0
+    for word in (*COMMANDS, "--sentences", "--picture"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("rooms", "saymask: interrupted; the same command goes on where it stopped"),
+        ("doctor", "saymask: interrupted"),
+    ],
+)
+def test_interrupted(capsys, monkeypatch, tmp_path, command, says):
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", stopped)
+    code, _, err = run(capsys, command, tmp_path)
+    assert code == 130
+    assert err.strip() == says
+
+
+def test_who_reads_may_have_enough():
+    command = f"{sys.executable} -m saymask.cli models --json | head -c 5; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == '{"che'
+    assert done.stderr == ""
 
 
 def test_unknown_command(capsys):
@@ -216,7 +255,7 @@ def test_evaluate_refuses_data_that_is_not_prepared(capsys, tmp_path):
     assert "prepare" in refused(capsys, "evaluate", "default", "--data", tmp_path)
 
 
-@pytest.mark.parametrize("task", ["refer", "semantic", "instance"])
+@pytest.mark.parametrize("task", ["refer", "semantic", "instances"])
 def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkeypatch, task):
     asked = {}
 

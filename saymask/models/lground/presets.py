@@ -64,7 +64,7 @@ def scannet200_5pct() -> Preset:
 def scannet200_instances() -> Preset:
     """Return `lground.scannet200-instances`: the instance network, from stage 1 or 2 by `--train.init`."""
     model = LGroundConfig(network=res16_plan("34D", instances=True), view=instance_view(), offsets=True, balanced=False)
-    train = replace(PUBLISHED, lr=0.02, seed=123, milestones=(150, 200), task="instance", evaluate_every=5)
+    train = replace(PUBLISHED, lr=0.02, seed=123, milestones=(150, 200), task="instances", evaluate_every=5)
     return Preset("lground.scannet200-instances", "lground", model, train)
 
 

@@ -1,0 +1,63 @@
+"""The command that shows on a made room what saymask does."""
+
+import sys
+from pathlib import Path
+
+from saymask.cli.options import Switch
+from saymask.cli.report import line, rows_of
+from saymask.cli.stages import Stages
+from saymask.cli.view import ROOM, SENTENCES
+from saymask.cli.view import view as open_page
+from saymask.util.files import check_writable
+
+
+def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch = False) -> int:
+    """Make a room that no model was trained on, ask for something in it, and look at the answer.
+
+    Args:
+        out: Folder for the room, the scan with the mask (demo.ply) and the picture (demo.png).
+        sentence: What to mark; "the window", "the fridge" and "the sink" are there, too.
+        view: Open the page on the room afterwards.
+    """
+    from saymask.util.words import check_sentence
+
+    sentence = check_sentence(sentence)
+    for name in ("demo.ply", "demo.png"):
+        check_writable(out / name)
+    stages = Stages()
+    with stages("room"):
+        from saymask.rooms import make_room, scan_room
+        from saymask.rooms.write import write_room
+
+        room = make_room("val", ROOM)
+        folder = write_room(out / "room", room, scan_room(room))
+    with stages("model"):
+        from saymask.hub.checkpoints import load_model
+
+        model = load_model()
+    with stages("load"):
+        from saymask.io.load import load_scan
+
+        scan = load_scan(folder, quiet=True)
+    scene = model.encode(scan, progress=stages.begin)
+    stages.begin("refer")
+    masks = scene.refer(sentence)
+    stages.seconds.update(scene.seconds)
+    with stages("save"):
+        masks.save(out / "demo.ply", colored=True)
+    with stages("picture"):
+        from saymask.render.picture import render
+
+        render(scan, masks, out / "demo.png", title=sentence)
+    stages.clear()
+    print(f"{folder} ({room.room.kind}): {len(room.room.things)} things, {len(scan):,} points")
+    print(f"“{sentence}”")
+    for i, row in enumerate(rows_of(masks)):
+        print(line(i, row))
+    if not len(masks):
+        print(masks.message)
+    print(f"wrote {out / 'demo.png'} (the picture) and {out / 'demo.ply'} (the scan with the mask)")
+    print(f'ask more:        saymask refer {folder} "the window" --picture {out / "window.png"}')
+    print(f"look and click:  saymask view {folder}")
+    print(stages.summary(), file=sys.stderr)
+    return open_page(folder) if view else 0
