@@ -24,14 +24,15 @@ class Request:
     protocol: str | None = None
     """The rules. refer, one object per sentence: 3dres (IoU > t; the default), less (IoU > t, fallback below 100
     points), scanrefer (IoU >= t), scanrefer-box (with boxes); none, one or many: 3dgres (IoU > t of the union, no
-    target right or wrong), multi3drefer-f1 (F1 of the objects' boxes). semantic (mIoU), instances (AP, without wall and
-    floor) and find (mIoU and chance): scannet200 (200 classes), scannet (20); by default the first one with the model's
+    target right or wrong), multi3drefer-f1 (F1 of the objects' boxes); Nr3D and Sr3D: referit3d (IoU >= t, in groups
+    easy, hard, view-dependent, view-independent). semantic (mIoU), instances (AP, without wall and floor) and
+    find (mIoU and chance): scannet200 (200 classes), scannet (20); by default the first one with the model's
     classes. panoptic (PQ) and click (mIoU, AP): scannet. Every task also has uniseg3d, the rules of UniSeg3D's
     published numbers. all: by default the default of each task and uniseg3d side by side; plain (the defaults alone);
     or any of these, of which the tasks that have it are measured."""
     split: str = "val"
     """train or val."""
-    source: Literal["scanrefer", "multi3drefer"] | None = None
+    source: Literal["scanrefer", "multi3drefer", "nr3d", "sr3d"] | None = None
     """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
     """click only: click on each object at 0.1, 0.2, … 1.0 of its radius."""

@@ -68,6 +68,32 @@ def scannet200_instances() -> Preset:
     return Preset("lground.scannet200-instances", "lground", model, train)
 
 
+def _long_tail(base: Preset, variant: str) -> Preset:
+    """Return a stage as the follow-up trains it: voxels of 4 cm, 200 epochs (docs/systems/lground.md §2.4, §5)."""
+    model = replace(base.model, view=replace(base.model.view, voxel_size=0.04))
+    return Preset(f"lground.long-tail-{variant}", "lground", model, replace(base.train, epochs=200))
+
+
+def long_tail_pretrain() -> Preset:
+    """Return `lground.long-tail-pretrain`: the follow-up's stage 1."""
+    return _long_tail(pretrain(), "pretrain")
+
+
+def long_tail_ce() -> Preset:
+    """Return `lground.long-tail-ce`: its stage 2 with cross-entropy."""
+    return _long_tail(scannet200_ce(), "ce")
+
+
+def long_tail_focal() -> Preset:
+    """Return `lground.long-tail-focal`: its stage 2 with the focal loss."""
+    return _long_tail(scannet200_focal(), "focal")
+
+
+def long_tail_finetune() -> Preset:
+    """Return `lground.long-tail-finetune`: its stage 3, the classifier alone."""
+    return _long_tail(scannet200_finetune(), "finetune")
+
+
 def _rooms_model(**changes: Any) -> LGroundConfig:
     """Return the small network for Rooms: 6 cm voxels, 5.3 M weights, MiniLM as text."""
     view = ViewConfig(voxel_size=0.06, turn=0.3, augment=Augmentation(elastic=0.0))
