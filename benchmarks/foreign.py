@@ -37,7 +37,7 @@ from saymask.data.annotations import Annotation
 from saymask.data.scenes import save_scene, scene_path
 from saymask.evaluation.tasks.click import measure_clicks
 from saymask.evaluation.tasks.find import measure_find
-from saymask.evaluation.tasks.instance import measure_instances
+from saymask.evaluation.tasks.instances import measure_instances
 from saymask.evaluation.tasks.refer import answer, point_logits
 from saymask.evaluation.tasks.semantic import measure_semantic
 from saymask.geometry.superpoints import superpoints_of

@@ -51,6 +51,7 @@ class Scan:
     messages: tuple[str, ...] = ()
     """Messages from loading: units, axes, dropped points."""
     image_features: np.ndarray | None = None  # float32 [S, C]: 2D features, one row per superpoint id
+    novel_masks: np.ndarray | None = None  # bool [J, S]: pseudo masks over superpoint ids, may overlap
 
     def __post_init__(self) -> None:
         n = len(self.points)

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from saymask.cli import coordinates as places
 from saymask.cli import data, demo, models, prompts, view
+from saymask.cli.renamed import renamed
 from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.
@@ -69,7 +70,7 @@ def run(arguments: list[str]) -> int:
 
         print(f"saymask {__version__}")
         return 0
-    name, rest = arguments[0], arguments[1:]
+    name, rest = arguments[0], renamed(arguments[1:])
     if name not in _COMMANDS:
         from saymask.hub.registry import suggest
 

@@ -45,12 +45,12 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a model said about a scan: masks per prompt."""
+    """Answers of a model about a scan: masks per prompt."""
 
     scan: "Scan"
     masks: list["Masks"]
     caution: str
-    """What to bear in mind of the answers; may be empty."""
+    """A warning about the answers; may be empty."""
 
 
 class Asker:

@@ -24,7 +24,7 @@ PICTURE = "png"
 
 @dataclass(frozen=True)
 class Results:
-    """Where the results of a batch lie: NAME.json per scan, written last, and NAME.<format> beside it."""
+    """Places of the results of a batch: NAME.json per scan, written last, and NAME.<format> beside it."""
 
     folder: Path
     formats: tuple[str, ...]

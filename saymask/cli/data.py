@@ -73,6 +73,7 @@ def prepare(
     workers: int = 2,
     superpoints: Literal["mesh", "segs"] = "mesh",
     pseudo_masks: Path | None = None,
+    class_names: Path | None = None,
     image_features: str | None = None,
     image_features_from: Path | None = None,
     frames: Path | None = None,
@@ -83,15 +84,17 @@ def prepare(
     device: str = "auto",
     quiet: Switch = False,
 ) -> int:
-    """Read a folder in ScanNet's layout once and write what training and evaluation need.
+    """Read a folder of raw scans once and write what training and evaluation need.
 
     Args:
-        raw: Folder with scans/, the label table, ScanRefer and Multi3DRefer files where present.
+        raw: Folder with scans in ScanNet's layout or that of LESS, BQNet, LGround, UniSeg3D, ScanNet++, S3DIS, Replica
+            or ARKitScenes, with label table, ScanRefer, Multi3DRefer, Nr3D and Sr3D files where present.
         out: Folder to write; finished scenes are kept, so an interrupted run goes on where it stopped.
         workers: Processes.
         superpoints: Recompute superpoints from the mesh, or take ScanNet's segs.json.
         pseudo_masks: Folder with masks of objects that have no annotation, for UniSeg3D: <id>.npy, .npz or .pth with
             a number per point (negative = none, SAM3D's output) or masks [J, points].
+        class_names: JSON file {category: ScanNet's category, or null} for collections that name things otherwise.
         image_features: Also make 2D features of the scans' frames with this image model: clip-vit-l14-336.
         image_features_from: Folder with the 2D features that BQNet's authors offer: <id>.pth; <id>_refer.pth, whose
             superpoints they belong to, there or in RAW/scannetv2/train and val.
@@ -107,7 +110,12 @@ def prepare(
     check_workers(workers)
     if every < 1:
         raise InputError(f"--every: expected 1 or more, got {every}")
-    for name, folder in (("--frames", frames), ("--image-weights", image_weights), ("--pseudo-masks", pseudo_masks)):
+    for name, folder in (
+        ("--frames", frames),
+        ("--image-weights", image_weights),
+        ("--pseudo-masks", pseudo_masks),
+        ("--class-names", class_names),
+    ):
         if folder is not None and not folder.exists():
             raise InputError(f"{name}: {folder} is not there; check the path")
     from saymask.data.prepare.folder import prepare
@@ -118,6 +126,7 @@ def prepare(
         workers=workers,
         superpoints=superpoints,
         pseudo_masks=pseudo_masks,
+        class_names=class_names,
         image_features=image_features,
         image_features_from=image_features_from,
         frames=frames,

@@ -8,29 +8,25 @@ from saymask.cli.report import line, rows_of
 from saymask.cli.stages import Stages
 from saymask.cli.view import ROOM, SENTENCES
 from saymask.cli.view import view as open_page
-from saymask.util.files import check_writable
+from saymask.util.files import atomic_path, check_writable
 
 
 def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch = False) -> int:
     """Make a room that no model was trained on, ask for something in it, and look at the answer.
 
     Args:
-        out: Folder for the room, the scan with the mask (demo.ply) and the picture (demo.png).
+        out: Folder for the room (kitchen.ply), the scan with the mask (demo.ply) and the picture (demo.png).
         sentence: What to mark; "the window", "the fridge" and "the sink" are there, too.
         view: Open the page on the room afterwards.
     """
     from saymask.util.words import check_sentence
 
     sentence = check_sentence(sentence)
-    for name in ("demo.ply", "demo.png"):
+    for name in ("kitchen.ply", "demo.ply", "demo.png"):
         check_writable(out / name)
     stages = Stages()
     with stages("room"):
-        from saymask.rooms import make_room, scan_room
-        from saymask.rooms.write import write_room
-
-        room = make_room("val", ROOM)
-        folder = write_room(out / "room", room, scan_room(room))
+        file = make_example(out)
     with stages("model"):
         from saymask.hub.checkpoints import load_model
 
@@ -38,7 +34,7 @@ def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch 
     with stages("load"):
         from saymask.io.load import load_scan
 
-        scan = load_scan(folder, quiet=True)
+        scan = load_scan(file, quiet=True)
     scene = model.encode(scan, progress=stages.begin)
     stages.begin("refer")
     masks = scene.refer(sentence)
@@ -50,14 +46,26 @@ def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch 
 
         render(scan, masks, out / "demo.png", title=sentence)
     stages.clear()
-    print(f"{folder} ({room.room.kind}): {len(room.room.things)} things, {len(scan):,} points")
+    print(f"made {file}, a room that no model was trained on: {len(scan):,} points")
     print(f"“{sentence}”")
     for i, row in enumerate(rows_of(masks)):
         print(line(i, row))
     if not len(masks):
         print(masks.message)
     print(f"wrote {out / 'demo.png'} (the picture) and {out / 'demo.ply'} (the scan with the mask)")
-    print(f'ask more:        saymask refer {folder} "the window" --picture {out / "window.png"}')
-    print(f"look and click:  saymask view {folder}")
+    print(f'ask more:        saymask refer {file} "the window" --picture {out / "window.png"}')
+    print(f"look and click:  saymask view {file}")
     print(stages.summary(), file=sys.stderr)
-    return open_page(folder) if view else 0
+    return open_page(file) if view else 0
+
+
+def make_example(folder: Path) -> Path:
+    """Write the example room, a furnished kitchen, as a mesh into `folder`; return the file, kitchen.ply."""
+    from saymask.rooms import make_room, scan_room
+    from saymask.rooms.write import write_mesh
+
+    room = make_room("val", ROOM)
+    file = folder / "kitchen.ply"
+    with atomic_path(file) as temporary:
+        write_mesh(temporary, scan_room(room))
+    return file

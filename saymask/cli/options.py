@@ -13,8 +13,6 @@ from saymask.util.devices import check_device
 from saymask.util.files import check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
-VERB_OF_TASK = {"semantic": "semantic", "instance": "instances", "panoptic": "panoptic"}
-"""Task of `segment` -> the verb that a model must answer."""
 
 
 @dataclass(frozen=True)

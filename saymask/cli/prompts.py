@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from saymask.cli.ask import ask, check
 from saymask.cli.asker import Pictures, Prompt, frame_done, say_of_frames
 from saymask.cli.coordinates import read_place
-from saymask.cli.options import VERB_OF_TASK, Prompted, PromptOptions, Switch
+from saymask.cli.options import Prompted, PromptOptions, Switch
 from saymask.cli.report import Row, cells, line, table
 from saymask.cli.sources import find_sources
 from saymask.errors import InputError
@@ -206,7 +206,7 @@ def click(
 def segment(
     scan: Positional[Path],
     *,
-    task: Literal["semantic", "instance", "panoptic"] = "semantic",
+    task: Literal["semantic", "instances", "panoptic"] = "semantic",
     classes: str | None = None,
     options: Prompted = _DEFAULTS,
 ) -> int:
@@ -215,7 +215,7 @@ def segment(
     Args:
         scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
             folder with scans, or a pattern such as "scans/*.ply".
-        task: semantic: one mask per class. instance: one mask per object. panoptic: both at once, without overlap.
+        task: semantic: one mask per class. instances: one mask per object. panoptic: both at once, without overlap.
         classes: For semantic: scannet200, scannet20, or names with commas between them ("chair,desk lamp,wall"), of
             which a model that knows text takes the nearest for every point; the model's own classes without it.
         options: Model, outputs, and how to read the file.
@@ -228,7 +228,7 @@ def segment(
     def answer(scene: "Scene") -> "Masks":
         if task == "semantic":
             return scene.semantic(chosen)
-        return scene.instances() if task == "instance" else scene.panoptic()
+        return scene.instances() if task == "instances" else scene.panoptic()
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
         largest = sorted(enumerate(rows), key=lambda pair: -pair[1]["points"])
@@ -240,7 +240,7 @@ def segment(
         if not rows:
             yield masks.message
 
-    return ask(scan, [Prompt(VERB_OF_TASK[task], {"task": task, "classes": chosen}, answer, lines)], options)
+    return ask(scan, [Prompt(task, {"task": task, "classes": chosen}, answer, lines)], options)
 
 
 def _checked_classes(text: str) -> str | list[str]:

@@ -1,4 +1,4 @@
-"""What a command is doing at the moment, on standard error, and how long each stage took."""
+"""Stages of a command: what it is doing is said on standard error, and how long each took."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Sentences about scans: ScanRefer and Multi3DRefer files, and ScanRefer's unique/multiple subsets.
+"""Sentences about scans: ScanRefer, Multi3DRefer and ReferIt3D files, and ScanRefer's unique/multiple subsets.
 
 Formats: docs/systems/less.md §B.6 and docs/systems/bqnet.md §2.1; subsets: docs/systems/less.md §B.7.
 """
@@ -14,10 +14,20 @@ from saymask.errors import InputError
 from saymask.labels.tables import class18
 from saymask.util.files import read_json
 
-SOURCES = ("scanrefer", "multi3drefer")
+SOURCES = ("scanrefer", "multi3drefer", "nr3d", "sr3d")
+"""Kinds of files of sentences; `nr3d` and `sr3d` are ReferIt3D's natural and synthetic ones."""
+BOTH = SOURCES[:2]
+"""The kinds that a training on `both` means."""
 
 EVAL_TYPES = ("zt_w_d", "zt_wo_d", "st_w_d", "st_wo_d", "mt")
 """Multi3DRefer's groups: zero, one or several targets, with or without distractors of the same class."""
+
+REFERIT3D_GROUPS = ("easy", "hard", "view_dependent", "view_independent")
+"""ReferIt3D's groups, of which a sentence has two.
+
+Easy: at most one more object of the target's class; view-dependent: words such as left or facing.
+Source: Achlioptas et al., ReferIt3D, ECCV 2020, section 5.
+"""
 
 TYPOS = (("50cm", "50 cm"), ("3+ tiers", "3 tiers"))
 """Words of Multi3DRefer whose published correction makes them one token per written word.
@@ -73,7 +83,7 @@ class Annotation:
     object_name: str = ""
     """Raw ScanNet category, spaces as `_`."""
     eval_type: str = ""
-    """Multi3DRefer's group: zt_w_d, zt_wo_d, st_w_d, st_wo_d or mt."""
+    """Multi3DRefer's group: zt_w_d, zt_wo_d, st_w_d, st_wo_d or mt; or ReferIt3D's two with a blank between."""
     multiple: bool | None = None
     """False when the object is the only described one of its class in the scene; None = not defined (Multi3DRefer)."""
     compositional: bool = False
@@ -88,8 +98,8 @@ class Annotation:
 
     @property
     def source(self) -> str:
-        """The kind of file that it comes from: only Multi3DRefer has an `eval_type`."""
-        return "multi3drefer" if self.eval_type else "scanrefer"
+        """The kind of file that it comes from; "" for ReferIt3D, whose sentences are asked as what a user typed."""
+        return "scanrefer" if not self.eval_type else "multi3drefer" if self.eval_type in EVAL_TYPES else ""
 
     @property
     def asked(self) -> Sentence:
@@ -132,16 +142,21 @@ def load_annotations(
     of its typing errors (`corrected`), `description` stays as written. Raises InputError for an `eval_type` that is not
     one of `EVAL_TYPES`, or that says "no target" where there are objects.
     """
-    path = Path(path)
+    return parse_entries(read_entries(Path(path)), Path(path), source=source, programs=programs)
+
+
+def parse_entries(
+    entries: Sequence[dict[str, Any]], path: Path, *, source: str = "scanrefer", programs: str | Path | None = None
+) -> list[Annotation]:
+    """Return the annotations of the raw objects that `path` holds; see `load_annotations`."""
     if source not in SOURCES:
-        raise InputError(f"annotation source: expected {' or '.join(SOURCES)}, got {source!r}")
-    entries = read_entries(path)
+        raise InputError(f"annotation source: expected one of {', '.join(SOURCES)}, got {source!r}")
     found = read_programs(Path(programs), source) if programs is not None else {}
     counter: Counter[str] = Counter()
     annotations = []
     for number, entry in enumerate(entries):
         scene, ids = entry["scene_id"], entry_object_ids(entry, path, number)
-        if source == "scanrefer" and len(ids) != 1:
+        if source != "multi3drefer" and len(ids) != 1:
             raise InputError(
                 f"{path}: annotation {number}: expected one object_id, got {len(ids)} objects; is this Multi3DRefer?"
             )
@@ -154,7 +169,7 @@ def load_annotations(
                 sentence=_sentence(entry, source, path, number),
                 description=_text(entry.get("description", ""), path, number),
                 object_name=str(entry.get("object_name", "")),
-                eval_type=_eval_type(entry, ids, path, number) if source == "multi3drefer" else "",
+                eval_type=_group(entry, ids, source, path, number),
                 compositional=bool(extra.get("compositional", entry.get("compositional", False))),
                 program=extra.get("program", entry.get("program")),
             )
@@ -190,6 +205,20 @@ def corrected(text: str) -> str:
         return text
     clean = "".join(c if ord(c) >= 32 and ord(c) != 127 else " " for c in _BACKSLASH.sub(" ", text))
     return text if clean == text else " ".join(clean.split())
+
+
+def _group(entry: dict[str, Any], ids: tuple[int, ...], source: str, path: Path, number: int) -> str:
+    if source == "scanrefer":
+        return ""
+    if source == "multi3drefer":
+        return _eval_type(entry, ids, path, number)
+    groups = str(entry.get("eval_type")).split()
+    if len(groups) != 2 or groups[0] not in REFERIT3D_GROUPS[:2] or groups[1] not in REFERIT3D_GROUPS[2:]:
+        raise InputError(
+            f"{path}: annotation {number}: expected eval_type such as 'easy view_dependent', got "
+            f"{entry.get('eval_type')!r:.50}; prepare the folder again"
+        )
+    return " ".join(groups)
 
 
 def _eval_type(entry: dict[str, Any], ids: tuple[int, ...], path: Path, number: int) -> str:

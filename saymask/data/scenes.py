@@ -30,8 +30,10 @@ _DTYPES = {
     "instance": np.int32,
     NOVEL: np.int32,
     "alignment": np.float64,
+    "novel_masks": np.bool_,
 }
-_ROWS = {"points": (3,), "colors": (3,), "normals": (3,), "faces": (3,), "alignment": (4,)}
+_ROWS = {"points": (3,), "colors": (3,), "normals": (3,), "faces": (3,), "alignment": (4,), "novel_masks": None}
+"""Shape of a row; None = of any width."""
 _RANGES = {"semantic20": (-1, 19), "semantic200": (-1, 199), "instance": (-1, 2**31 - 2), "superpoints": (0, 2**28)}
 _HEADER = "saymask_scene"
 _FIELDS: dict[str, type] = {
@@ -82,6 +84,7 @@ def save_scene(
         "faces": scan.faces,
         "superpoints": scan.superpoints,
         "alignment": scan.alignment,
+        "novel_masks": scan.novel_masks,
         **{name: scan.labels[name] for name in _LABELS if name in scan.labels},
     }
     tensors = {k: np.ascontiguousarray(v, dtype=_DTYPES[k]) for k, v in values.items() if v is not None}
@@ -146,6 +149,7 @@ def load_scene(path: str | Path, image_features: str = "", *, stretched: bool = 
         superpoints=tensors.get("superpoints"),
         labels={name: tensors[name] for name in _LABELS if name in tensors},
         alignment=tensors.get("alignment"),
+        novel_masks=tensors.get("novel_masks"),
         has_color=header["has_color"],
         name=header["name"],
         image_features=_image_features(path, header, image_features, stretched) if image_features else None,
@@ -201,7 +205,9 @@ def _check_arrays(path: Path, values: dict[str, np.ndarray]) -> None:
     """Raise InputError for arrays of another type or shape than is written, and for labels out of range."""
     for name, array in values.items():
         wanted = _DTYPES.get(name)
-        if wanted is not None and (array.dtype != wanted or array.shape[1:] != _ROWS.get(name, ())):
+        row = _ROWS.get(name, ())
+        fits = array.ndim == 2 if row is None else array.shape[1:] == row
+        if wanted is not None and (array.dtype != wanted or not fits):
             raise InputError(f"{path}: expected {name} as {np.dtype(wanted)}, got {array.dtype} {list(array.shape)}")
         low, high = _RANGES.get(name, (0, 0))
         if name in _RANGES and len(array) and not low <= int(array.min()) <= int(array.max()) <= high:

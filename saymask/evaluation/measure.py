@@ -142,10 +142,8 @@ def fitting(wanted: Sequence[Wanted], measured: Sequence[Measured]) -> list[Want
 def check_verbs(name: str, verbs: Sequence[str], wanted: Sequence[Wanted]) -> None:
     """Raise InputError when a model does not answer what a task measures."""
     for w in wanted:
-        if w.task.verb not in verbs:
-            raise InputError(
-                f"{name} answers {', '.join(verbs)}; task {w.task.name!r} needs a model that answers {w.task.verb!r}"
-            )
+        if w.task.name not in verbs:
+            raise InputError(f"{name} answers {', '.join(verbs)}; task {w.task.name!r} needs a model that answers it")
 
 
 def report(
@@ -202,7 +200,7 @@ def wanted_of(tasks: Mapping[str, Task], verbs: Sequence[str], protocol: str | N
         raise InputError(f"protocol: expected {PLAIN}, {', '.join(known)} or none for task {ALL}, got {protocol!r}")
     found = []
     for task in tasks.values():
-        if task.verb not in verbs:
+        if task.name not in verbs:
             continue
         chosen = (protocol,) if protocol in task.protocols else ()
         if protocol is None or protocol == PLAIN:

@@ -17,24 +17,25 @@ class Request:
 
     data: Path
     """Folder written by `saymask prepare`."""
-    task: Literal["refer", "semantic", "instance", "panoptic", "interactive", "find", "all"] = "refer"
-    """Task to measure: refer (sentences), semantic (the class of every point), instance (objects with classes),
-    panoptic (both at once), interactive (one click on each object), find (names of what is there), or all that the
+    task: Literal["refer", "semantic", "instances", "panoptic", "click", "find", "all"] = "refer"
+    """Task to measure: refer (sentences), semantic (the class of every point), instances (objects with classes),
+    panoptic (both at once), click (one on each object), find (names of what is there), or all that the
     model answers, each scan encoded once."""
     protocol: str | None = None
     """The rules. refer, one object per sentence: 3dres (IoU > t; the default), less (IoU > t, fallback below 100
     points), scanrefer (IoU >= t), scanrefer-box (with boxes); none, one or many: 3dgres (IoU > t of the union, no
-    target right or wrong), multi3drefer-f1 (F1 of the objects' boxes). semantic (mIoU), instance (AP, without wall and
-    floor) and find (mIoU and chance): scannet200 (200 classes), scannet (20); by default the first one with the model's
-    classes. panoptic (PQ) and interactive (mIoU, AP): scannet. Every task also has uniseg3d, the rules of UniSeg3D's
+    target right or wrong), multi3drefer-f1 (F1 of the objects' boxes); Nr3D and Sr3D: referit3d (IoU >= t, in groups
+    easy, hard, view-dependent, view-independent). semantic (mIoU), instances (AP, without wall and floor) and
+    find (mIoU and chance): scannet200 (200 classes), scannet (20); by default the first one with the model's
+    classes. panoptic (PQ) and click (mIoU, AP): scannet. Every task also has uniseg3d, the rules of UniSeg3D's
     published numbers. all: by default the default of each task and uniseg3d side by side; plain (the defaults alone);
     or any of these, of which the tasks that have it are measured."""
     split: str = "val"
     """train or val."""
-    source: Literal["scanrefer", "multi3drefer"] | None = None
+    source: Literal["scanrefer", "multi3drefer", "nr3d", "sr3d"] | None = None
     """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
-    """interactive only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
+    """click only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
     export: Path | None = None
     """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
     semantic and instance: a folder for the benchmark's submission files."""
@@ -43,7 +44,7 @@ class Request:
     json: Path | None = None
     """File to write the numbers to, with the single results and where they come from."""
     rows: Path | None = None
-    """refer and interactive: file for a row per sentence or click (.csv, .jsonl, .parquet)."""
+    """refer and click: file for a row per sentence or click (.csv, .jsonl, .parquet)."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None
@@ -71,8 +72,8 @@ class Request:
             raise InputError(
                 f"source: expected none for task {self.task!r}, which needs no sentences, got {self.source!r}"
             )
-        if self.click_distances and self.task != "interactive":
-            raise InputError(f"click_distances: expected task 'interactive', which clicks, got {self.task!r}")
+        if self.click_distances and self.task != "click":
+            raise InputError(f"click_distances: expected task 'click', got {self.task!r}")
         if self.export is not None and self.task == ALL:
             raise InputError(
                 f"export: expected none for task {ALL!r}, got {str(self.export)!r}; export one task at a time"
@@ -82,6 +83,6 @@ class Request:
         if self.rows is not None:
             from saymask.evaluation.rows import check_rows_file
 
-            if self.task not in ("refer", "interactive"):
-                raise InputError(f"rows: expected task refer or interactive, got {self.task!r}")
+            if self.task not in ("refer", "click"):
+                raise InputError(f"rows: expected task refer or click, got {self.task!r}")
             check_rows_file(self.rows)

@@ -114,7 +114,7 @@ def read_rows(path: str | Path) -> list[Row]:
     if not isinstance(rows, list) or not rows or not all(isinstance(r, dict) and "scene" in r for r in rows):
         raise InputError(
             f"{path}: expected rows of single sentences or clicks, got none: `saymask evaluate` writes them for the "
-            "tasks refer and interactive (--json or --rows)"
+            "tasks refer and click (--json or --rows)"
         )
     return rows
 

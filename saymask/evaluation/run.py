@@ -26,7 +26,7 @@ from saymask.evaluation.measure import (
 from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.rows import Row, class_means, click_rows, sentence_rows, write_rows
 from saymask.evaluation.stored import score_stored, stored_path
-from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS, tasks_of
+from saymask.evaluation.tasks.table import NAMES, TASKS, tasks_of
 from saymask.evaluation.workers import Loaded, loaded, progress_bar
 from saymask.hub import headers
 from saymask.metrics.predictions import check_export, save_predictions
@@ -72,7 +72,7 @@ def _file(model: Model | str | Path | None, request: Request) -> Path | None:
     if isinstance(model, Model):
         return Path(model.card["path"]) if "path" in model.card else None
     if model is None:
-        model = headers.DEFAULT if request.task == ALL else headers.default_for(VERBS[request.task])
+        model = headers.DEFAULT if request.task == ALL else headers.default_for(request.task)
     return Path(model) if Path(model).exists() else headers.find_checkpoint(model)
 
 
@@ -87,7 +87,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
     wanted = [Wanted(task, p) for p in ((request.protocol,) if request.protocol else task.choice)]
     for w in wanted:
         task.empty(w.protocol)
-    model = headers.default_for(VERBS[task.name]) if model is None else model
+    model = headers.default_for(task.name) if model is None else model
     path = stored_path(model, wanted[0])
     if not task.exports and (path or request.export):
         able = ", ".join(t.name for t in TASKS.values() if t.exports == "scans")
@@ -126,7 +126,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
     if rows is not None and task.name == "refer":
         scores = {key: score for one in measured for key, score in one.scores.items()}
         rows += sentence_rows(metric, annotations, scores)
-    elif rows is not None and task.name == "interactive":
+    elif rows is not None and task.name == "click":
         rows += click_rows(metric)
     if items.source:
         sentences = sum(len(a) for a in items.annotations.values())

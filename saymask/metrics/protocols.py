@@ -8,6 +8,7 @@
 | `scanrefer-box` | ScanRefer | p > 0.5 | IoU >= t, IoU of the masks' axis-aligned boxes |
 | `3dgres` | Multi3DRefer | p >= 0.5, of any object; no target when fewer than 50 points have p > 0.5 | IoU > t |
 | `multi3drefer-f1` | Multi3DRefer | p > 0.5, every object by itself | F1 of boxes matched at IoU >= t |
+| `referit3d` | Nr3D or Sr3D | p > 0.5 | IoU >= t, mask IoU, of the object's points; no boxes or objects are given |
 | `uniseg3d` | ScanRefer, of ScanNet20's things | as the model says (UniSeg3D: p > 0.4) | IoU > t with superpoints |
 
 `uniseg3d` compares with the superpoints of which more than half belongs to the object, and has no groups. p is the
@@ -21,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from saymask.data.annotations import EVAL_TYPES, Annotation
+from saymask.data.annotations import EVAL_TYPES, REFERIT3D_GROUPS, Annotation
 from saymask.errors import InputError
 
 
@@ -32,8 +33,9 @@ class Protocol:
     name: str
     inclusive: bool
     """Acc@t and F1@t count IoU >= t instead of > t."""
-    source: Literal["scanrefer", "multi3drefer"] = "scanrefer"
-    """The sentences that it is defined on; they are grouped by unique/multiple or by `EVAL_TYPES`."""
+    source: Literal["scanrefer", "multi3drefer", "nr3d"] = "scanrefer"
+    """The sentences that it is defined on, `nr3d` standing for `sr3d` as well; they are grouped by unique/multiple, by
+    `EVAL_TYPES` or by `REFERIT3D_GROUPS`."""
     count: Literal["one", "any"] = "one"
     """Number of objects that a sentence means: exactly one, or any number including none."""
     ties: bool = False
@@ -61,10 +63,22 @@ class Protocol:
         """Names of the groups that a result is split into, beside `overall`."""
         if self.voted:
             return ()
+        if self.source == "nr3d":
+            return REFERIT3D_GROUPS
         return EVAL_TYPES if self.source == "multi3drefer" else ("unique", "multiple")
 
     def group(self, annotation: Annotation) -> str:
-        """Return the group of an annotation, "" when it has none; InputError for one that the rule cannot count."""
+        """Return the group of an annotation, "" when it has none, two of ReferIt3D with a blank between.
+
+        Raises InputError for an annotation that the rule cannot count.
+        """
+        if self.source == "nr3d":
+            if not set(annotation.eval_type.split()) & set(REFERIT3D_GROUPS):
+                raise InputError(
+                    f"{annotation.scene_id}/{annotation.ann_id}: protocol {self.name} expects sentences of Nr3D or "
+                    f"Sr3D with their groups, got {annotation.eval_type!r}; use --source nr3d or sr3d"
+                )
+            return annotation.eval_type
         if self.source == "multi3drefer":
             if annotation.eval_type not in EVAL_TYPES:
                 raise InputError(
@@ -89,6 +103,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "3dgres", inclusive=False, source="multi3drefer", count="any", ties=True, minimum=50, epsilon=1e-6
         ),
+        Protocol("referit3d", inclusive=True, source="nr3d"),
         Protocol("multi3drefer-f1", inclusive=True, source="multi3drefer", count="any", boxes=True, separate=True),
         Protocol("uniseg3d", inclusive=False, voted=True, epsilon=1e-8),
     )

@@ -21,7 +21,7 @@ class Record:
     """The outcome for one annotation."""
 
     group: str
-    """unique/multiple, an eval_type, or "" for none."""
+    """unique/multiple, an eval_type, two of ReferIt3D's groups with a blank between, or "" for none."""
     compositional: bool
 
 
@@ -59,7 +59,7 @@ class Metric(Records[Key, R], ABC):
         rows = self.rows()
         result: dict[str, Any] = {"protocol": self.protocol.name, "overall": self.mean(rows)}
         for group in self.protocol.groups:
-            result[group] = self.mean([r for r in rows if r.group == group])
+            result[group] = self.mean([r for r in rows if group in r.group.split()])
         if any(r.compositional for r in rows):
             result["compositional"] = self.mean([r for r in rows if r.compositional])
         return result

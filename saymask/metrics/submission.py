@@ -256,7 +256,7 @@ def score_submission(
     folder: str | Path,
     data: str | Path,
     *,
-    task: Literal["semantic", "instance"],
+    task: Literal["semantic", "instances"],
     protocol: str = "scannet200",
     split: str = "val",
     scenes: Iterable[str] | None = None,
@@ -266,8 +266,8 @@ def score_submission(
     Counted are the scenes of `split`, or `scenes`. Raises InputError when one of them has no file, as the benchmark
     does, or when the data has no labels of the protocol.
     """
-    if task not in ("semantic", "instance"):
-        raise InputError(f"task: expected semantic or instance, got {task!r}")
+    if task not in ("semantic", "instances"):
+        raise InputError(f"task: expected semantic or instances, got {task!r}")
     folder, metric = Path(folder), SemanticMetric(protocol) if task == "semantic" else InstanceMetric(protocol)
     chosen = _scenes_of(data, split) if scenes is None else list(scenes)
     missing = [s for s in chosen if not list_path(folder, s).is_file()]

@@ -27,7 +27,8 @@ class TrainConfig:
 
     epochs: int = 40
     source: str = "scanrefer"
-    """Sentences to train on: `scanrefer`, `multi3drefer`, or `both`; `scans` = none, each scan is a sample."""
+    """Sentences to train on: `scanrefer`, `multi3drefer`, `both` of these, `nr3d`, `sr3d`; `scans` = none, each scan
+    is a sample."""
     scenes: str = ""
     """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1
@@ -118,6 +119,11 @@ class Model(nn.Module, ABC):
     def title(self) -> str:
         """The name of the checkpoint or preset, else of the system."""
         return str(self.card.get("name", self.system))
+
+    @classmethod
+    def settled(cls, config: Any) -> Any:
+        """Return the configuration that a training begins with: what depends on this machine is decided and kept."""
+        return config
 
     # ---- what a system may say about itself; the defaults are those of a model without the thing
 

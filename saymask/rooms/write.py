@@ -64,8 +64,8 @@ def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
         ply, labelled, segs, aggregation, text = (folder / name for name in scan_files(room.id))
         table = packaged_label_table()
         nyu40 = np.array([table.rows[labels[i]].nyu40id for i in owner.tolist()], dtype=np.uint16)
-        _write_ply(ply, capture, None)
-        _write_ply(labelled, capture, nyu40[segments])
+        write_mesh(ply, capture)
+        write_mesh(labelled, capture, nyu40[segments])
         name = f"scannet.{room.id}"
         _dump(
             segs,
@@ -110,7 +110,7 @@ def _segments(capture: Capture) -> np.ndarray:
     return mesh_superpoints(capture.vertices, capture.faces, k_threshold=0.01, min_vertices=20)
 
 
-def _write_ply(path: Path, capture: Capture, labels: np.ndarray | None) -> None:
+def write_mesh(path: Path, capture: Capture, labels: np.ndarray | None = None) -> None:
     """Write a binary little-endian PLY with vertices, colours, triangles, and labels where given."""
     fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1"), ("alpha", "u1")]
     names = ["float x", "float y", "float z", "uchar red", "uchar green", "uchar blue", "uchar alpha"]

@@ -84,7 +84,7 @@ class Scene:
 
     @property
     def caution(self) -> str:
-        """What to bear in mind of the answers: empty, or that a model of generated rooms sees another scan."""
+        """A warning about the answers: empty, or that a model of generated rooms sees another scan."""
         return "" if self.scan.is_generated else caution(self.model.card)
 
     def __getstate__(self) -> dict[str, Any]:

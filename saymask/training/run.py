@@ -87,6 +87,8 @@ def train(
     chosen = registry.preset(preset) if isinstance(preset, str) else preset
     if overrides:
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
+    if chosen.system in registry.SYSTEMS:
+        chosen = replace(chosen, model=registry.system_class(chosen.system).settled(chosen.model))
     job = Job(
         chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
         max_steps, max_minutes, save_minutes, save_steps, log_every, quiet,

@@ -10,7 +10,7 @@ from saymask.errors import InputError
 from saymask.evaluation.items import load_items, source_of
 from saymask.evaluation.measure import PLAIN, Wanted, measure_tasks, summary, wanted_of
 from saymask.evaluation.request import ALL, Request
-from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS
+from saymask.evaluation.tasks.table import NAMES, TASKS
 from saymask.evaluation.tasks.task import PUBLISHED
 from saymask.hub import registry
 from saymask.models.base import Model, Preset, TrainConfig
@@ -32,13 +32,13 @@ def check_task(preset: Preset) -> None:
     if config.task == "none":
         return
     if config.task not in NAMES:
-        raise InputError(f"train.task: expected {', '.join(VERBS)}, {ALL} or none, got {config.task!r}")
+        raise InputError(f"train.task: expected {', '.join(TASKS)}, {ALL} or none, got {config.task!r}")
     if config.task == ALL and config.protocol not in (PLAIN, PUBLISHED):
         raise InputError(f"train.protocol: task {ALL} expects {PLAIN} or {PUBLISHED}, got {config.protocol!r}")
     # A system that is not known either is named where the model is built.
     if preset.system in registry.SYSTEMS:
         verbs = registry.system_class(preset.system).answers(preset.model)
-        if not verbs if config.task == ALL else VERBS[config.task] not in verbs:
+        if not verbs if config.task == ALL else config.task not in verbs:
             raise InputError(
                 f"train.task: {preset.name} answers {', '.join(verbs) or 'no verb'} and cannot be measured on task "
                 f"{config.task!r}; choose another task, or none"

@@ -38,7 +38,7 @@ MISTAKES = {
     "click a.ply 1,2,3 --not": "expected a place",
     "click a.ply nan,1,2": "finite",
     "segment a.ply --classes scannet2000": "did you mean 'scannet200'",
-    "segment a.ply --task instance --classes scannet20": "expected only with --task semantic",
+    "segment a.ply --task instances --classes scannet20": "expected only with --task semantic",
     "rooms out --split foo=3": "--split expects",
     "rooms out --workers 0": "--workers",
     "rooms a.ply": "is a file, not a folder",

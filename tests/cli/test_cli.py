@@ -255,7 +255,7 @@ def test_evaluate_refuses_data_that_is_not_prepared(capsys, tmp_path):
     assert "prepare" in refused(capsys, "evaluate", "default", "--data", tmp_path)
 
 
-@pytest.mark.parametrize("task", ["refer", "semantic", "instance"])
+@pytest.mark.parametrize("task", ["refer", "semantic", "instances"])
 def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkeypatch, task):
     asked = {}
 

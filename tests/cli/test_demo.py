@@ -12,9 +12,9 @@ def test_demo(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "open_page", lambda path: opened.append(path) or 0)
     code, out, err = run(capsys, "demo", "--out", tmp_path / "out", "--view")
     assert code == 0
-    folder = Path(next(line for line in out.splitlines() if "saymask view" in line).split()[-1])
-    assert opened == [folder]
-    assert load_scan(folder, quiet=True).is_generated
+    room = Path(next(line for line in out.splitlines() if "saymask view" in line).split()[-1])
+    assert opened == [room]
+    assert load_scan(room, quiet=True).is_generated
     assert "mask 0  score" in out
     assert "synthetic" not in err  # the room is of the kind that the model knows
     assert (tmp_path / "out" / "demo.png").read_bytes()[1:4] == b"PNG"

@@ -247,7 +247,7 @@ def test_segment_json(capsys, scan, weights):
 
 
 def test_segment_instances(capsys, scan, weights):
-    lines = ask(capsys, "segment", scan, "--task", "instance").splitlines()
+    lines = ask(capsys, "segment", scan, "--task", "instances").splitlines()
     assert lines[0].split() == ["mask", "class", "score", "points", "box"]
     assert [line.split()[:4] for line in lines[1:]] == [
         ["1", "green", "0.80", "90"],
@@ -255,13 +255,13 @@ def test_segment_instances(capsys, scan, weights):
         ["0", "red", "0.90", "40"],
     ]
     assert lines[2].endswith(" m")
-    report = json.loads(ask(capsys, "segment", scan, "--task", "instance", "--json"))
+    report = json.loads(ask(capsys, "segment", scan, "--task", "instances", "--json"))
     # In JSON place i is mask i, as in the saved file.
     assert [mask["name"] for mask in report["masks"]] == ["red", "green", "blue"]
     assert "instances" in report["seconds"]
 
 
-@pytest.mark.parametrize("task", ["semantic", "instance"])
+@pytest.mark.parametrize("task", ["semantic", "instances"])
 def test_segment_saves_what_it_reports(capsys, scan, weights, tmp_path, task):
     out, picture = tmp_path / "new" / "x.ply", tmp_path / "new" / "x.png"
     printed = ask(capsys, "segment", scan, "--task", task, "--out", out, "--picture", picture, "--json")
@@ -276,7 +276,7 @@ def test_segment_saves_what_it_reports(capsys, scan, weights, tmp_path, task):
 def test_segment_without_an_object(capsys, scan, weights, monkeypatch):
     nothing = Objects(np.zeros((0, 490), bool), np.zeros(0), np.zeros(0, np.int64), np.arange(490), tuple(PAINTS), IDS)
     monkeypatch.setattr(Painter, "instances", lambda *_: nothing)
-    assert ask(capsys, "segment", scan, "--task", "instance").strip() == "no object was found"
+    assert ask(capsys, "segment", scan, "--task", "instances").strip() == "no object was found"
 
 
 def test_the_named_model_is_used(capsys, scan, weights, tmp_path):
@@ -417,7 +417,7 @@ def test_what_is_no_place_stays():
         (["segment", "--classes", "chair"], "'chair'"),
         (["segment", "--classes", "chair,,lamp"], "empty"),
         (["segment", "--classes", "chair,chair"], "twice"),
-        (["segment", "--task", "instance", "--classes", "scannet200"], "--task semantic"),
+        (["segment", "--task", "instances", "--classes", "scannet200"], "--task semantic"),
         (["segment", "--picture", "x"], "no suffix"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -447,7 +447,7 @@ def test_output_that_cannot_be_written_is_refused(capsys, scan, weights, tmp_pat
         (["find", "SCAN", "red"], "find"),
         (["click", "SCAN", "-1,0,0"], "click"),
         (["segment", "SCAN"], "semantic"),
-        (["segment", "SCAN", "--task", "instance"], "instances"),
+        (["segment", "SCAN", "--task", "instances"], "instances"),
         (["segment", "SCAN", "--task", "panoptic"], "panoptic"),
     ],
 )

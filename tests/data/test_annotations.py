@@ -169,5 +169,5 @@ def test_bad_files(tmp_path, content, message):
 def test_missing_file_and_unknown_source(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_annotations(tmp_path / "a.json")
-    with pytest.raises(InputError, match="scanrefer or multi3drefer"):
-        load_annotations(write(tmp_path / "a.json", []), source="nr3d")
+    with pytest.raises(InputError, match="scanrefer, multi3drefer, nr3d, sr3d"):
+        load_annotations(write(tmp_path / "a.json", []), source="scan2cap")

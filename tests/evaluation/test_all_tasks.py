@@ -21,11 +21,11 @@ from tests.models.knowing_model import Knowing, KnowingConfig, make_told, regist
 
 VAL = ("scene0002_00", "scene0003_00")
 FIGURES = {
-    "refer": "miou", "semantic": "miou_present", "instance": "ap50", "panoptic": "pq", "interactive": "miou",
+    "refer": "miou", "semantic": "miou_present", "instances": "ap50", "panoptic": "pq", "click": "miou",
     "find": "miou",
 }  # fmt: skip
 PLAIN = {
-    "refer": "3dres", "semantic": "scannet", "instance": "scannet", "panoptic": "scannet", "interactive": "scannet",
+    "refer": "3dres", "semantic": "scannet", "instances": "scannet", "panoptic": "scannet", "click": "scannet",
     "find": "scannet200",
 }  # fmt: skip
 
@@ -107,8 +107,7 @@ def test_two_processes_give_the_same(data, model, monkeypatch):
     two = evaluate(model, Request(data, task="all", processes=2, quiet=True))
     assert {**one, "seconds": 0} == {**two, "seconds": 0}
     clicks = [
-        evaluate(model, Request(data, task="interactive", processes=n, click_distances=True, quiet=True))
-        for n in (1, 2)
+        evaluate(model, Request(data, task="click", processes=n, click_distances=True, quiet=True)) for n in (1, 2)
     ]
     assert clicks[0]["metrics"] == clicks[1]["metrics"]
 
@@ -129,15 +128,15 @@ def test_what_does_not_fit_the_model_is_left_out(data, capsys):
     large = Knowing(KnowingConfig(labels="semantic200", hides=("panoptic", "refer")))
     whole = evaluate(large.eval(), Request(data, task="all", quiet=True))
     found = whole["results"]
-    assert set(whole["refused"]) == {"semantic uniseg3d", "instance uniseg3d"}
+    assert set(whole["refused"]) == {"semantic uniseg3d", "instances uniseg3d"}
     print_table(whole)
     assert "not measured: semantic uniseg3d (protocol uniseg3d: expected a model with" in capsys.readouterr().out
-    assert {task: tuple(found[task]) for task in ("semantic", "instance")} == {
+    assert {task: tuple(found[task]) for task in ("semantic", "instances")} == {
         "semantic": ("scannet200",),
-        "instance": ("scannet200",),
+        "instances": ("scannet200",),
     }
-    assert set(found) == {"semantic", "instance", "interactive", "find"}
-    for task in ("semantic", "instance"):
+    assert set(found) == {"semantic", "instances", "click", "find"}
+    for task in ("semantic", "instances"):
         assert evaluate(large, Request(data, task=task, quiet=True))["metrics"] == found[task]["scannet200"]["metrics"]
     with pytest.raises(InputError, match=r"protocol uniseg3d: expected a model with the 20 classes"):
         evaluate(large, Request(data, task="semantic", protocol="uniseg3d", quiet=True))
@@ -146,9 +145,9 @@ def test_what_does_not_fit_the_model_is_left_out(data, capsys):
 def test_clicks_without_classes_have_no_published_numbers(data, model, monkeypatch):
     monkeypatch.delattr(Knowing, "click_classes")
     found = evaluate(model, Request(data, task="all", quiet=True))["results"]
-    assert tuple(found["interactive"]) == ("scannet",)
+    assert tuple(found["click"]) == ("scannet",)
     with pytest.raises(InputError, match="click_classes"):
-        evaluate(model, Request(data, task="interactive", protocol="uniseg3d", quiet=True))
+        evaluate(model, Request(data, task="click", protocol="uniseg3d", quiet=True))
 
 
 def test_data_without_some_labels_and_sentences(copied, model, capsys):
@@ -176,12 +175,12 @@ def test_limit_counts_scans_with_all_their_sentences(data, model):
 
 
 def test_clicks_at_distances(data, model):
-    found = evaluate(model, Request(data, task="interactive", click_distances=True, quiet=True))["metrics"]
+    found = evaluate(model, Request(data, task="click", click_distances=True, quiet=True))["metrics"]
     groups = [f"distance_{d / 10}" for d in range(1, 11)]
     assert [name for name in found if name.startswith("distance")] == groups
     assert {found[name]["n"] for name in groups} == {found["overall"]["n"] // 10}
     assert found["overall"]["miou"] == 1
-    with pytest.raises(InputError, match=r"click_distances: expected task 'interactive', .*got 'find'"):
+    with pytest.raises(InputError, match=r"click_distances: expected task 'click', .*got 'find'"):
         evaluate(model, Request(data, task="find", click_distances=True, quiet=True))
 
 
@@ -200,7 +199,7 @@ def test_tables(data, model, capsys, tmp_path):
         out = " ".join(capsys.readouterr().out.split())
         assert f"{task} on " in out
         assert "protocol uniseg3d" in out
-    print_table(evaluate(model, Request(data, task="interactive", quiet=True)))
+    print_table(evaluate(model, Request(data, task="click", quiet=True)))
     out = capsys.readouterr().out
     assert "things" in out
     assert "others" in out

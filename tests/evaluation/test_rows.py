@@ -55,7 +55,7 @@ def test_an_evaluation_writes_rows_and_where_they_come_from(data, tmp_path):
         assert (one["scene"], one["annotation"], one["sentence"]) == (
             other["scene"], other["annotation"], other["sentence"],
         )  # fmt: skip
-    with pytest.raises(InputError, match="rows: expected task refer or interactive, got 'semantic'"):
+    with pytest.raises(InputError, match="rows: expected task refer or click, got 'semantic'"):
         Request(data, task="semantic", rows=tmp_path / "a.csv").check()
 
 

@@ -175,7 +175,7 @@ def test_the_right_answer_scores_one(data, model):
     assert overall["miou_present"] == overall["acc"] == 1
     assert overall["miou_all"] == pytest.approx(overall["n"] / 200)
     assert set(semantic["metrics"]["iou"].values()) == {1.0}
-    instance = evaluate(model, Request(data, task="instance", quiet=True))
+    instance = evaluate(model, Request(data, task="instances", quiet=True))
     for key in ("ap", "ap50", "ap25"):
         assert instance["metrics"]["overall"][key] == 1
     assert instance["baselines"] == {}
@@ -191,7 +191,7 @@ def test_twenty_classes(data, tmp_path):
     assert semantic["metrics"]["overall"]["miou_present"] == 1
     assert "head" not in semantic["metrics"]
     assert (
-        evaluate(model, Request(folder, task="instance", protocol="scannet", quiet=True))["metrics"]["overall"]["ap50"]
+        evaluate(model, Request(folder, task="instances", protocol="scannet", quiet=True))["metrics"]["overall"]["ap50"]
         == 1
     )
     print_table(semantic)
@@ -221,14 +221,14 @@ def test_chairs_called_floor_by_hand(chairs):
     assert found["iou"]["floor"] == pytest.approx(floor / (floor + chair))
     n = found["overall"]["n"]
     assert found["overall"]["miou_present"] == pytest.approx((n - 2 + floor / (floor + chair)) / n)
-    instance = evaluate(spoilt("chairs"), Request(chairs, task="instance", quiet=True))["metrics"]
+    instance = evaluate(spoilt("chairs"), Request(chairs, task="instances", quiet=True))["metrics"]
     assert instance["ap"]["chair"] == 0
     assert instance["overall"]["ap"] == pytest.approx((instance["overall"]["n"] - 1) / instance["overall"]["n"])
 
 
 def test_doubled_masks_by_hand(data):
     """One instance of a class, two equal masks: the surer one is right, the other wrong but below it."""
-    found = evaluate(spoilt("doubled"), Request(data, task="instance", quiet=True))["metrics"]
+    found = evaluate(spoilt("doubled"), Request(data, task="instances", quiet=True))["metrics"]
     labels = [load_scene(scene_path(data, s)).labels for s in VAL]
     objects: dict[int, set] = {}
     for scene, one in enumerate(labels):
@@ -244,7 +244,7 @@ def test_doubled_masks_by_hand(data):
 
 
 def test_a_class_that_nobody_predicts_counts_zero(data):
-    found = evaluate(spoilt("silent"), Request(data, task="instance", quiet=True))["metrics"]
+    found = evaluate(spoilt("silent"), Request(data, task="instances", quiet=True))["metrics"]
     assert found["overall"]["n"] > 3
     assert found["overall"]["ap25"] == 0
     # A class without an example is not defined, and not in the mean.
@@ -258,7 +258,7 @@ def test_points_without_support_have_no_class(chairs):
     assert found["not_finite"] == 0
 
 
-@pytest.mark.parametrize("task", ["semantic", "instance"])
+@pytest.mark.parametrize("task", ["semantic", "instances"])
 def test_numbers_that_are_none_are_said_and_counted(chairs, tmp_path, capsys, task):
     found = evaluate(spoilt("nan"), Request(chairs, task=task, quiet=True, export=tmp_path / "out"))
     numbers = found["metrics"]["iou" if task == "semantic" else "ap"]
@@ -294,7 +294,7 @@ def test_rows_and_points():
     assert broken == 2
 
 
-@pytest.mark.parametrize("task", ["semantic", "instance"])
+@pytest.mark.parametrize("task", ["semantic", "instances"])
 def test_an_exported_folder_scores_the_same(data, tmp_path, task):
     for how in ("", "chairs"):
         out = tmp_path / f"out{how}"
@@ -312,7 +312,7 @@ def test_an_exported_folder_scores_the_same(data, tmp_path, task):
         evaluate(tmp_path / "out", Request(data, task=task, export=tmp_path / "other", quiet=True))
 
 
-@pytest.mark.parametrize("task", ["semantic", "instance"])
+@pytest.mark.parametrize("task", ["semantic", "instances"])
 @pytest.mark.slow
 def test_two_processes_give_the_same(data, tmp_path, monkeypatch, task):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -336,13 +336,13 @@ def test_a_failed_export_leaves_no_files(data, model, tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("task", ["semantic", "instance"])
+@pytest.mark.parametrize("task", ["semantic", "instances"])
 def test_scans_without_labels_are_left_out_and_said(data, model, tmp_path, capsys, task):
     folder, out = copy(data, tmp_path), tmp_path / "out"
     unlabel(folder, VAL[0])
     found = evaluate(model, Request(folder, task=task, export=out, quiet=True))
     assert (found["scans"], found["left_out"]) == (1, 1)
-    assert f"1 of 2 scans have no labels 'semantic200'{' with instances' if task == 'instance' else ''}" in (
+    assert f"1 of 2 scans have no labels 'semantic200'{' with instances' if task == 'instances' else ''}" in (
         capsys.readouterr().err
     )
     # They are what a benchmark's test split is: exported, without a number.
@@ -441,7 +441,7 @@ def test_json_and_table(data, model, tmp_path, capsys):
         assert word in out
     assert "best classes (IoU): " in out
     assert "worst classes (IoU): " in out
-    print_table(evaluate(model, Request(data, task="instance", quiet=True)))
+    print_table(evaluate(model, Request(data, task="instances", quiet=True)))
     out = capsys.readouterr().out
     assert "AP25" in out
     assert "(AP): " in out
@@ -483,8 +483,8 @@ def test_clear_errors(data, model, tmp_path):
     # 19 of the 20 ids are also ids of ScanNet200, but of other classes.
     with pytest.raises(InputError, match=r"expected a model with the 200 classes .*got 20 classes, .* unknown to it: "):
         evaluate(Reader(ReaderConfig("semantic20")), Request(data, task="semantic", protocol="scannet200", quiet=True))
-    with pytest.raises(InputError, match=r"reader answers semantic; task 'instance' needs a model .*'instances'"):
-        evaluate(OnlyClasses(ReaderConfig()), Request(data, task="instance", quiet=True))
+    with pytest.raises(InputError, match=r"reader answers semantic; task 'instances' needs a model that answers it"):
+        evaluate(OnlyClasses(ReaderConfig()), Request(data, task="instances", quiet=True))
     model.card = {}
     with pytest.raises(InputError, match="processes: expected 1 for a model without a preset"):
         evaluate(model, Request(data, task="semantic", processes=2, quiet=True))

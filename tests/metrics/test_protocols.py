@@ -42,6 +42,7 @@ def test_sentences_and_numbers_of_objects():
         "scanrefer": ("scanrefer", "one"),
         "scanrefer-box": ("scanrefer", "one"),
         "3dgres": ("multi3drefer", "any"),
+        "referit3d": ("nr3d", "one"),
         "multi3drefer-f1": ("multi3drefer", "any"),
         "uniseg3d": ("scanrefer", "one"),
     }

@@ -54,10 +54,10 @@ def test_instances_from_a_folder_score_as_from_memory(data, tmp_path):
     for name, s in scenes.items():
         write_instances(tmp_path / "out", name, s.masks, s.labels, s.scores)
         metric.update(s.masks, s.labels, s.scores, s.truth, name)
-    result = score_submission(tmp_path / "out", folder, task="instance")
+    result = score_submission(tmp_path / "out", folder, task="instances")
     assert result == metric.compute()
     assert 0.05 < result["overall"]["ap50"] < 1
-    one = score_submission(tmp_path / "out", folder, task="instance", scenes=["scene0002_00"])
+    one = score_submission(tmp_path / "out", folder, task="instances", scenes=["scene0002_00"])
     assert one["overall"] != result["overall"]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from saymask.data.prepare.layouts.uniseg3d import FOLDERS, OfficialScene, load_official_scene
+from saymask.data.prepare.layouts.uniseg3d_infos import read_infos
 from saymask.data.superpoint_truth import SuperpointTruth, superpoint_truth
 from saymask.geometry.votes import one_hot, vote
 from saymask.labels.tables import packaged_label_table
@@ -18,7 +20,6 @@ from saymask.metrics.clicks import agile_clicks
 from saymask.models.uniseg3d.batch import sentence_each
 from saymask.models.uniseg3d.clicks import training_clicks
 from saymask.models.uniseg3d.config import CLASSES, STUFF
-from saymask.models.uniseg3d.official_data import FOLDERS, OfficialScene, load_official_scene, read_infos
 from saymask.models.uniseg3d.transform import (
     elastic_coords,
 )

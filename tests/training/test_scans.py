@@ -180,7 +180,7 @@ def splits(data: Path) -> dict[str, list[str]]:
 
 
 def test_objects_are_validated_by_their_average_precision(data, tmp_path):
-    card = run(data, tmp_path, overrides={"task": "instance", "max_val": 2})
+    card = run(data, tmp_path, overrides={"task": "instances", "max_val": 2})
     assert card["headline"] == {"AP": round(100 * card["metrics"]["overall"]["ap"], 2), "protocol": "scannet"}
     assert card["metrics"]["overall"]["ap50"] > 0.3
     assert [r["val/overall/ap50"] for r in rows(tmp_path) if r["val/overall/ap50"]]
@@ -271,7 +271,7 @@ def test_clear_errors_before_any_work(data, tmp_path):
     fails("scenes: expected nothing .*got 'most'", scenes="most")
     fails("scenes: expected nothing .*got 'most'", "toy.tiny", scenes="most")
     fails("share above 0 and up to 1", scenes="3")
-    fails(r"train\.task: expected refer, semantic, instance, .*, all or none, got 'classes'", task="classes")
+    fails(r"train\.task: expected refer, semantic, instances, .*, all or none, got 'classes'", task="classes")
     fails("protocol: expected one of scannet200, scannet, uniseg3d, got 'less'", protocol="less")
     fails("protocol: expected one of 3dres, .*got 'scannet'", "toy.tiny", protocol="scannet")
     fails("toy.classes answers semantic, instances and cannot be measured on task 'refer'", task="refer")
@@ -444,7 +444,7 @@ def test_every_task_has_a_headline():
         ("refer", "less"): ("miou", "mIoU"),
         ("refer", "multi3drefer-f1"): ("f1_50", "F1@0.5"),
         ("semantic", "scannet200"): ("miou_present", "mIoU"),
-        ("instance", "scannet"): ("ap", "AP"),
+        ("instances", "scannet"): ("ap", "AP"),
     }
     for (task, protocol), expected in cases.items():
         assert headline(TrainConfig(task=task, protocol=protocol)) == expected

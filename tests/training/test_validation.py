@@ -9,7 +9,7 @@ import pytest
 from saymask.errors import InputError
 from saymask.evaluation.request import Request
 from saymask.evaluation.run import evaluate
-from saymask.evaluation.tasks.table import NAMES, TASKS, VERBS
+from saymask.evaluation.tasks.table import NAMES, TASKS
 from saymask.hub import registry
 from saymask.models.base import TrainConfig
 from saymask.training.run import train
@@ -50,7 +50,7 @@ def test_settings_that_do_not_fit():
         (with_task("panoptic", "less"), "protocol: expected one of scannet, uniseg3d, got 'less'"),
         (with_task("find", "uniseg3d", hides=("find",)), "knowing.all answers .* cannot be measured on task 'find'"),
         (
-            with_task("all", "plain", hides=tuple(VERBS.values())),
+            with_task("all", "plain", hides=tuple(TASKS)),
             "answers no verb and cannot be measured",
         ),
     ):
@@ -65,7 +65,7 @@ def test_all_tasks_equal_evaluation(data, protocol):
     assert measure is not None
     found = measure(model)
     alone = evaluate(model, Request(data, task="all", protocol=protocol, quiet=True))["results"]
-    assert set(found) == {"protocol", "overall", *VERBS}
+    assert set(found) == {"protocol", "overall", *TASKS}
     for task, protocols in alone.items():
         assert found[task] == protocols.popitem()[1]["metrics"]["overall"]
     assert found["overall"]["n"] == 6
@@ -81,9 +81,9 @@ def test_shares_are_measured_apart_and_said(data, tmp_path):
     found = [measure(model) for measure in shares if measure is not None]
     whole = validation(data, config, pytest.fail)
     assert whole is not None
-    count = whole(model)["interactive"]["n"]
-    assert sum(part["interactive"]["n"] for part in found) == count
-    assert all(0 < part["interactive"]["n"] < count for part in found)
+    count = whole(model)["click"]["n"]
+    assert sum(part["click"]["n"] for part in found) == count
+    assert all(0 < part["click"]["n"] < count for part in found)
     said: list[str] = []
     (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "splits": {}}))
     assert validation(tmp_path, config, said.append) is None

@@ -1,4 +1,4 @@
-"""`saymask prepare`: read a raw folder in ScanNet's layout once and write what training and evaluation need.
+"""`saymask prepare`: read a folder of raw scans once and write what training and evaluation need.
 
 DATA/scenes/<id>.safetensors, DATA/annotations/{scanrefer,multi3drefer}_{train,val}.json, DATA/manifest.json; for Rooms
 also DATA/annotations/programs_<split>.json and DATA/rooms/<id>.json; where 2D features are asked for,
@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saymask.data.annotations import entry_object_ids, load_annotations, read_entries
+from saymask.data.annotations import entry_object_ids, parse_entries
 from saymask.data.image_store import feature_path
 from saymask.data.prepare.given_features import NAME, find_given, take_given
 from saymask.data.prepare.image_features import ImageOptions, ImageReport, locate_frames, make_image_features
+from saymask.data.prepare.layouts.categories import with_names
 from saymask.data.prepare.pseudo_masks import find_pseudo_masks
-from saymask.data.prepare.raw import RawFolder, describe_missing, describe_not_needed, find_raw
+from saymask.data.prepare.raw import Finding, RawFolder, describe, find_raw
 from saymask.data.prepare.scans import ScanReport, Superpoints, open_jobs, run_jobs
 from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
@@ -55,6 +56,7 @@ def prepare(
     workers: int = 1,
     superpoints: Superpoints = "mesh",
     pseudo_masks: str | Path | None = None,
+    class_names: str | Path | None = None,
     image_features: str | None = None,
     image_features_from: str | Path | None = None,
     frames: str | Path | None = None,
@@ -74,6 +76,8 @@ def prepare(
     `pseudo_masks` is a folder with masks of objects that have no annotation, a file per scan (see
     `saymask.data.prepare.pseudo_masks`); scans without a file have none.
 
+    `class_names` is a JSON file with names of other collections' categories (`layouts.categories.with_names`).
+
     `image_features_from` is a folder with 2D features as BQNet's authors offer them, which become those of
     `clip-vit-l14-336`, stretched; the scenes get the superpoints that they belong to
     (`saymask.data.prepare.given_features`).
@@ -91,9 +95,11 @@ def prepare(
     out = Path(out)
     check_writable(out / "manifest.json")
     folder = find_raw(raw)
-    for (source, _), path in folder.annotations.items():
-        load_annotations(path, source=source)  # a broken file is said before the work
+    for (source, _), sentences in folder.annotations.items():
+        parse_entries(sentences.entries, sentences.path, source=source)  # a broken file is said before the work
     table = packaged_label_table() if folder.table is None else read_label_table(folder.table)
+    if class_names is not None:
+        table = with_names(table, class_names)
     images = None
     if image_features is None and (frames is not None or image_weights is not None):
         raise InputError(
@@ -119,9 +125,10 @@ def prepare(
         if not quiet:
             print(message, file=sys.stderr)
 
-    for line in describe_missing(folder) + describe_not_needed(folder):
-        if images is None or not line.startswith("<id>.sens:"):
-            say(line)
+    findings = [line for line in describe(folder) if images is None or line.what != "<id>.sens"]
+    report.messages += map(str, findings)
+    if not quiet:
+        _print_findings(folder.root, findings)
     busy = f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
     with only_process(out / ".lock", busy=busy):
         _clear_temporaries(out)
@@ -152,6 +159,17 @@ def prepare(
     return report
 
 
+def _print_findings(root: Path, findings: list[Finding]) -> None:
+    """Print the table of what is there and what is missing, on standard error."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "found", "note", title=f"in {root}", title_justify="left")
+    for line in findings:
+        table.add_row(line.what, line.found, line.note)
+    Console(stderr=True, width=None if sys.stderr.isatty() else 140, highlight=False, markup=False).print(table)
+
+
 def _pseudo_message(folder: RawFolder, pseudo: dict[str, Path]) -> str:
     without = [name for name in folder.scans if name not in pseudo]
     message = f"pseudo masks of {len(pseudo):,} of {len(folder.scans):,} scans"
@@ -161,7 +179,8 @@ def _pseudo_message(folder: RawFolder, pseudo: dict[str, Path]) -> str:
 def _find_frames(folder: RawFolder, out: Path, options: ImageOptions) -> dict[str, Path]:
     """Return scene → frames; raise InputError before any work when 2D features cannot be made."""
     options.check()
-    found = locate_frames(folder.scans, folder.root, options.frames)
+    places = {name: source.files[0].parent for name, source in folder.scans.items()}
+    found = locate_frames(places, folder.root, options.frames)
     if any(not feature_path(out, options.name, name, stretched=options.stretched).is_file() for name in found):
         from saymask.nn.clip_image import find_image_weights
 
@@ -203,9 +222,9 @@ def _image_report(
 def _write_annotations(
     folder: RawFolder, out: Path, scenes: dict[str, SceneInfo], report: Report, say: Callable[[str], None]
 ) -> None:
-    for (source, split), path in folder.annotations.items():
-        name = f"{source}_{split}"
-        kept, dropped, examples = _known_entries(read_entries(path), scenes, path, hidden=split == "test")
+    for (source, split), sentences in folder.annotations.items():
+        name, path = f"{source}_{split}", sentences.path
+        kept, dropped, examples = _known_entries(sentences.entries, scenes, path, hidden=split == "test")
         report.annotations[name] = len(kept)
         target = out / "annotations" / f"{name}.json"
         if kept:

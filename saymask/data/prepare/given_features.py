@@ -5,6 +5,7 @@ Source: docs/systems/bqnet.md §2.2, §2.3.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from saymask.data.image_store import ImageInfo, feature_path, save_image_features
 from saymask.data.prepare.image_features import ImageReport, is_current
+from saymask.data.prepare.layouts.bqnet import read_refer_file
+from saymask.data.prepare.layouts.source import ScanSource
 from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
 
@@ -29,7 +32,7 @@ class GivenFeatures:
     points: Path
 
 
-def find_given(folder: str | Path, root: Path, scans: dict[str, Path]) -> dict[str, GivenFeatures]:
+def find_given(folder: str | Path, root: Path, scans: Mapping[str, ScanSource]) -> dict[str, GivenFeatures]:
     """Return scan → its files: `<scan>.pth` in `folder`, `<scan>_refer.pth` there or where the authors' scripts put it.
 
     Scans without both are left out; InputError when none has them.
@@ -43,7 +46,7 @@ def find_given(folder: str | Path, root: Path, scans: dict[str, Path]) -> dict[s
         features = folder / f"{name}.pth"
         if not features.is_file():
             continue
-        places = (place / f"{name}_refer.pth" for place in (*beside, scan))
+        places = (place / f"{name}_refer.pth" for place in (*beside, scan.files[0].parent))
         points = next((path for path in places if path.is_file()), None)
         if points is None:
             lonely.append(name)
@@ -62,22 +65,13 @@ def find_given(folder: str | Path, root: Path, scans: dict[str, Path]) -> dict[s
 
 def given_superpoints(path: Path, points: np.ndarray) -> np.ndarray:
     """Return the superpoints int32 [N] of a `_refer.pth` file; InputError unless it is about the same `points`."""
-    from saymask.io.pickles import read_pickle  # with torch
-
-    content = read_pickle(path)
-    parts = [np.asarray(part) for part in content] if isinstance(content, tuple | list) else []
-    if len(parts) != 5 or parts[0].ndim != 2 or parts[2].ndim != 1 or parts[2].dtype.kind not in "iuf":
-        raise InputError(f"{path}: expected points, colours, superpoints, classes and instances, got another file")
-    coords, superpoints = parts[0], parts[2].astype(np.int32)
-    if coords.shape != points.shape or len(superpoints) != len(points):
+    coords, _, superpoints, *_ = read_refer_file(path)
+    if coords.shape != points.shape:
         raise InputError(f"{path}: expected {len(points):,} points as in the mesh, got {len(superpoints):,}")
     apart = np.abs(coords - (points - points.mean(0, dtype=np.float64))).max(initial=0.0)
     if not apart <= TOLERANCE:
         raise InputError(f"{path}: expected the points of the mesh about their mean, they are {apart:.3f} m apart")
-    count = int(superpoints.max(initial=-1)) + 1
-    if superpoints.min(initial=0) < 0 or len(np.unique(superpoints)) != count:
-        raise InputError(f"{path}: expected superpoints 0, 1, 2, … without gaps")
-    return superpoints
+    return superpoints.astype(np.int32)
 
 
 def take_given(data: Path, given: dict[str, GivenFeatures]) -> ImageReport:

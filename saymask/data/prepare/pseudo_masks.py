@@ -6,6 +6,7 @@ scan, which becomes the scan's label `novel`; masks of annotated objects are lef
 Source: docs/systems/uniseg3d.md §2.3.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ _NAMES = ("novel", "labels", "label", "instance", "instances", "group_ids", "mas
 """Names under which an archive or dictionary may hold the array."""
 
 
-def find_pseudo_masks(folder: str | Path, scans: list[str] | dict[str, Path]) -> dict[str, Path]:
+def find_pseudo_masks(folder: str | Path, scans: Iterable[str]) -> dict[str, Path]:
     """Return scan → its file in `folder`: `<scan>.npy`, `.npz`, `.pth`, `.pt` or `.pkl`.
 
     Scans without one are left out. Raises InputError for a folder that is not there, or has a file of no scan.
     """
-    folder = Path(folder)
+    folder, scans = Path(folder), list(scans)
     if not folder.is_dir():
         raise InputError(f"pseudo masks: expected a folder with a file per scan, got {folder}, which is none")
     found = {}

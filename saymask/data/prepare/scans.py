@@ -13,12 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from saymask.data.prepare.layouts.source import ScanSource
+from saymask.data.prepare.layouts.uniseg3d import read_superpoints
 from saymask.data.prepare.pseudo_masks import read_pseudo_masks
 from saymask.data.prepare.raw import RawFolder
 from saymask.data.scenes import NOVEL, VERSION, read_scene_info, save_scene, scene_path
 from saymask.errors import InputError
-from saymask.io.scannet import check_extent, find_scan_files, read_scan_folder
+from saymask.io.scannet import MESH, check_extent
 from saymask.labels.tables import LabelTable
+from saymask.scan import Scan
 from saymask.util.cores import end_with_parent, worker_died
 from saymask.util.progress import bars
 
@@ -39,16 +44,20 @@ class ScanReport:
 
 @dataclass(frozen=True)
 class _Job:
-    name: str
-    folder: Path
+    source: ScanSource
     out: Path
     table: LabelTable
     superpoints: Superpoints
     pseudo: Path | None
     """File with its pseudo masks."""
     given: Path | None
-    """File with its superpoints, `<scan>_refer.pth`."""
+    """File with its superpoints: `<scan>_refer.pth`, or `.bin` of UniSeg3D."""
+    masks: np.ndarray | None  # bool [J, S]: its pseudo masks over those superpoints
     fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return self.source.name
 
 
 @dataclass(frozen=True)
@@ -70,20 +79,23 @@ def open_jobs(
 ) -> list[_Job]:
     """Return the scans to do; note those that are up to date and those whose files are not clear.
 
-    `pseudo`: scan → file with its pseudo masks; `given`: scan → file with its superpoints.
+    `pseudo`: scan → file with its pseudo masks; `given`: scan → file with its superpoints. A scan without `pseudo` has
+    the pseudo masks of the raw folder.
     """
     rows = hashlib.sha256(repr(sorted(table.rows.items())).encode()).hexdigest()
     jobs = []
-    for name, path in folder.scans.items():
-        try:
-            files = find_scan_files(path).existing()
-        except InputError as error:
-            report.failures[name] = str(error)
+    for name, source in folder.scans.items():
+        if not source.files[0].is_file():
+            report.failures[name] = f"{source.files[0].parent}: expected {name}{MESH}, got other meshes; rename it"
             continue
         facts: list[Any] = [VERSION, superpoints, rows]
-        more = pseudo.get(name), given.get(name)
-        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in [*files, *filter(None, more)]]
-        job = _Job(name, path, out, table, superpoints, *more, hashlib.sha256(json.dumps(facts).encode()).hexdigest())
+        more = pseudo.get(name), given.get(name, folder.superpoints.get(name) if superpoints == "mesh" else None)
+        facts += [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in [*source.files, *filter(None, more)]]
+        masks = None if name in pseudo else folder.pseudo_masks.get(name)
+        if masks is not None:
+            facts += [masks.shape, hashlib.sha256(masks.tobytes()).hexdigest()]
+        fingerprint = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        job = _Job(source, out, table, superpoints, *more, masks, fingerprint)
         if _is_current(scene_path(out, name), job.fingerprint):
             report.kept.append(name)
         else:
@@ -163,7 +175,7 @@ def _write_scan(job: _Job) -> tuple[str, ...]:
     from saymask.geometry.normals import estimate_normals, vertex_normals
     from saymask.geometry.superpoints import superpoints_of
 
-    raw = read_scan_folder(job.folder, table=job.table)
+    raw = job.source.read(job.table)
     scan = raw.scan
     check_extent(scan)
     if scan.faces is not None and len(scan.faces):
@@ -177,13 +189,27 @@ def _write_scan(job: _Job) -> tuple[str, ...]:
         novel = read_pseudo_masks(job.pseudo, len(scan))
         scan = replace(scan, labels={**scan.labels, NOVEL: novel})
     if job.given is not None:
-        scan = replace(scan, superpoints=given_superpoints(job.given, scan.points))
-    elif job.superpoints == "mesh":
+        read = read_superpoints(job.given, len(scan)) if job.given.suffix == ".bin" else None
+        scan = replace(scan, superpoints=given_superpoints(job.given, scan.points) if read is None else read)
+    elif job.superpoints == "mesh" and (scan.faces is not None or scan.superpoints is None):
         scan = replace(scan, superpoints=superpoints_of(replace(scan, superpoints=None)))
+    if job.masks is not None:
+        scan = replace(scan, novel_masks=_fitting(job.masks, scan))
     save_scene(
         scene_path(job.out, job.name), scan, objects=raw.objects, aliases=raw.aliases, fingerprint=job.fingerprint
     )
     return raw.unknown_labels
+
+
+def _fitting(masks: np.ndarray, scan: Scan) -> np.ndarray:
+    """Return pseudo masks bool [J, S]; InputError unless they are over the superpoints of the scan."""
+    count = 0 if scan.superpoints is None else int(scan.superpoints.max(initial=-1)) + 1
+    if masks.shape[1] != count:
+        raise InputError(
+            f"scan {scan.name}: expected pseudo masks over {count:,} superpoints, got {masks.shape[1]:,} columns; put "
+            "the super_points/ that they were made for beside the scans"
+        )
+    return masks
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from saymask.geometry.faces import faces_left
 from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.superpoints import mesh_superpoints
 from saymask.geometry.visibility import Handheld, handheld_views, seen
+from saymask.geometry.votes import vote
 from saymask.scan import Scan
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -132,8 +133,16 @@ def degraded(
     view = replace(
         scan, points=points, colors=colors, normals=None, faces=faces, superpoints=segments,
         labels={name: values[keep] for name, values in scan.labels.items()}, source=None,
+        novel_masks=_masks_left(scan, keep, segments),
     )  # fmt: skip
     return view, still_true(annotations, scan, view, grey=grey, switches=switches)
+
+
+def _masks_left(scan: Scan, keep: np.ndarray, superpoints: np.ndarray | None) -> np.ndarray | None:
+    """Return the scan's pseudo masks over the `superpoints` [n] of the points `keep` [n], by majority of the points."""
+    if scan.novel_masks is None or scan.superpoints is None or superpoints is None:
+        return None
+    return vote(scan.novel_masks[:, scan.superpoints[keep]], superpoints, int(superpoints.max(initial=-1)) + 1)
 
 
 def still_true(

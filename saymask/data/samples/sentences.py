@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saymask.data.annotations import SOURCES, Annotation, load_annotations
+from saymask.data.annotations import BOTH, SOURCES, Annotation, load_annotations
 from saymask.data.samples.scans import PreparedScans, evenly_spaced
 from saymask.data.scenes import target_mask
 from saymask.errors import InputError
@@ -71,10 +71,10 @@ def annotation_path(data: str | Path, source: str, split: str) -> Path:
 
 
 def sources_of(source: str) -> tuple[str, ...]:
-    """Return the annotation sources that a name means: itself, or all of them for `both`."""
+    """Return the annotation sources that a name means: itself, or `BOTH` for `both`."""
     if source not in (*SOURCES, "both"):
         raise InputError(f"source: expected {', '.join(SOURCES)} or both, got {source!r}")
-    return SOURCES if source == "both" else (source,)
+    return BOTH if source == "both" else (source,)
 
 
 def load_split(data: str | Path, split: str, *, source: str = "scanrefer") -> list[Annotation]:

@@ -130,9 +130,8 @@ def clicks_on(
     return places, owners, np.concatenate([np.full(len(each[0]), r) for r, each in sets])
 
 
-INTERACTIVE = Task(
-    name="interactive",
-    verb="click",
+CLICK = Task(
+    name="click",
     protocols=("scannet", PUBLISHED),
     labels=lambda protocol: CLICK_LABELS,
     metric=InteractiveMetric,

@@ -123,7 +123,6 @@ def _find(
 
 FIND = Task(
     name="find",
-    verb="find",
     protocols=FIND_PROTOCOLS,
     labels=find_labels,
     metric=find_metric,

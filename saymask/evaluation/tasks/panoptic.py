@@ -34,7 +34,6 @@ def measure_panoptic(
 
 PANOPTIC = Task(
     name="panoptic",
-    verb="panoptic",
     protocols=("scannet", PUBLISHED),
     labels=lambda protocol: (get_benchmark(protocol).label, "instance"),
     metric=PanopticMetric,

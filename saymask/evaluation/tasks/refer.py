@@ -104,7 +104,6 @@ def _baselines(items: Items, metric: Metric[Any]) -> dict[str, Any]:
 
 REFER = Task(
     name="refer",
-    verb="refer",
     protocols=(DEFAULT, *(p for p in PROTOCOLS if p not in (DEFAULT, PUBLISHED)), PUBLISHED),
     labels=lambda protocol: ("semantic20", "instance") if get_protocol(protocol).voted else ("instance",),
     metric=metric_for,

@@ -77,7 +77,6 @@ def _baselines(items: Items, metric: SemanticMetric) -> dict[str, Any]:
 
 SEMANTIC = Task(
     name="semantic",
-    verb="semantic",
     protocols=("scannet200", "scannet", PUBLISHED),
     labels=lambda protocol: (get_benchmark(protocol).label,),
     metric=SemanticMetric,

@@ -44,8 +44,7 @@ class Task:
     """Something that a model is measured on, scan by scan: a row of `saymask.evaluation.tasks.table.TASKS`."""
 
     name: str
-    verb: str
-    """Verb that the model must answer."""
+    """The verb that the model must answer."""
     protocols: tuple[str, ...]
     """The most usual one first."""
     labels: Callable[[str], tuple[str, ...]]

@@ -23,6 +23,7 @@ from saymask.models.bqnet.labels import (
     without_reserved,
 )
 from saymask.models.bqnet.outputs import NO_INSTANCE, Spans, Truth
+from saymask.models.bqnet.parsing import noun_lists
 from saymask.models.bqnet.transform import centred, unit_colors, view
 from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scans, superpoint_scan, to_device
 from saymask.scan import Scan
@@ -61,20 +62,22 @@ class Sample:
     sentences: tuple[Expression, ...] = ()
 
 
-def expression(text: str, *, parser: str = "auto") -> Expression:
-    """Return a sentence as BQNet reads it, without truth.
+def expression(text: str, *, parser: str = "auto", vocabulary: str = "") -> Expression:
+    """Return a sentence as BQNet reads it, without truth; parser and noun lists as in `BQNetConfig`.
 
     The clean-up is that of its source: ScanRefer's words are apart already (`the chair .`), Multi3DRefer's are as
     people write (`the chair.`), and so is taken what a user typed. Raises InputError for an empty sentence.
     """
     sentence = Sentence.of(text)
-    graph = parse_sentence(check_sentence(sentence), source=sentence.source or TYPED, backend=parser)
+    graph = parse_sentence(
+        check_sentence(sentence), source=sentence.source or TYPED, backend=parser, vocabulary=noun_lists(vocabulary)
+    )
     return Expression(model_text(graph.utterance), graph.spans())
 
 
 def caption(sentence: str, config: BQNetConfig) -> str:
     """Return what the text encoder reads for a sentence, in training, evaluation and use alike."""
-    return expression(sentence, parser=config.parser).text
+    return expression(sentence, parser=config.parser, vocabulary=config.vocabulary).text
 
 
 def make_sample(
@@ -118,7 +121,7 @@ def make_sample(
     prepared = superpoint_scan(points.cells, features, positions, superpoints)
     seeds = farthest_point_sampling(prepared.positions, config.seeds, compat=config.official_seeds)
     sample = Sample(prepared, seeds, _image_rows(scan, superpoints, config))
-    sentences = tuple(expression(a.asked, parser=config.parser) for a in annotations)
+    sentences = tuple(expression(a.asked, parser=config.parser, vocabulary=config.vocabulary) for a in annotations)
     if not (sentences and labelled):
         return replace(sample, sentences=sentences)
     return _with_truth(replace(sample, sentences=sentences), scan, annotations, points.chosen)

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class BQNetConfig:
-    """Architecture, preprocessing and losses; the defaults are the published BQNet (no 2D features: `image_width`)."""
+    """Architecture, preprocessing and losses; the defaults are the published BQNet, but for its 2D features."""
 
     voxel_size: float = 0.02
     """Edge of a voxel, metres."""
@@ -23,9 +23,10 @@ class BQNetConfig:
     normalize_text: bool = False
     """Bring token features to mean 0 and variance 1 before they are projected."""
     image_features: str = ""
-    """Name of the prepared 2D features (`clip-vit-l14-336`); empty = none."""
+    """2D features that go in beside the points: `clip-vit-l14-336`, which the data must then have (`saymask prepare
+    --image-features`), as the published presets do; "" = train and answer without any."""
     image_width: int = 1024
-    """Channels of the 2D features, where there are any."""
+    """Channels of those 2D features."""
     width: int = 256
     heads: int = 8
     layers: int = 6
@@ -48,7 +49,11 @@ class BQNetConfig:
     most_points: int = 2_500_000
     """Larger scans are sampled in training."""
     parser: Literal["auto", "rules", "spacy"] = "auto"
-    """Parser that finds targets, attributes and relations in a training sentence."""
+    """Parser that finds targets, attributes and relations in a sentence; `auto`: spaCy where it is installed, settled
+    and kept when a training begins."""
+    vocabulary: str = ""
+    """JSON file with the parser's noun lists in place of our own (as `saymask.text.scene_graph.vocabulary` reads them;
+    the official ones with scannetv2-labels.combined.tsv beside them). A trained model holds the lists themselves."""
     feature_refinement: bool = False
     """CFNet's cross-layer feature refinement (CFR)."""
     spatial_constraint: bool = False

@@ -25,6 +25,7 @@ from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.decoder import Decoder
 from saymask.models.bqnet.losses import losses
 from saymask.models.bqnet.outputs import Outputs
+from saymask.models.bqnet.parsing import settled
 from saymask.models.bqnet.postprocess import separate_objects, split_objects
 from saymask.nn.components import best_component, touching
 from saymask.nn.superpoints import SuperpointUNet
@@ -69,6 +70,11 @@ class BQNet(Model):
     """BQNet; see `BQNetConfig`. Answers `refer`: 0, 1 or many masks per sentence."""
 
     system = "bqnet"
+
+    @classmethod
+    def settled(cls, config: BQNetConfig) -> BQNetConfig:
+        """Return the configuration with its parser and noun lists decided (`saymask.models.bqnet.parsing`)."""
+        return settled(config)
 
     def __init__(self, config: BQNetConfig | None = None, *, text_encoder: nn.Module | None = None) -> None:
         """Build with random weights; `text_encoder` (texts → TextFeatures) replaces the one that the config names."""

@@ -64,8 +64,34 @@ def scannet200_5pct() -> Preset:
 def scannet200_instances() -> Preset:
     """Return `lground.scannet200-instances`: the instance network, from stage 1 or 2 by `--train.init`."""
     model = LGroundConfig(network=res16_plan("34D", instances=True), view=instance_view(), offsets=True, balanced=False)
-    train = replace(PUBLISHED, lr=0.02, seed=123, milestones=(150, 200), task="instance", evaluate_every=5)
+    train = replace(PUBLISHED, lr=0.02, seed=123, milestones=(150, 200), task="instances", evaluate_every=5)
     return Preset("lground.scannet200-instances", "lground", model, train)
+
+
+def _long_tail(base: Preset, variant: str) -> Preset:
+    """Return a stage as the follow-up trains it: voxels of 4 cm, 200 epochs (docs/systems/lground.md §2.4, §5)."""
+    model = replace(base.model, view=replace(base.model.view, voxel_size=0.04))
+    return Preset(f"lground.long-tail-{variant}", "lground", model, replace(base.train, epochs=200))
+
+
+def long_tail_pretrain() -> Preset:
+    """Return `lground.long-tail-pretrain`: the follow-up's stage 1."""
+    return _long_tail(pretrain(), "pretrain")
+
+
+def long_tail_ce() -> Preset:
+    """Return `lground.long-tail-ce`: its stage 2 with cross-entropy."""
+    return _long_tail(scannet200_ce(), "ce")
+
+
+def long_tail_focal() -> Preset:
+    """Return `lground.long-tail-focal`: its stage 2 with the focal loss."""
+    return _long_tail(scannet200_focal(), "focal")
+
+
+def long_tail_finetune() -> Preset:
+    """Return `lground.long-tail-finetune`: its stage 3, the classifier alone."""
+    return _long_tail(scannet200_finetune(), "finetune")
 
 
 def _rooms_model(**changes: Any) -> LGroundConfig:

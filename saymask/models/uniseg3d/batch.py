@@ -103,7 +103,8 @@ def make_sample(
     `config.any_number` about none or several, are left out, and so are those with a word of `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
-    they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan's label `novel`, if any.
+    they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan: `scan.novel_masks`, else
+    its label `novel`.
     Raises InputError for annotations of another scan, missing labels or a misshapen `novel`.
     """
     config = UniSeg3DConfig() if config is None else config
@@ -186,6 +187,7 @@ def _novel(
     scan: Scan, novel: np.ndarray | None, semantic: np.ndarray, superpoints: np.ndarray, index: np.ndarray, size: int
 ) -> np.ndarray | None:
     """Return the pseudo masks over the `size` superpoints that have points, or None without any."""
+    novel = scan.novel_masks if novel is None else novel
     if novel is None and NOVEL in scan.labels:
         numbers = scan.labels[NOVEL]
         novel = numbers == np.unique(numbers[numbers >= 0])[:, None]

@@ -57,7 +57,7 @@ def test_both_sources_are_numbered_on(data):
     assert len(both) == len(one) + len(many) > len(one) > 0
     assert len({a.key for a in both}) == len(both)
     assert [(a.scene_id, a.object_ids) for a in both] == [(a.scene_id, a.object_ids) for a in one + many]
-    with pytest.raises(InputError, match="source: expected scanrefer, multi3drefer or both, got 'all'"):
+    with pytest.raises(InputError, match="source: expected scanrefer, multi3drefer, nr3d, sr3d or both, got 'all'"):
         load_split(data, "train", source="all")
 
 

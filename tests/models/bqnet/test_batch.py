@@ -36,7 +36,7 @@ def parsed(monkeypatch):
     """Replace the parser; the list collects what it was asked."""
     asked = []
 
-    def parse(text, *, source, backend):
+    def parse(text, *, source, backend, vocabulary):
         asked.append((text, source, backend))
         return Parsed(text)
 

@@ -251,7 +251,7 @@ def hub_rooms():
 
 def test_presets_have_what_their_names_say():
     made = {name: registry.preset(name) for name in registry.PRESETS if name.startswith("lground.")}
-    assert len(made) == 12
+    assert len(made) == 16
     for name, preset in made.items():
         assert preset.name == name
         verbs = LGround.answers(preset.model)
@@ -263,6 +263,9 @@ def test_presets_have_what_their_names_say():
     assert made["lground.scannet200-focal"].model.loss == "focal"
     assert made["lground.scannet200-5pct"].model.view.annotated == 0.05
     assert made["lground.pretrain"].model.text == "features"
+    for name in ("pretrain", "ce", "focal", "finetune"):
+        stage = made[f"lground.long-tail-{name}"]
+        assert (stage.train.epochs, stage.model.view.voxel_size) == (200, 0.04)
 
 
 def test_the_scene_answers_without_superpoints_given():

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from saymask.data.prepare.layouts.uniseg3d import FOLDERS, load_official_scene
+from saymask.data.prepare.layouts.uniseg3d_infos import read_infos
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.uniseg3d.batch import make_sample
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.official_data import FOLDERS, load_official_scene, read_infos
 
 N, S = 60, 6
 NAME = "scene0000_00"

@@ -32,9 +32,8 @@ def measure_instances(
     return int((~fine).sum())
 
 
-INSTANCE = Task(
-    name="instance",
-    verb="instances",
+INSTANCES = Task(
+    name="instances",
     protocols=("scannet200", "scannet", PUBLISHED),
     labels=lambda protocol: (get_benchmark(protocol).label, "instance"),
     metric=InstanceMetric,

@@ -1,9 +1,9 @@
-"""The official data of UniSeg3D: `uniseg3d_infos_*.pkl` and the `.bin` files beside it.
+"""UniSeg3D's lists `uniseg3d_infos_<split>.pkl`: the scans of a split, the sentences about them, and pseudo masks.
 
 Besides numbers, text and containers the pickle may hold NumPy arrays and Torch tensors, both of plain numbers. No code
 in it runs.
 
-Source: docs/systems/uniseg3d.md §2.2, §2.3.
+Source: docs/systems/uniseg3d.md §2.3.
 """
 
 from dataclasses import dataclass
@@ -11,17 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from saymask.data.annotations import Annotation
+from saymask.data.superpoint_truth import STUFF, THINGS
 from saymask.errors import InputError
-from saymask.io.pickles import read_pickle
-from saymask.labels.tables import packaged_label_table
-from saymask.models.uniseg3d.config import THINGS
-from saymask.scan import Scan
+from saymask.labels.tables import scannet20
 
-FOLDERS = {"points": "points", "instance": "instance_mask", "semantic": "semantic_mask", "superpoints": "super_points"}
-"""Content of a `.bin` file → its folder."""
+INFOS = "uniseg3d_infos_{}.pkl"
+"""Name of the list of a split."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +39,9 @@ class Info:
 
     name: str
     files: dict[str, str]
-    """Key of FOLDERS → name of the file in that folder."""
+    """Content (`layouts.uniseg3d.FOLDERS`) → name of the file in that folder."""
     texts: tuple[ObjectText, ...] = ()
     novel: np.ndarray | None = None  # bool [J, S] pseudo masks of objects that have no annotation
-
-
-@dataclass(frozen=True, eq=False)
-class OfficialScene:
-    """A scene of the official data in this project's terms."""
-
-    scan: Scan
-    """With superpoints and the labels `nyu40`, `semantic20` and `instance` (objectId)."""
-    annotations: tuple[Annotation, ...]
-    """One per sentence, in the file's order; that of the published validation."""
-    info: Info
-
-    @property
-    def tokens(self) -> np.ndarray:
-        """int64 [T, 77]: the published token ids of the annotations."""
-        return np.concatenate([np.zeros((0, 77), np.int64), *(t.tokens for t in self.info.texts)])
 
 
 def read_infos(path: str | Path) -> tuple[Info, ...]:
@@ -70,6 +50,8 @@ def read_infos(path: str | Path) -> tuple[Info, ...]:
     Raises InputError for a file that is missing, damaged, names a class or function that is not allowed, or does not
     have the published layout.
     """
+    from saymask.io.pickles import read_pickle  # with torch
+
     path = Path(path)
     content = read_pickle(path)
     entries = content.get("data_list") if isinstance(content, dict) else None
@@ -78,58 +60,20 @@ def read_infos(path: str | Path) -> tuple[Info, ...]:
     return tuple(_info(entry, f"{path}: entry {number}") for number, entry in enumerate(entries))
 
 
-def load_official_scene(info: Info, folder: str | Path) -> OfficialScene:
-    """Return the scene of an entry; `folder` holds `points`, `instance_mask`, `semantic_mask` and `super_points`.
-
-    Raises InputError for files that are missing or do not fit each other, and for prompts that do not fit the scene.
-    """
-    paths = {what: Path(folder) / sub / info.files[what] for what, sub in FOLDERS.items()}
-    points = _numbers(paths["points"], np.float32)
-    if len(points) % 6 or not np.isfinite(points).all():
-        raise InputError(
-            f"{paths['points']}: expected finite rows of 6 float32, got {len(points)} numbers; copy it again"
-        )
-    points = points.reshape(-1, 6)
-    nyu40, owner, superpoints = (_labels(paths[what], len(points)) for what in ("semantic", "instance", "superpoints"))
-    size = int(superpoints.max(initial=-1)) + 1
-    if info.novel is not None and info.novel.shape[1] != size:
-        raise InputError(
-            f"{info.name}: expected pseudo masks over {size} superpoints, got {info.novel.shape[1]}; "
-            "the infos file and super_points are not of one version"
-        )
-    for text in info.texts:
-        if text.points is not None and len(text.points) and text.points.max() >= len(points):
-            raise InputError(f"{info.name}: object {text.object_id}: expected points below {len(points)}, got more")
-    scan = Scan(
-        points=points[:, :3].copy(),
-        colors=points[:, 3:].round().clip(0, 255).astype(np.uint8),
-        superpoints=superpoints.astype(np.int32),
-        labels={
-            "nyu40": nyu40.astype(np.int16),
-            "semantic20": packaged_label_table().semantic20(nyu40),
-            "instance": (owner - 1).astype(np.int32),
-        },
-        name=info.name,
-    )
-    sentences = [(t.object_id, s) for t in info.texts for s in t.sentences]
-    annotations = tuple(Annotation(info.name, (i,), n, s, s) for n, (i, s) in enumerate(sentences))
-    return OfficialScene(scan, annotations, info)
-
-
-def _numbers(path: Path, dtype: type) -> np.ndarray:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; expected the official data's folders beside the infos file")
-    width = np.dtype(dtype).itemsize
-    if path.stat().st_size % width:
-        raise InputError(f"{path}: expected numbers of {width} bytes, got {path.stat().st_size} bytes; copy it again")
-    return np.fromfile(path, dtype)
-
-
-def _labels(path: Path, n: int) -> np.ndarray:
-    values = _numbers(path, np.int64)
-    if len(values) != n or values.min(initial=0) < 0 or values.max(initial=0) > np.iinfo(np.int32).max:
-        raise InputError(f"{path}: expected {n} ids from 0, one per point, got {len(values)} numbers; copy it again")
-    return values
+def scanrefer_entries(info: Info) -> list[dict[str, Any]]:
+    """Return the sentences of a scene as ScanRefer's files have them; the name of an object is that of its class."""
+    things = [c.name for c in scannet20()][STUFF:]
+    return [
+        {
+            "scene_id": info.name,
+            "object_id": str(text.object_id),
+            "object_name": things[text.label].replace(" ", "_"),
+            "ann_id": str(number),
+            "description": sentence,
+        }
+        for text in info.texts
+        for number, sentence in enumerate(text.sentences)
+    ]
 
 
 def _info(entry: Any, where: str) -> Info:
@@ -189,7 +133,7 @@ def _whole(value: Any, where: str) -> np.ndarray:
 
 
 def _array(value: Any, where: str) -> np.ndarray:
-    if isinstance(value, Tensor):
+    if hasattr(value, "detach"):
         return value.detach().numpy()
     try:
         array = np.asarray(value)
