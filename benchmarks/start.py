@@ -1,7 +1,7 @@
 """Seconds that a fresh `saymask` takes, one process per figure: `python -m benchmarks.start SCAN [--against TREE]`.
 
 Prints a line per command: the least user-CPU and wall seconds of several runs. With `--against`, another checkout is
-run in turn with this one, so that whatever else the machine does meets both alike, and the ratio of user-CPU is printed.
+run in turn with this one, so that whatever else the machine does meets both alike; the ratio is that of user-CPU.
 """
 
 import argparse
