@@ -1,5 +1,6 @@
 """saymask: say it, get the mask — language-grounded segmentation of 3D indoor scans."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ _HOME = {
     "InputError": "saymask.errors",
 }
 __all__ = ["InputError", "Masks", "Scan", "Scene", "list_models", "load_model", "load_scan"]
+
+# Read when torch is loaded: threads that spin while they wait take the cores from each other's pools.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from saymask.errors import InputError

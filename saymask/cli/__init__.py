@@ -89,8 +89,6 @@ def main(arguments: list[str] | None = None) -> None:
     line on standard error. 130: interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Read when torch is loaded: threads that spin while they wait take the cores from each other's pools.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(run(arguments))
     except InputError as error:

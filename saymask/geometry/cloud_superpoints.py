@@ -4,9 +4,15 @@ import numpy as np
 from numba import njit
 
 from saymask.errors import InputError
+from saymask.geometry.cell_neighbours import cell_knn
 from saymask.geometry.extent import lowest
-from saymask.geometry.graph_segmentation import compact_roots, edge_weight, segment_graph
-from saymask.geometry.neighbours import knn
+from saymask.geometry.graph_segmentation import (
+    compact_roots,
+    edge_weight,
+    segment_graph,
+    segment_sorted,
+    sort_weights,
+)
 from saymask.geometry.normals import orient_normals, plane_normals
 from saymask.geometry.voxelize import Voxels, voxelize
 
@@ -49,7 +55,7 @@ def cloud_superpoints(
     if len(voxels) < 2:
         return np.zeros(len(points), dtype=np.int32)
     sites = voxels.mean(points)
-    neighbours, distance = knn(sites, max(k, _PLANE_NEIGHBOURS) + 1)
+    neighbours, distance = cell_knn(voxels, sites, max(k, _PLANE_NEIGHBOURS) + 1)
     site_normals = _site_normals(voxels, sites, normals, neighbours[:, : _PLANE_NEIGHBOURS + 1])
     if colors is not None:
         if np.shape(colors) != (len(points), 3):
@@ -92,8 +98,9 @@ def _loosened(
     """Return roots int32 [n] and the least segment size used, loosened until there are at most `most` segments."""
     roots = np.arange(n, dtype=np.int32)
     threshold, smallest = k_threshold, float(min_cells)
+    order, sizes = sort_weights(weights), np.ones(n, np.int64)
     for _ in range(_TRIES):
-        roots = segment_graph(ends, weights, np.ones(n, np.int64), threshold, round(smallest))
+        roots = segment_sorted(ends, weights, order, sizes, threshold, round(smallest))
         if _count(roots) <= most:
             break
         threshold, smallest = 2.0 * threshold, 1.5 * smallest

@@ -76,13 +76,18 @@ def segment_graph(ends, weights, sizes, k_threshold, min_size):
     over the same order, components below `min_size` are joined to a neighbour. Returns the root of each vertex,
     int32 [V].
     """
+    return segment_sorted(ends, weights, sort_weights(weights), sizes, k_threshold, min_size)
+
+
+@njit(cache=True, nogil=True)
+def segment_sorted(ends, weights, order, sizes, k_threshold, min_size):
+    """Return what `segment_graph` does, given the `order` of the weights: sorted once for several thresholds."""
     n = sizes.shape[0]
     parent = np.arange(n).astype(np.int32)
     rank = np.zeros(n, np.int32)
     size = sizes.copy()
     k = np.float32(k_threshold)
     threshold = np.full(n, k, np.float32)
-    order = sort_weights(weights)
     for i in range(order.shape[0]):
         e = order[i]
         w = weights[e]

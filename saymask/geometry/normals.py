@@ -112,14 +112,15 @@ def _orient(normals, points, neighbours):
     count = 0
     for i in range(n):
         for j in range(k):
-            count += neighbours[i, j] > i or (neighbours[i, j] >= 0 and neighbours[i, j] < i)
+            count += neighbours[i, j] >= 0 and neighbours[i, j] != i
     ends = np.empty((count, 2), np.int32)
     weights = np.empty(count, np.float32)
     count = 0
     for i in range(n):
         for j in range(k):
             q = neighbours[i, j]
-            if q >= 0 and q != i:
+            # A link that q has made already would join nothing.
+            if q > i or (0 <= q < i and not _contains(neighbours[q], i)):
                 dot = normals[i, 0] * normals[q, 0] + normals[i, 1] * normals[q, 1] + normals[i, 2] * normals[q, 2]
                 ends[count, 0], ends[count, 1] = i, q
                 weights[count] = np.float32(1.0) - abs(dot)
@@ -127,7 +128,7 @@ def _orient(normals, points, neighbours):
     parent = np.arange(n).astype(np.int32)
     flip = np.zeros(n, np.bool_)  # sign of a vertex against its parent
     rank = np.zeros(n, np.int32)
-    for e in sort_weights(weights):
+    for e in sort_weights(weights[:count]):
         i, q = ends[e, 0], ends[e, 1]
         a, fa = _find_with_sign(parent, flip, i)
         b, fb = _find_with_sign(parent, flip, q)
@@ -160,6 +161,14 @@ def _orient(normals, points, neighbours):
         for c in range(3):
             out[i, c] = -normals[i, c] if turn else normals[i, c]
     return out
+
+
+@njit(cache=True, nogil=True)
+def _contains(row, value):
+    found = False
+    for entry in row:
+        found |= entry == value
+    return found
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.errors import InputError
+from saymask.text.bert import is_plain_bert, load_bert
 from saymask.text.weights import find_weights, open_clip_weights
 
 
@@ -98,31 +99,21 @@ class TextEncoder(nn.Module):
         for text in texts:
             if not isinstance(text, str) or not text.strip():
                 raise InputError(f"text {text!r}: expected at least one word to encode")
-        batch = self.tokenizer(
-            list(texts),
-            padding=True,
-            truncation=True,
-            max_length=self.max_tokens,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            return_overflowing_tokens=False,
-            return_tensors="pt",
-        )
-        longest = batch["attention_mask"].sum(1).max()
-        if longest >= self.max_tokens and not self._warned:
-            full = [len(e.ids) for e in self._count(texts)]
-            if max(full) > self.max_tokens:
+        entries = self._split(texts)
+        if len(entries[0].ids) >= self.max_tokens and not self._warned:
+            longest = max(map(_whole_length, entries))
+            if longest > self.max_tokens:
                 self._warned = True
                 warnings.warn(
-                    f"a text of {max(full)} tokens was cut to the {self.max_tokens} that {self.name} can read",
+                    f"a text of {longest} tokens was cut to the {self.max_tokens} that {self.name} can read",
                     stacklevel=3,
                 )
-        special = batch["special_tokens_mask"].bool() | ~batch["attention_mask"].bool()
-        offsets = batch["offset_mapping"].masked_fill(special[..., None], 0)
+        special = torch.tensor([entry.special_tokens_mask for entry in entries], dtype=torch.bool)
+        offsets = torch.tensor([entry.offsets for entry in entries])
         return {
-            "input_ids": batch["input_ids"],
-            "attention_mask": batch["attention_mask"],
-            "offset_mapping": offsets,
+            "input_ids": torch.tensor([entry.ids for entry in entries]),
+            "attention_mask": torch.tensor([entry.attention_mask for entry in entries]),
+            "offset_mapping": offsets.masked_fill(special[..., None], 0),
         }
 
     def encode_ids(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,10 +128,17 @@ class TextEncoder(nn.Module):
         mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
         return hidden, F.normalize(mean, dim=-1)
 
-    def _count(self, texts: Sequence[str]) -> list[Any]:
+    def _split(self, texts: Sequence[str]) -> list[Any]:
+        """Return the tokens of each text, cut to `max_tokens` and padded on the right to the longest."""
         backend = self.tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
+        cut = {"max_length": self.max_tokens, "stride": 0, "strategy": "longest_first", "direction": "right"}
+        pad = {"length": None, "pad_to_multiple_of": None, "pad_type_id": 0, "direction": "right"}
+        pad |= {"pad_id": self.tokenizer.pad_token_id, "pad_token": self.tokenizer.pad_token}
+        # Set only where they differ: another thread may be encoding.
+        if backend.truncation != cut:
+            backend.enable_truncation(**cut)
+        if backend.padding != pad:
+            backend.enable_padding(**pad)
         return backend.encode_batch(list(texts))
 
     def _nothing(self, device: torch.device) -> TextFeatures:
@@ -150,6 +148,12 @@ class TextEncoder(nn.Module):
             torch.zeros(0, self.sentence_dim, device=device),
             torch.zeros(0, 0, 2, dtype=torch.int64, device=device),
         )
+
+
+def _whole_length(entry: Any) -> int:
+    """Return how many tokens the text of an encoding has, with those that were cut."""
+    words = sum(part.special_tokens_mask.count(0) for part in (entry, *entry.overflowing))
+    return words + sum(entry.attention_mask) - entry.special_tokens_mask.count(0)
 
 
 def _position_limit(kind: str, config: Any, tokenizer: Any) -> int:
@@ -178,6 +182,21 @@ def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
     `model_type` in its config decides the kind; a folder of OpenCLIP (`open_clip_config.json`) holds a `clip`.
     """
     from safetensors import SafetensorError
+
+    try:
+        if is_plain_bert(folder):
+            kind, (model, tokenizer) = "bert", load_bert(folder)
+        else:
+            kind, model, tokenizer = _from_transformers(folder)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"text encoder in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    return TextEncoder(name, kind, model.eval(), tokenizer).eval()
+
+
+def _from_transformers(folder: Path) -> tuple[str, nn.Module, Any]:
+    """Return kind, model and tokenizer of a folder that transformers (imported here, for it takes seconds) reads."""
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
@@ -191,23 +210,18 @@ def encoder_from_folder(folder: Path, name: str) -> TextEncoder:
 
             kind, model = "clip", load_open_clip(folder)
         else:
-            kind, model = _from_transformers(folder)
+            kind, model = _transformers_model(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if not tokenizer.is_fast:
-            raise InputError(f"{folder}: expected a fast tokenizer (tokenizer.json), which knows character offsets")
-        tokenizer.padding_side = tokenizer.truncation_side = "right"
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"text encoder in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
     finally:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
-    return TextEncoder(name, kind, model.eval(), tokenizer).eval()
+    if not tokenizer.is_fast:
+        raise InputError(f"{folder}: expected a fast tokenizer (tokenizer.json), which knows character offsets")
+    return kind, model, tokenizer
 
 
-def _from_transformers(folder: Path) -> tuple[str, nn.Module]:
+def _transformers_model(folder: Path) -> tuple[str, nn.Module]:
     """Return the kind and the model of a folder with transformers' `config.json` and `model.safetensors`."""
     from transformers import AutoConfig
 

@@ -1,0 +1,81 @@
+"""The nearest occupied cells of each occupied cell, found along the sorted cells instead of in a tree."""
+
+import numpy as np
+from numba import njit
+
+from saymask.geometry.extent import highest, lowest
+from saymask.geometry.neighbours import knn
+from saymask.geometry.voxelize import Voxels
+
+_REACH = 3
+"""Cells looked at to each side: on a surface that holds some 45 cells, more than the 17 nearest."""
+
+
+def cell_knn(voxels: Voxels, sites: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (index int64 [V, k], distance float64 [V, k]) as `knn(sites, k)` does, equally near ones by their row.
+
+    sites: float [V, 3], one position inside each cell of `voxels`. Where a cell's neighbours may lie beyond three
+    cells (sparse and small clouds), they are looked for in a tree.
+    """
+    exact = np.ascontiguousarray(sites, dtype=np.float64)
+    inside = exact - voxels.origin
+    # A mean in float32 may lie outside its cell by as much as its rounding.
+    slack = 1e-6 * voxels.size + 4 * float(np.finfo(np.float32).eps) * float(np.abs(exact).max(initial=0.0))
+    # One integer per cell, ascending as the cells do, with room beside the border for the cells looked at.
+    place = voxels.cells.astype(np.int64) - lowest(voxels.cells) + _REACH
+    _, wide, high = highest(place) + _REACH + 1
+    keys = np.append((place[:, 0] * wide + place[:, 1]) * high + place[:, 2], np.iinfo(np.int64).max)
+    index, distance, done = _around(voxels.cells, keys, (wide, high), exact, inside, voxels.size, slack, k)
+    if not done.all():
+        index[~done], distance[~done] = knn(exact, k, exact[~done])
+    return index, distance
+
+
+@njit(cache=True, nogil=True)
+def _around(cells, keys, extent, sites, inside, size, slack, k):
+    n = cells.shape[0]
+    index = np.full((n, k), -1, np.int64)
+    distance = np.full((n, k), np.inf)
+    done = np.zeros(n, np.bool_)
+    rows, squares = np.empty(k, np.int64), np.empty(k)
+    wide = 2 * _REACH + 1
+    shifts = np.empty((wide * wide, 2), np.int64)
+    lengths = np.empty(wide * wide, np.int64)
+    for a in range(wide):
+        for b in range(wide):
+            shifts[a * wide + b] = a - _REACH, b - _REACH
+            lengths[a * wide + b] = (a - _REACH) ** 2 + (b - _REACH) ** 2
+    shifts = shifts[np.argsort(lengths, kind="mergesort")]  # near columns first, so that far ones need not be read
+    # The cells ascend, so the column beside them ascends too: one mark per column moves forward and never back.
+    marks = np.zeros(wide * wide, np.int64)
+    for i in range(n):
+        found = 0
+        worst = np.inf
+        for s in range(wide * wide):
+            cx, cy = cells[i, 0] + shifts[s, 0], cells[i, 1] + shifts[s, 1]
+            gap_x = max(cx * size - inside[i, 0], inside[i, 0] - (cx + 1) * size, slack) - slack
+            gap_y = max(cy * size - inside[i, 1], inside[i, 1] - (cy + 1) * size, slack) - slack
+            if gap_x * gap_x + gap_y * gap_y > worst:
+                continue
+            lower = keys[i] + (shifts[s, 0] * extent[0] + shifts[s, 1]) * extent[1] - _REACH
+            q = marks[s]
+            while keys[q] < lower:
+                q += 1
+            marks[s] = q
+            while keys[q] <= lower + 2 * _REACH:
+                dx, dy, dz = sites[q, 0] - sites[i, 0], sites[q, 1] - sites[i, 1], sites[q, 2] - sites[i, 2]
+                square = dx * dx + dy * dy + dz * dz
+                if found < k or square < worst or (square == worst and q < rows[k - 1]):
+                    found = min(found + 1, k)
+                    j = found - 1
+                    while j > 0 and (squares[j - 1] > square or (squares[j - 1] == square and rows[j - 1] > q)):
+                        squares[j], rows[j] = squares[j - 1], rows[j - 1]
+                        j -= 1
+                    squares[j], rows[j] = square, q
+                    if found == k:
+                        worst = squares[k - 1]
+                q += 1
+        for j in range(found):
+            index[i, j], distance[i, j] = rows[j], np.sqrt(squares[j])
+        done[i] = found == k and distance[i, k - 1] < _REACH * size - slack
+    return index, distance, done
