@@ -16,7 +16,8 @@ def additive_mask(blocked: Tensor) -> Tensor:
     """Return -inf where bool `blocked` is True and 0 elsewhere, in the type of autocast's products (both are exact)."""
     device = blocked.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-    return (~blocked).to(dtype).log()  # several times faster than filling
+    # 1 - 1/1 and 1 - 1/0: filling takes twice as long, and the logarithm of 0 ten times.
+    return 1 - (~blocked).to(dtype).reciprocal()
 
 
 def mlp(*widths: int) -> nn.Sequential:

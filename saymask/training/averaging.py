@@ -28,8 +28,7 @@ class WeightAverage:
         """Move towards the model's weights after `step` steps (from 1)."""
         now = _floating(self.model)
         share = 1 - min(self.decay, (1 + step) / (YOUNG + step))
-        for name, value in self.values.items():
-            value.lerp_(now[name], share)
+        torch._foreach_lerp_(list(self.values.values()), [now[name] for name in self.values], share)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

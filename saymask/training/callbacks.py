@@ -75,7 +75,10 @@ class RunCallback(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Give the optimiser its state back and start the clocks."""
         if self._state is not None:
-            trainer.optimizers[0].load_state_dict(self._state["optimizer"])
+            optimizer, stored = trainer.optimizers[0], self._state["optimizer"]
+            for group, before in zip(optimizer.param_groups, stored["param_groups"]):
+                before["fused"] = group["fused"]  # how a step is computed is this program's choice, not the state's
+            optimizer.load_state_dict(stored)
             trainer.precision_plugin.load_state_dict(self._state["precision"])
             self._state = None
         self._began = self._saved = time.monotonic()

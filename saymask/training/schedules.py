@@ -72,7 +72,8 @@ def make_optimizer(train: TrainConfig, groups: list[dict[str, Any]]) -> torch.op
     """
     _check_name("train.optimizer", train.optimizer, OPTIMIZERS)
     if train.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=train.lr)
+        # One kernel for all weights; Lightning cannot clip gradients for it in mixed precision.
+        return torch.optim.AdamW(groups, lr=train.lr, fused="mixed" not in train.precision or None)
     return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, dampening=train.dampening)
 
 

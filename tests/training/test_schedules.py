@@ -1,10 +1,11 @@
 """Learning rates as functions of the step."""
 
 import pytest
+import torch
 
 from saymask.data.samples.order import BatchOrder
 from saymask.models.base import TrainConfig
-from saymask.training.schedules import rate_factor
+from saymask.training.schedules import make_optimizer, rate_factor
 
 
 def _factors(epochs, **settings):
@@ -27,3 +28,10 @@ def test_a_longer_trapezoid_is_the_same_until_the_shorter_one_falls():
 
 def test_a_trapezoid_without_rise_and_fall_is_constant():
     assert set(_factors(2, schedule="trapezoid", rise=0, fall=0.0)) == {1.0}
+
+
+@pytest.mark.parametrize(("precision", "fused"), [("32-true", True), ("bf16-mixed", None)])
+def test_gradients_can_be_clipped_in_every_precision(precision, fused):
+    optimizer = make_optimizer(TrainConfig(precision=precision), [{"params": [torch.nn.Parameter(torch.zeros(2))]}])
+    assert optimizer.param_groups[0]["fused"] is fused
+    assert hasattr(optimizer, "_step_supports_amp_scaling") is bool(fused)  # what Lightning cannot clip if mixed

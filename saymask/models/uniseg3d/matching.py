@@ -6,6 +6,7 @@ Source: docs/systems/uniseg3d.md §4.1.
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -65,6 +66,7 @@ def mask_costs(logits: Tensor, targets: Tensor, config: UniSeg3DConfig) -> Tenso
     wanted = targets.to(logits.dtype)
     probability = logits.sigmoid()
     both = probability @ wanted.T
-    cross_entropy = (F.softplus(logits).sum(1, keepdim=True) - logits @ wanted.T) / max(1, logits.shape[1])
+    softplus = logits.relu() - torch.maximum(probability, 1 - probability).log()  # faster than F.softplus
+    cross_entropy = (softplus.sum(1, keepdim=True) - logits @ wanted.T) / max(1, logits.shape[1])
     dice = 1 - (2 * both + 1) / (probability.sum(1, keepdim=True) + wanted.sum(1) + 1)
     return config.mask_weight * cross_entropy + config.dice_weight * dice

@@ -51,11 +51,18 @@ def _padded(channels: int, unit: int) -> int:
 def pack_weight(weight: torch.Tensor) -> np.ndarray:
     """Return a weight [K, C_in, C_out] as tiles, uint16 [K, C_in / 32, C_out / 16, 16, 16, 2], padded with zeros."""
     volume, cin, cout = weight.shape
-    depth, width = _padded(cin, DEPTH), _padded(cout, TILE)
-    padded = torch.zeros((volume, depth, width), dtype=torch.bfloat16)
-    padded[:, :cin, :cout] = weight.detach()
-    tiles = padded.reshape(volume, depth // DEPTH, TILE, 2, width // TILE, TILE).permute(0, 1, 4, 2, 5, 3)
-    return tiles.contiguous().view(torch.int16).numpy().view(np.uint16)
+    tiles = np.zeros((volume, _padded(cin, DEPTH) // DEPTH, _padded(cout, TILE) // TILE, TILE, TILE, 2), np.uint16)
+    _fill_tiles(weight.detach().to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16), tiles)
+    return tiles
+
+
+@njit(nogil=True, cache=True)
+def _fill_tiles(bits, tiles):
+    """Write bits [K, C_in, C_out], of any strides, to their places in `tiles`."""
+    for k in range(bits.shape[0]):
+        for i in range(bits.shape[1]):
+            for o in range(bits.shape[2]):
+                tiles[k, i // DEPTH, o // TILE, i % DEPTH // 2, o % TILE, i % 2] = bits[k, i, o]
 
 
 def padded_bits(x: torch.Tensor, *, spare: int = 0) -> np.ndarray:
