@@ -1,7 +1,7 @@
 """Scores of a model beside how often it is right, from the rows that `saymask evaluate --rows FILE.csv` wrote.
 
-`python -m benchmarks.reliability rooms2.csv` prints, per tenth of the score, sentences, mean score, and the shares with an
-IoU over 0.5 and over 0.25; at the end the expected calibration error of the score as a probability of IoU > 0.5.
+`python -m benchmarks.reliability rooms2.csv` prints, per tenth of the score, sentences, mean score, and the shares with
+an IoU over 0.5 and over 0.25; at the end the expected calibration error of the score as a probability of IoU > 0.5.
 """
 
 import argparse

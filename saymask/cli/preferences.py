@@ -1,4 +1,4 @@
-"""Settings that a user always wants: saymask.toml, or [tool.saymask] of a pyproject.toml, in this folder or one above."""
+"""Settings that a user always wants: saymask.toml, or [tool.saymask] of pyproject.toml, in this folder or above."""
 
 import tomllib
 from collections.abc import Iterator
