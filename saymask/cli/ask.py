@@ -48,7 +48,12 @@ def _ask_one(asker: Asker, path: Path, options: PromptOptions, stages: Stages) -
         with stages("picture"):
             from saymask.render.picture import render
 
-            render(answered.scan, masks, options.picture, title=prompt.title)
+            render(answered.scan, masks, options.picture, title=prompt.title, clicks=prompt.clicks)
+    if options.turntable is not None:
+        with stages("turntable"):
+            from saymask.render.turntable import turntable
+
+            turntable(answered.scan, masks, options.turntable, title=prompt.title, clicks=prompt.clicks)
     stages.clear()
     rows = rows_of(masks)
     if options.json_:

@@ -31,6 +31,8 @@ class Prompt:
     """The answer for people; row i describes mask i."""
     title: str = ""
     """Caption of the picture; the scan's name without it."""
+    clicks: tuple[tuple[tuple[float, float, float], bool], ...] = ()
+    """Places in metres that were clicked, and whether they are on the object."""
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def _answer(asker: Asker, path: Path, name: str, origin: Row, results: Results |
                 from saymask.render.picture import render
 
                 with stages("picture"):
-                    render(answered.scan, masks, file, title=prompt.title)
+                    render(answered.scan, masks, file, title=prompt.title, clicks=prompt.clicks)
             else:
                 with stages("save"):
                     masks.save(file)

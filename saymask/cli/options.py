@@ -28,6 +28,8 @@ class PromptOptions:
     """With several scans or sentences: what is written to --out beside NAME.json."""
     picture: Path | None = None
     """File for a picture (PNG); with several scans or sentences a contact sheet of the pictures in --out."""
+    turntable: Path | None = None
+    """File for a picture that turns (GIF)."""
     json_: Annotated[Switch, tyro.conf.arg(name="json")] = False
     """Print one JSON object on standard output; everything else goes to standard error."""
     unit: Literal["m", "cm", "mm", "in", "ft"] | None = None
@@ -66,6 +68,10 @@ class PromptOptions:
         if several:
             self._check_folder()
             return
+        if self.turntable is not None:
+            from saymask.render.turntable import check_turntable
+
+            check_turntable(self.turntable)
         if self.format:
             raise InputError("--format: expected only with several scans or sentences; name the file by --out FILE")
         if self.out is not None:
@@ -75,6 +81,8 @@ class PromptOptions:
             check_format(self.out)
 
     def _check_folder(self) -> None:
+        if self.turntable is not None:
+            raise InputError("--turntable: expected one scan and one question, got several")
         if self.out is None:
             if self.format or self.picture is not None:
                 raise InputError("several scans or sentences: --format and --picture expect --out FOLDER beside them")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from saymask.scene.scene import Scene
 
 CLASS_LISTS = ("scannet200", "scannet20")
+TITLES = {"semantic": "the class of every point", "instances": "objects", "panoptic": "objects, wall and floor"}
+"""Captions of pictures."""
 _DEFAULTS = PromptOptions()
 
 
@@ -199,8 +201,10 @@ def click(
         yield from (line(i, row, row["name"] if separate else "") for i, row in enumerate(rows))
 
     question = {"clicks": inside, "not": outside, "separate": separate}
-    prompt = Prompt("click", question, lambda s: s.click(points, positive=positive, objects=objects), lines)
-    return ask(scan, [prompt], options)
+    clicks = (*((place, True) for place in inside), *((place, False) for place in outside))
+    title = f"{len(clicks)} click" + "s" * (len(clicks) > 1)
+    answer = lambda scene: scene.click(points, positive=positive, objects=objects)  # noqa: E731
+    return ask(scan, [Prompt("click", question, answer, lines, title, clicks)], options)
 
 
 def segment(
@@ -240,7 +244,8 @@ def segment(
         if not rows:
             yield masks.message
 
-    return ask(scan, [Prompt(task, {"task": task, "classes": chosen}, answer, lines)], options)
+    question = {"task": task, "classes": chosen}
+    return ask(scan, [Prompt(task, question, answer, lines, TITLES[task])], options)
 
 
 def _checked_classes(text: str) -> str | list[str]:

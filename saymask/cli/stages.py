@@ -16,6 +16,7 @@ WORDS = {
     "encode": "encoding the scan",
     "save": "writing the result",
     "picture": "drawing the picture",
+    "turntable": "drawing it from all sides",
 }
 """Stage -> what is said while it lasts; others are prompts."""
 

@@ -117,7 +117,9 @@ def caption(image: Image.Image, scan: Scan, masks: Masks | None, title: str, bar
                 (right + bar * 0.5 - 2.6 * r, bar / 2 - r, right + bar * 0.5 - 0.6 * r, bar / 2 + r), fill=color
             )
             right -= 2 * r
-    said = title if masks is not None and masks.labels is not None else f"“{title}”"
+    # What was said stands in quotes, another caption does not.
+    quoted = masks is None or (masks.labels is None and (not len(masks) or title in masks.names))
+    said = f"“{title}”" if quoted else title
     text = cut(pen, said if title else scan.name, font, right - bar * 0.6)
     pen.text((bar / 3, bar / 2), text, fill=INK, font=font, anchor="lm")
 

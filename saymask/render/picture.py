@@ -1,5 +1,6 @@
 """A picture of a scan with the masks marked: seen from above at an angle, ceiling and near walls cut away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from saymask.errors import InputError
 from saymask.masks import Masks
+from saymask.render.labels import Click, draw_clicks, write_names
 from saymask.render.legend import Panel, caption
 from saymask.render.palette import HIGHLIGHT, mask_colors, of_benchmark
 from saymask.render.raster import Camera, close_holes, look_at, shade, splat
@@ -31,6 +33,7 @@ def render(
     size: tuple[int, int] = (1280, 960),
     view: str = "auto",
     title: str = "",
+    clicks: Sequence[Click] = (),
 ) -> None:
     """Write a PNG of `size` (width, height) with the masked points in strong colours; see `draw`.
 
@@ -42,13 +45,19 @@ def render(
             f"cannot write {path}: expected a picture's name ending in .png, got {path.suffix or 'no suffix'}"
         )
     check_writable(path)
-    image = draw(scan, masks, size=size, view=view, title=title)
+    image = draw(scan, masks, size=size, view=view, title=title, clicks=clicks)
     with atomic_path(path) as temporary:
         image.save(temporary, "PNG", compress_level=6)
 
 
 def draw(
-    scan: Scan, masks: Masks | None = None, *, size: tuple[int, int] = (1280, 960), view: str = "auto", title: str = ""
+    scan: Scan,
+    masks: Masks | None = None,
+    *,
+    size: tuple[int, int] = (1280, 960),
+    view: str = "auto",
+    title: str = "",
+    clicks: Sequence[Click] = (),
 ) -> Image.Image:
     """Return the picture of a scan.
 
@@ -59,31 +68,62 @@ def draw(
 
     Masks with labels have the benchmark's colours of their classes, objects of one class in different shades. More
     than three classes are listed beside the picture, the largest first. A result that says what all the scan is
-    (`semantic`, `instances`) is cut open like the scan itself, so that the room can be seen from inside.
+    (`semantic`, `instances`) is cut open like the scan itself, so that the room can be seen from inside; objects have
+    their names on them. `clicks` are places in metres that were clicked, and whether on the object or off it.
     """
     if view not in (*VIEWS, "auto", "top", "camera"):
         raise InputError(f"view: expected one of auto, top, camera, {', '.join(VIEWS)}, got {view!r}")
     if size[0] < 160 or size[1] < 120 or size[0] * size[1] > 64_000_000:
         raise InputError(f"picture size: expected 160x120 up to 64 megapixels, got {size[0]}x{size[1]}")
-    title = title or (masks.names[0] if masks is not None and len(masks) and len(set(masks.names)) == 1 else "")
-    owner = np.full(len(scan), -1, np.int32) if masks is None else masks.best
-    marks = Marks.of(masks, owner)
-    visible = _visible(scan, owner, marks)
-    bar = max(44, size[1] // 16) if title or (masks is not None) else 0
-    many = masks is not None and _many(masks)
-    panel = Panel.of(scan, masks, size, bar) if masks is not None and many else None
-    canvas = (size[0] - (panel.width if panel else 0), size[1] - bar)
-    camera = _camera(visible, canvas, view, marks)
-    picture = _shade(visible, camera, canvas, marks)
-    image = Image.new("RGB", size, (255, 255, 255))
-    image.paste(Image.fromarray(picture), (0, bar))
-    if (owner >= 0).any() and not marks.everything:
-        _inset(image, visible, camera, canvas, bar, marks)
-    if panel is not None:
-        panel.draw(image, bar)
-    if bar:
-        caption(image, scan, masks, title, bar, many=many)
-    return image
+    drawing = Drawing.of(scan, masks, size, title)
+    return drawing.image(_camera(drawing.visible, drawing.canvas, view, drawing.marks), clicks)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """All of a picture but the camera."""
+
+    scan: Scan
+    masks: Masks | None
+    size: tuple[int, int]
+    title: str
+    marks: "Marks"
+    visible: VisiblePoints
+    bar: int
+    """Pixels of the bar at the top."""
+    panel: Panel | None
+
+    @classmethod
+    def of(cls, scan: Scan, masks: Masks | None, size: tuple[int, int], title: str) -> "Drawing":
+        """Return what is to be drawn of a scan; see `draw`."""
+        title = title or (masks.names[0] if masks is not None and len(masks) and len(set(masks.names)) == 1 else "")
+        owner = np.full(len(scan), -1, np.int32) if masks is None else masks.best
+        marks = Marks.of(masks, owner)
+        bar = max(44, size[1] // 16) if title or (masks is not None) else 0
+        panel = Panel.of(scan, masks, size, bar) if masks is not None and _many(masks) else None
+        return cls(scan, masks, size, title, marks, _visible(scan, owner, marks), bar, panel)
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Width and height in pixels of what the camera sees."""
+        return self.size[0] - (self.panel.width if self.panel else 0), self.size[1] - self.bar
+
+    def image(self, camera: Camera, clicks: Sequence[Click] = (), *, inset: bool = True) -> Image.Image:
+        """Return the picture that a camera takes; with `inset` small masks are shown again, enlarged, in a corner."""
+        picture, owner = _shade(self.visible, camera, self.canvas, self.marks)
+        image = Image.new("RGB", self.size, (255, 255, 255))
+        image.paste(Image.fromarray(picture), (0, self.bar))
+        if self.marks.everything and self.masks is not None and len(self.masks) > len(set(self.masks.names)):
+            write_names(image, owner, self.masks, self.bar)
+        if inset and (self.visible.owner >= 0).any() and not self.marks.everything:
+            _inset(image, self.visible, camera, self.canvas, self.bar, self.marks)
+        draw_clicks(image, clicks, camera, self.canvas, self.bar)
+        if self.panel is not None:
+            self.panel.draw(image, self.bar)
+        if self.bar:
+            many = self.masks is not None and _many(self.masks)
+            caption(image, self.scan, self.masks, self.title, self.bar, many=many)
+        return image
 
 
 @dataclass(frozen=True)
@@ -201,8 +241,12 @@ def _near_wall(visible: VisiblePoints, camera: Camera, marks: Marks) -> np.ndarr
     return near if marks.everything else near & (visible.owner < 0)
 
 
-def _shade(visible: VisiblePoints, camera: Camera, canvas: tuple[int, int], marks: Marks) -> np.ndarray:
-    """Return the picture uint8 [h, w, 3]: drawn at twice the size, lit, outlined, and brought down."""
+def _shade(
+    visible: VisiblePoints, camera: Camera, canvas: tuple[int, int], marks: Marks
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the picture uint8 [h, w, 3], drawn at twice the size, lit, outlined, and brought down, and the mask int32
+    [h, w] that each pixel shows, -1 = none.
+    """
     index, depth = _paint(visible, camera, canvas, 2.0, marks)
     close_holes(index, depth, _reach(visible, camera))
     base = visible.colors.astype(np.float32)
@@ -223,7 +267,8 @@ def _shade(visible: VisiblePoints, camera: Camera, canvas: tuple[int, int], mark
         _outline(visible, camera, canvas, picture, index, marks)
     h, w = picture.shape[0] // 2, picture.shape[1] // 2
     small = (picture[0::2, 0::2] + picture[1::2, 0::2] + picture[0::2, 1::2] + picture[1::2, 1::2]) * 0.25
-    return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w]
+    owner = np.where(index >= 0, visible.owner[index], np.int32(-1))[0::2, 0::2]
+    return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w], owner[:h, :w]
 
 
 def _reach(visible: VisiblePoints, camera: Camera) -> int:
@@ -301,7 +346,7 @@ def _inset(
     # what stands between the closer camera and the object would fill the small picture
     ahead = (visible.points - middle) @ close.back.astype(np.float32)
     rows = np.flatnonzero((ahead < 1.5 * radius) | (visible.owner >= 0))
-    small = Image.fromarray(_shade(visible.part(rows), close, box, marks))
+    small = Image.fromarray(_shade(visible.part(rows), close, box, marks)[0])
     pixels = np.asarray(image)[bar:]
     gap = 14
     places = [
