@@ -50,8 +50,7 @@ class BertModel(nn.Module):
         super().__init__()
         self.config = config
         self.embeddings = _Embeddings(config)
-        self.encoder = nn.Module()
-        self.encoder.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
+        self.encoder = _Encoder(config)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
         """Return `last_hidden_state` float [B, L, D] of token ids and attention mask int64 [B, L] (1: a real token)."""
@@ -62,6 +61,12 @@ class BertModel(nn.Module):
         for layer in self.encoder.layer:
             hidden = layer(hidden, visible)
         return SimpleNamespace(last_hidden_state=hidden)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
 
 
 class _Embeddings(nn.Module):

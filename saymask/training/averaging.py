@@ -28,7 +28,8 @@ class WeightAverage:
         """Move towards the model's weights after `step` steps (from 1)."""
         now = _floating(self.model)
         share = 1 - min(self.decay, (1 + step) / (YOUNG + step))
-        torch._foreach_lerp_(list(self.values.values()), [now[name] for name in self.values], share)
+        # All in one call, which torch does not list among its own.
+        torch._foreach_lerp_(list(self.values.values()), [now[n] for n in self.values], share)  # pyright: ignore[reportPrivateImportUsage]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
