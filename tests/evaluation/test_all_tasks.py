@@ -243,7 +243,7 @@ def test_clear_errors(data, model, tmp_path):
         ),
         ({"task": "find", "source": "scanrefer"}, "source: expected none"),
         ({"task": "all", "split": "test"}, "expected scans of split 'test'"),
-        ({"task": "all", "source": "nr3d"}, "source: expected scanrefer"),
+        ({"task": "all", "source": "scannet"}, "source: expected scanrefer"),
     ):
         with pytest.raises(InputError, match=message):
             evaluate(model, Request(data, quiet=True, **options))

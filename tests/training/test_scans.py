@@ -267,7 +267,7 @@ def test_clear_errors_before_any_work(data, tmp_path):
             run(data, tmp_path / "run", preset, overrides=overrides)
         assert not (tmp_path / "run").exists() or not any((tmp_path / "run").glob("*.json"))
 
-    fails(r"train\.source: expected scanrefer, multi3drefer, both or scans, got 'scan'", source="scan")
+    fails(r"train\.source: expected scanrefer, multi3drefer, nr3d, sr3d, both or scans, got 'scan'", source="scan")
     fails("scenes: expected nothing .*got 'most'", scenes="most")
     fails("scenes: expected nothing .*got 'most'", "toy.tiny", scenes="most")
     fails("share above 0 and up to 1", scenes="3")
