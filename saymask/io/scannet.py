@@ -93,34 +93,46 @@ def find_scan_files(folder: str | Path) -> ScanFiles:
                 f"{folder}: expected a ScanNet scan folder with {mesh.name}, got {len(meshes)} such meshes"
             )
         mesh = meshes[0]
-    name = mesh.name.removesuffix(MESH)
+    return scan_files(folder, mesh.name.removesuffix(MESH))
+
+
+def scan_files(folder: Path, name: str) -> ScanFiles:
+    """Return the files of the scan `name` in a folder, which may hold other scans, too; the mesh is not looked for."""
 
     def optional(suffix: str) -> Path | None:
         path = folder / f"{name}{suffix}"
         return path if path.is_file() else None
 
+    mesh = folder / f"{name}{MESH}"
     return ScanFiles(name, mesh, optional(SEGMENTS), optional(AGGREGATION), optional(LABELS), optional(".txt"))
 
 
 def read_scan_folder(folder: str | Path, *, table: LabelTable | None = None) -> RawScan:
-    """Read a raw ScanNet scan; every vertex is kept in file order, the axis alignment is not applied.
+    """Read the scan of a folder; see `read_scan_files`.
 
     `table` maps raw categories to classes (default: the TSV found in one of the folders above, else the packaged
-    class lists). Superpoints are the segments of `segs.json`. Raises InputError that names the scan when a file is
-    broken or segments and vertices differ in number.
+    class lists).
+    """
+    files = find_scan_files(folder)
+    return read_scan_files(files, table or label_table_near(files.mesh.parent))
+
+
+def read_scan_files(files: ScanFiles, table: LabelTable) -> RawScan:
+    """Read a raw ScanNet scan; every vertex is kept in file order, the axis alignment is not applied.
+
+    Superpoints are the segments of `segs.json`; without an aggregation the classes are those of `labels.ply`. Raises
+    InputError that names the scan when a file is broken or segments and vertices differ in number.
     """
     from saymask.io.ply import read_ply
 
-    files = find_scan_files(folder)
     cloud = read_ply(files.mesh)
-    points, colors = _points_and_colors(cloud, files)
-    n = len(points)
+    scan = mesh_scan(cloud, files.name, files.mesh.name)
+    n = len(scan)
     labels: dict[str, np.ndarray] = {}
     objects: dict[int, str] = {}
     aliases: dict[int, int] = {}
     unknown: tuple[str, ...] = ()
     superpoints = None
-    table = table or label_table_near(files.mesh.parent)
     if files.segments is not None:
         segments = read_segments(files.segments)
         if len(segments) != n:
@@ -134,16 +146,13 @@ def read_scan_folder(folder: str | Path, *, table: LabelTable | None = None) -> 
             labels, unknown = label_points(segments, groups, table)
             objects = {g.object_id: g.label for g in groups}
     if not labels and files.labels is not None:
-        labels = _labels_of_ply(files, n, table)
-    scan = Scan(
-        points=points,
-        colors=colors,
-        faces=cloud.faces,
+        nyu40 = read_label_mesh(files, n)
+        labels = {"nyu40": nyu40, "semantic20": table.semantic20(nyu40)}
+    scan = replace(
+        scan,
         superpoints=superpoints,
         labels=labels,
         alignment=read_alignment(files.meta) if files.meta is not None else None,
-        has_color=cloud.colors is not None,
-        name=files.name,
         source=Source(str(files.mesh), "scannet", n, np.arange(n), cloud.columns, faces=cloud.faces, extra=cloud.extra),
     )
     return RawScan(scan, objects, aliases, unknown)
@@ -170,18 +179,21 @@ def check_extent(scan: Scan) -> None:
         raise InputError(f"scan {scan.name}: spans {span:,.0f} m; expected metres, is the mesh in millimetres?")
 
 
-def _points_and_colors(cloud: Cloud, files: ScanFiles) -> tuple[np.ndarray, np.ndarray]:
+def mesh_scan(cloud: Cloud, name: str, file: str) -> Scan:
+    """Return the scan `name` of a mesh whose vertices may have colours, without labels.
+
+    Raises InputError, which names the `file`, for one without points or with some that are not finite.
+    """
     points = cloud.points.astype(np.float32)
     if not len(points):
-        raise InputError(f"scan {files.name}: expected points in {files.mesh.name}, got none")
+        raise InputError(f"scan {name}: expected points in {file}, got none")
     bad = int((~finite_rows(points)).sum())
     if bad:
         raise InputError(
-            f"scan {files.name}: expected finite coordinates in {files.mesh.name}, {bad:,} vertices are not; "
-            "download the file again"
+            f"scan {name}: expected finite coordinates in {file}, {bad:,} vertices are not; download the file again"
         )
     colors = np.full((len(points), 3), 128, np.uint8) if cloud.colors is None else cloud.colors
-    return points, colors
+    return Scan(points, colors, faces=cloud.faces, has_color=cloud.colors is not None, name=name)
 
 
 def label_table_near(folder: Path) -> LabelTable:
@@ -258,14 +270,7 @@ def label_points(
     unknown = tuple(sorted({g.label for g, row in zip(groups, rows) if row is None}))
     # Row -1 of these tables (the last) is "no group".
     instance = np.array([*(g.object_id for g in groups), -1], np.int32)[owner]
-    nyu40 = np.array([*(0 if row is None else row.nyu40id for row in rows), 0], np.uint8)[owner]
-    ids = np.array([*(0 if row is None else row.id for row in rows), 0], np.int64)[owner]
-    labels = {
-        "semantic20": table.semantic20(nyu40),
-        "semantic200": table.semantic200(ids),
-        "nyu40": nyu40,
-        "instance": instance,
-    }
+    labels = {**table.point_labels(rows, owner), "instance": instance}
     return labels, unknown
 
 
@@ -355,8 +360,8 @@ def _matrix(text: str, path: Path) -> np.ndarray:
     return values.reshape(4, 4)
 
 
-def _labels_of_ply(files: ScanFiles, n: int, table: LabelTable) -> dict[str, np.ndarray]:
-    """Return the class labels of `labels.ply`, for scans without an aggregation file."""
+def read_label_mesh(files: ScanFiles, n: int) -> np.ndarray:
+    """Return the nyu40 ids uint8 [n] of `labels.ply`, 0 = none."""
     from saymask.io.ply import read_ply
 
     assert files.labels is not None
@@ -368,5 +373,4 @@ def _labels_of_ply(files: ScanFiles, n: int, table: LabelTable) -> dict[str, np.
         raise InputError(
             f"scan {files.name}: expected one label per point ({n:,}), got {len(nyu40):,} in {files.labels.name}"
         )
-    nyu40 = np.where((nyu40 < 0) | (nyu40 > 40), 0, nyu40).astype(np.uint8)
-    return {"nyu40": nyu40, "semantic20": table.semantic20(nyu40)}
+    return np.where((nyu40 < 0) | (nyu40 > 40), 0, nyu40).astype(np.uint8)

@@ -5,6 +5,7 @@ The numbers are data files in `classes/` (facts of the ScanNet and ScanRefer ben
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -92,6 +93,16 @@ class LabelTable:
     def semantic200(self, ids: np.ndarray) -> np.ndarray:
         """Return int16 indices 0..199 (-1 none) of ScanNet ids."""
         return _lookup({c.id: c.index for c in scannet200()}, ids)
+
+    def point_labels(self, rows: Sequence[LabelRow | None], owner: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the class labels of a `Scan` by the row of each object, None = of no class.
+
+        owner: int [N], the position in `rows` of each point's object, -1 = none.
+        """
+        # Row -1 of these tables (the last) is "no object".
+        nyu40 = np.array([*(0 if row is None else row.nyu40id for row in rows), 0], np.uint8)[owner]
+        ids = np.array([*(0 if row is None else row.id for row in rows), 0], np.int64)[owner]
+        return {"semantic20": self.semantic20(nyu40), "semantic200": self.semantic200(ids), "nyu40": nyu40}
 
 
 def _lookup(indices: dict[int, int], ids: np.ndarray) -> np.ndarray:

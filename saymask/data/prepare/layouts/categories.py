@@ -68,13 +68,5 @@ def labels_of_objects(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Return the labels of a Scan, whose objectIds are the rows of `names`, and the categories without a class."""
     rows = [category_row(name, dataset, table) for name in names]
-    # Row -1 of these tables (the last) is "no object".
-    nyu40 = np.array([*(0 if row is None else row.nyu40id for row in rows), 0], np.uint8)[owner]
-    ids = np.array([*(0 if row is None else row.id for row in rows), 0], np.int64)[owner]
-    labels = {
-        "semantic20": table.semantic20(nyu40),
-        "semantic200": table.semantic200(ids),
-        "nyu40": nyu40,
-        "instance": owner.astype(np.int32),
-    }
+    labels = {**table.point_labels(rows, owner), "instance": owner.astype(np.int32)}
     return labels, tuple(sorted({name for name, row in zip(names, rows, strict=True) if row is None}))

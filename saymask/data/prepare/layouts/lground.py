@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.data.prepare.layouts.source import Found, ScanSource, colored_mesh
+from saymask.data.prepare.layouts.source import Found, ScanSource
 from saymask.io.ply import read_ply
-from saymask.io.scannet import MESH, RawScan
+from saymask.io.scannet import MESH, RawScan, mesh_scan
 from saymask.labels.tables import LabelTable
 
 COLUMNS = {"label", "instance_id"}
@@ -37,7 +37,9 @@ def _is_labelled(path: Path) -> bool:
 
 def read(source: ScanSource, table: LabelTable) -> RawScan:
     """Read a scan; one without labels (a test scan) has none."""
-    scan, columns = colored_mesh(source), read_ply(source.files[0]).columns
+    path = source.files[0]
+    cloud = read_ply(path)
+    scan, columns = mesh_scan(cloud, source.name, path.name), cloud.columns
     if not set(columns) >= COLUMNS:
         return RawScan(scan, {}, {}, ())
     ids, objects = columns["label"].astype(np.int64), columns["instance_id"].astype(np.int32)

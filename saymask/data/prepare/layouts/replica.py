@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from saymask.data.prepare.layouts.categories import labels_of_objects
-from saymask.data.prepare.layouts.source import Found, ScanSource, colored_mesh
+from saymask.data.prepare.layouts.source import Found, ScanSource
 from saymask.errors import InputError
 from saymask.io.ply import read_ply
-from saymask.io.scannet import RawScan
+from saymask.io.scannet import RawScan, mesh_scan
 from saymask.labels.tables import LabelTable
 from saymask.util.files import read_json
 
@@ -37,8 +37,9 @@ def find(base: Path) -> Found:
 def read(source: ScanSource, table: LabelTable) -> RawScan:
     """Read a scan; a vertex belongs to the object of the last of its faces."""
     mesh, info = source.files
-    scan, objects = colored_mesh(source), _objects(info)
-    faces = next((t for t in read_ply(mesh).extra["elements"] if "object_id" in t.plain), None)
+    cloud, objects = read_ply(mesh), _objects(info)
+    scan = mesh_scan(cloud, source.name, mesh.name)
+    faces = next((t for t in cloud.extra["elements"] if "object_id" in t.plain), None)
     if faces is None:
         raise InputError(f"{mesh}: expected faces with an object_id; take habitat/mesh_semantic.ply")
     counts, corners = next(iter(faces.lists.values()))

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.errors import InputError
-from saymask.geometry.extent import finite_rows
 from saymask.io.ply import read_ply
-from saymask.io.scannet import RawScan
+from saymask.io.scannet import RawScan, mesh_scan
 from saymask.labels.tables import LabelTable, scannet20
 from saymask.scan import Scan
 
@@ -65,18 +63,5 @@ def nyu40_of(semantic20: np.ndarray) -> np.ndarray:
 
 def colored_mesh(source: ScanSource) -> Scan:
     """Return the scan of a mesh whose vertices have colours, without labels; InputError for a broken file."""
-    cloud = read_ply(source.files[0])
-    points = cloud.points.astype(np.float32)
-    n, bad = len(points), int((~finite_rows(points)).sum())
-    if not n or bad:
-        raise InputError(
-            f"scan {source.name}: expected finite points in {source.files[0].name}, {bad:,} of {n:,} are not; "
-            "download the file again"
-        )
-    return Scan(
-        points=points,
-        colors=np.full((n, 3), 128, np.uint8) if cloud.colors is None else cloud.colors,
-        faces=cloud.faces,
-        has_color=cloud.colors is not None,
-        name=source.name,
-    )
+    path = source.files[0]
+    return mesh_scan(read_ply(path), source.name, path.name)
