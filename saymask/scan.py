@@ -7,6 +7,8 @@ import numpy as np
 
 from saymask.errors import InputError
 
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue in the brightness of a colour (ITU-R BT.601)."""
 MIN_POINTS = 100
 """Fewer points than this are not a scan of anything."""
 MAX_POINTS = 2_000_000

@@ -15,6 +15,20 @@ from saymask.errors import InputError
 
 # Everything else is imported inside the command that needs it: `saymask --help` answers at once.
 
+
+def completion(shell: Positional[Literal["bash", "zsh", "fish"]]) -> int:
+    """Print the script by which a shell completes commands and flags.
+
+    Args:
+        shell: bash: `saymask completion bash > ~/.local/share/bash-completion/completions/saymask`. zsh: into a file
+            `_saymask` of a folder in $fpath. fish: into ~/.config/fish/completions/saymask.fish.
+    """
+    from saymask.cli.completion import print_completion
+
+    print_completion(shell, _COMMANDS)
+    return 0
+
+
 _RESUMED = ("refer", "find", "click", "segment", "rooms", "prepare", "train", "get")
 """Commands that find again what an earlier run of theirs has finished."""
 _COMMANDS: dict[str, Callable[..., int]] = {
@@ -34,23 +48,8 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "get": models.get,
     "models": models.models,
     "doctor": models.doctor,
+    "completion": completion,
 }
-
-
-def completion(shell: Positional[Literal["bash", "zsh", "fish"]]) -> int:
-    """Print the script by which a shell completes commands and flags.
-
-    Args:
-        shell: bash: `saymask completion bash > ~/.local/share/bash-completion/completions/saymask`. zsh: into a file
-            `_saymask` of a folder in $fpath. fish: into ~/.config/fish/completions/saymask.fish.
-    """
-    from saymask.cli.completion import print_completion
-
-    print_completion(shell, _COMMANDS)
-    return 0
-
-
-_COMMANDS["completion"] = completion
 
 
 def _help() -> str:

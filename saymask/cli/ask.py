@@ -11,7 +11,7 @@ from saymask.cli.batch import ask_all
 from saymask.cli.options import PromptOptions
 from saymask.cli.preferences import preferences
 from saymask.cli.report import rows_of
-from saymask.cli.sources import find_sources
+from saymask.cli.sources import Sources, find_sources
 from saymask.cli.stages import Stages
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def ask(path: Path, prompts: Sequence[Prompt], options: PromptOptions, pictures: Pictures | None = None) -> int:
     """Load the model, answer about the scan or the scans at `path`, save, draw and report; return the exit code."""
     sources = find_sources(path)
-    options.check_outputs(several=sources.several or len(prompts) > 1)
-    model = check(sources.paths[0], prompts[0].verb, options, several=sources.several)
+    several = sources.several or len(prompts) > 1
+    model = check(sources, prompts[0].verb, options, several=several)
     stages = Stages()
     asker = Asker(model, prompts, options, pictures, stages, sources.paths[0])
-    if sources.several or len(prompts) > 1:
+    if several:
         return ask_all(asker, sources, options, stages)
     return _ask_one(asker, path, options, stages)
 
@@ -67,16 +67,19 @@ def _ask_one(asker: Asker, path: Path, options: PromptOptions, stages: Stages) -
     return 0
 
 
-def check(path: Path, verb: str, options: PromptOptions, *, several: bool = False) -> str:
+def check(sources: Sources, verb: str, options: PromptOptions, *, several: bool | None = None) -> str:
     """Return the name or path of the model to ask; InputError, before torch is loaded, for what cannot be used.
 
-    several: `path` is one of several scans, of which each is looked at when its turn comes.
+    several: whether the results go to a folder; without it where there are several scans, of which each is looked at
+    when its turn comes.
     """
+    options.check_outputs(several=sources.several if several is None else several)
     from saymask.data.scenes import read_scene_info
     from saymask.hub.headers import card_of, check_answers, default_for, find_checkpoint
     from saymask.io.load import check_path
 
-    if not several:
+    if not sources.several:
+        (path,) = sources.paths
         if path.suffix == ".safetensors" and path.is_file():  # a prepared scene
             read_scene_info(path)
         else:

@@ -1,7 +1,6 @@
 """A model, loaded once, and the prompts of one command that it is asked about scans."""
 
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from saymask.cli.stages import Stages
 if TYPE_CHECKING:
     from saymask.masks import Masks
     from saymask.models.base import Model
+    from saymask.render.labels import Click
     from saymask.scan import Scan
     from saymask.scene.scene import Scene
 
@@ -31,7 +31,7 @@ class Prompt:
     """The answer for people; row i describes mask i."""
     title: str = ""
     """Caption of the picture; the scan's name without it."""
-    clicks: tuple[tuple[tuple[float, float, float], bool], ...] = ()
+    clicks: Sequence["Click"] = ()
     """Places in metres that were clicked, and whether they are on the object."""
 
 
@@ -91,6 +91,7 @@ class Asker:
     def answer(self, path: Path, stages: Stages, check: Callable[["Scan"], None] = lambda scan: None) -> Answered:
         """Return the answers about the scan at `path`; `check` may refuse it by InputError before it is encoded."""
         from saymask.scene.inputs import load_for, with_frames
+        from saymask.scene.scene import Scene
 
         self.check(path)
         options, pictures = self._options, self._pictures
@@ -103,9 +104,8 @@ class Asker:
                     scan, self.model, pictures.frames, image_encoder=pictures.encoder, every=pictures.every,
                     done=frame_done, say=say_of_frames,
                 )  # fmt: skip
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said in a line of our own
-            scene = self.model.encode(scan, adapt=options.adapt, progress=stages.begin)
+        # Not by `Model.encode`, which warns: the command says it in a line of its own.
+        scene = Scene(self.model, scan, adapt=options.adapt, progress=stages.begin)
         stages.begin(self.prompts[0].verb)
         masks = [prompt.answer(scene) for prompt in self.prompts]
         stages.seconds.update(scene.seconds)

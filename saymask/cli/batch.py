@@ -39,6 +39,11 @@ class Results:
         number = f".{question + 1}" if self.questions > 1 else ""
         return {kind: self.folder / f"{name}{number}.{kind}" for kind in self.formats}
 
+    def pictures(self, name: str) -> list[tuple[Path, str]]:
+        """Return the pictures of a scan's answers, each with its name on a contact sheet."""
+        numbers = [f" {question + 1}" if self.questions > 1 else "" for question in range(self.questions)]
+        return [(self.files(name, i)[PICTURE], name + number) for i, number in enumerate(numbers)]
+
     def done(self, name: str, origin: Row) -> Row | None:
         """Return the report of a scan that was answered before from the same `origin`, None without one."""
         try:
@@ -55,9 +60,11 @@ def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stag
     What was answered before by the same model and options about an unchanged file is kept. A scan that cannot be read
     is said, and said again at the end.
     """
-    formats = tuple(dict.fromkeys((*options.format, *((PICTURE,) if options.picture is not None else ()))))
+    kinds = (*options.format, PICTURE) if options.picture is not None else options.format
+    formats = tuple(dict.fromkeys(kinds))
     results = None if options.out is None else Results(options.out, formats, len(asker.prompts))
     asked = _asked(asker, options)
+    answered: list[str] = []
     reports: list[Row] = []
     failed: list[Row] = []
     stages.clear()
@@ -77,6 +84,7 @@ def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stag
                 failed.append({"scan": str(path), "error": said})
                 print(f"{name}: error: {said}", file=sys.stderr)
             else:
+                answered.append(name)
                 reports.append(report)
                 if not options.json_:
                     _print(asker, name, report, known=known)
@@ -84,10 +92,7 @@ def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stag
     if results is not None and options.picture is not None:
         from saymask.render.sheet import write_sheet
 
-        numbered = [(p, f"{n} {i + 1}" if results.questions > 1 else n)
-                    for n in (sources.names[Path(r["scan"])] for r in reports)
-                    for i in range(results.questions) for p in [results.files(n, i)[PICTURE]]]  # fmt: skip
-        write_sheet(numbered, options.picture)
+        write_sheet([each for name in answered for each in results.pictures(name)], options.picture)
     if options.json_:
         print(json.dumps({"model": asker.model.title, "scans": reports, "failed": failed}))
     _end(asker, reports, failed, results)
@@ -116,11 +121,8 @@ def _state(path: Path) -> list[Any]:
 
 def _answer(asker: Asker, path: Path, name: str, origin: Row, results: Results | None) -> Row:
     """Return the report about one scan, after its files have been written."""
-    from saymask.io.load import check_path
     from saymask.io.save import check_out
 
-    if path.suffix != ".safetensors":
-        check_path(path)
     files = [] if results is None else [results.files(name, i) for i in range(len(asker.prompts))]
 
     def writable(scan: "Scan") -> None:

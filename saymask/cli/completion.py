@@ -7,6 +7,8 @@ from typing import Literal
 import tyro
 from tyro.conf import Positional
 
+from saymask.cli import models
+
 
 def print_completion(shell: Literal["bash", "zsh", "fish"], commands: Mapping[str, Callable[..., int]]) -> None:
     """Print the script for `commands`, name -> function."""
@@ -16,5 +18,5 @@ def print_completion(shell: Literal["bash", "zsh", "fish"], commands: Mapping[st
 
 
 def _train(preset: Positional[str], *, data: Path, out: Path) -> int:
-    """Stand for `train`, whose flags depend on the preset: these all have."""
-    raise NotImplementedError
+    """Train a preset; the flags are those that all presets have."""
+    return models.train([preset, "--data", str(data), "--out", str(out)])

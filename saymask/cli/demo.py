@@ -3,12 +3,15 @@
 import sys
 from pathlib import Path
 
-from saymask.cli.options import Switch
-from saymask.cli.report import line, rows_of
+from saymask.cli.asker import Asker
+from saymask.cli.options import PromptOptions, Switch
+from saymask.cli.prompts import sentence_prompt
+from saymask.cli.report import rows_of
 from saymask.cli.stages import Stages
 from saymask.cli.view import ROOM, SENTENCES
 from saymask.cli.view import view as open_page
 from saymask.util.files import atomic_path, check_writable
+from saymask.util.words import check_sentence
 
 
 def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch = False) -> int:
@@ -19,7 +22,7 @@ def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch 
         sentence: What to mark; "the window", "the fridge" and "the sink" are there, too.
         view: Open the page on the room afterwards.
     """
-    from saymask.util.words import check_sentence
+    from saymask.hub.headers import DEFAULT
 
     sentence = check_sentence(sentence)
     for name in ("kitchen.ply", "demo.ply", "demo.png"):
@@ -27,18 +30,9 @@ def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch 
     stages = Stages()
     with stages("room"):
         file = make_example(out)
-    with stages("model"):
-        from saymask.hub.checkpoints import load_model
-
-        model = load_model()
-    with stages("load"):
-        from saymask.io.load import load_scan
-
-        scan = load_scan(file, quiet=True)
-    scene = model.encode(scan, progress=stages.begin)
-    stages.begin("refer")
-    masks = scene.refer(sentence)
-    stages.seconds.update(scene.seconds)
+    prompt = sentence_prompt(sentence)
+    answered = Asker(DEFAULT, [prompt], PromptOptions(), None, stages, file).answer(file, stages)
+    scan, (masks,) = answered.scan, answered.masks
     with stages("save"):
         masks.save(out / "demo.ply", colored=True)
     with stages("picture"):
@@ -48,10 +42,8 @@ def demo(*, out: Path = Path("out"), sentence: str = SENTENCES[0], view: Switch 
     stages.clear()
     print(f"made {file}, a room that no model was trained on: {len(scan):,} points")
     print(f"“{sentence}”")
-    for i, row in enumerate(rows_of(masks)):
-        print(line(i, row))
-    if not len(masks):
-        print(masks.message)
+    for text in prompt.lines(masks, rows_of(masks)):
+        print(text)
     print(f"wrote {out / 'demo.png'} (the picture) and {out / 'demo.ply'} (the scan with the mask)")
     print(f'ask more:        saymask refer {file} "the window" --picture {out / "window.png"}')
     print(f"look and click:  saymask view {file}")

@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff
 from saymask.cli.preferences import preferences
 from saymask.errors import InputError
 from saymask.util.devices import check_device
-from saymask.util.files import check_writable
+from saymask.util.files import check_picture, check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 
@@ -47,7 +47,7 @@ class PromptOptions:
     def checked(self) -> "PromptOptions":
         """Return the options with what the user always wants filled in; raise InputError for settings out of range."""
         liked = preferences()
-        device = liked.device if liked.device is not None and self.device == "auto" else self.device
+        device = liked.device_or(self.device)
         check_device(device)
         if self.adapt is not None and not 0 <= self.adapt <= 1:
             raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
@@ -59,19 +59,12 @@ class PromptOptions:
         several: whether there are several scans or sentences, whose results go to a folder.
         """
         if self.picture is not None:
-            check_writable(self.picture)
-            if self.picture.suffix.lower() != ".png":
-                raise InputError(
-                    f"cannot write {self.picture}: expected a picture's name ending in .png, got "
-                    f"{self.picture.suffix or 'no suffix'}"
-                )
+            check_picture(self.picture)
         if several:
             self._check_folder()
             return
         if self.turntable is not None:
-            from saymask.render.turntable import check_turntable
-
-            check_turntable(self.turntable)
+            check_picture(self.turntable, ".gif")
         if self.format:
             raise InputError("--format: expected only with several scans or sentences; name the file by --out FILE")
         if self.out is not None:

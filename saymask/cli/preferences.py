@@ -19,6 +19,10 @@ class Preferences:
     text_encoder: str | None = None
     device: str | None = None
 
+    def device_or(self, asked: str) -> str:
+        """Return the device that a command asks for, the preferred one where it asks for `auto`."""
+        return self.device if self.device is not None and asked == "auto" else asked
+
 
 def preferences() -> Preferences:
     """Return what the nearest file says: of this folder, those above it, the user's ~/.config/saymask/saymask.toml.

@@ -56,19 +56,20 @@ def refer(
     options = options.checked()
     asked = _sentences(sentence, sentences)
     _check_frames(frames, every, image_encoder=image_encoder)
-
-    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
-        yield from (line(i, row) for i, row in enumerate(rows))
-        if not rows:
-            yield masks.message
-
-    def prompt(said: str) -> Prompt:
-        return Prompt(
-            "refer", {"sentence": said, "count": count}, lambda scene: scene.refer(said, count=count), lines, said
-        )
-
     pictures = None if frames is None else Pictures(frames, image_encoder, every)
-    return ask(scan, [prompt(said) for said in asked], options, pictures)
+    return ask(scan, [sentence_prompt(said, count) for said in asked], options, pictures)
+
+
+def sentence_prompt(said: str, count: Literal["one", "any"] | None = None) -> Prompt:
+    """Return the prompt of a sentence; `count` as in `refer`."""
+    question = {"sentence": said, "count": count}
+    return Prompt("refer", question, lambda scene: scene.refer(said, count=count), _sentence_lines, said)
+
+
+def _sentence_lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
+    yield from (line(i, row) for i, row in enumerate(rows))
+    if not rows:
+        yield masks.message
 
 
 def _sentences(sentence: str | None, file: Path | None) -> list[str]:
@@ -133,10 +134,13 @@ def find(
     asked = check_names(words, "words")
     check_threshold(threshold)
     _check_frames(frames, every, image_encoder=image_encoder, image_masks=image_masks)
-    sources = find_sources(scan)
-    options.check_outputs(several=sources.several)  # before CLIP is loaded
-    check(sources.paths[0], "find" if frames is None else "instances", options, several=sources.several)
-    views = None if frames is None else _views(frames, image_encoder, image_masks, every, options)
+    # With frames the model gives the objects and CLIP their names.
+    verb = "find" if frames is None else "instances"
+    if frames is None:
+        views = None
+    else:
+        check(find_sources(scan), verb, options)  # before CLIP is loaded
+        views = _views(frames, image_encoder, image_masks, every, options)
 
     def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
         for word in asked:
@@ -147,8 +151,6 @@ def find(
     question: dict[str, Any] = {"words": asked, "threshold": threshold}
     if frames is not None:
         question |= {"frames": str(frames)}
-    # With frames the model gives the objects and CLIP their names.
-    verb = "find" if views is None else "instances"
     answer = lambda s: s.find(asked, threshold=threshold, frames=views)  # noqa: E731
     return ask(scan, [Prompt(verb, question, answer, lines, ", ".join(asked))], options)
 

@@ -35,7 +35,7 @@ def find_sources(path: Path) -> Sources:
 
     A folder is searched with all folders in it, in the order of names; a ScanNet scan folder in it is one scan.
     """
-    if path.is_dir() and not _is_scan_folder(path):
+    if path.is_dir() and not _is_scan(path):
         found, base = tuple(_below(path)), path
     elif has_magic(str(path)) and not path.exists():
         found = tuple(each for name in sorted(glob(str(path), recursive=True)) if _is_scan(each := Path(name)))
@@ -58,15 +58,13 @@ def _below(folder: Path) -> Iterator[Path]:
             yield from _below(path)
 
 
-def _is_scan_folder(path: Path) -> bool:
-    return path.is_dir() and any(path.glob("*_vh_clean_2.ply"))
-
-
 def _is_scan(path: Path) -> bool:
     """Say whether this is called as scans are; a prepared scene is told from a checkpoint by its folder."""
-    if path.name.startswith(".") or path.is_dir():
-        return _is_scan_folder(path)
     from saymask.io.load import READERS
+    from saymask.io.scannet import is_scan_folder
+
+    if path.name.startswith(".") or path.is_dir():
+        return is_scan_folder(path)
 
     suffix = path.suffix.lower().lstrip(".")
     return suffix in READERS or (suffix == "safetensors" and path.parent.name == "scenes")

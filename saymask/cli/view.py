@@ -48,7 +48,7 @@ def view(
         no_browser: Print the address only.
     """
     liked = preferences()
-    device = liked.device if liked.device is not None and device == "auto" else device
+    device = liked.device_or(device)
     check_device(device)
     if not 0 <= port <= 65535:
         raise InputError(f"--port: expected 0 to 65535, got {port}")

@@ -15,8 +15,8 @@ from saymask.render.legend import Panel, caption
 from saymask.render.palette import HIGHLIGHT, mask_colors, of_benchmark
 from saymask.render.raster import Camera, close_holes, look_at, shade, splat
 from saymask.render.visible_points import VisiblePoints, loose
-from saymask.scan import Scan
-from saymask.util.files import atomic_path, check_writable
+from saymask.scan import LUMINANCE, Scan
+from saymask.util.files import atomic_path, check_picture
 
 MOST_IN_BAR = 3
 """Classes that are named in the bar; more of them get a panel beside the picture."""
@@ -39,12 +39,7 @@ def render(
 
     Raises InputError when `path` cannot be written or is not a .png.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise InputError(
-            f"cannot write {path}: expected a picture's name ending in .png, got {path.suffix or 'no suffix'}"
-        )
-    check_writable(path)
+    path = check_picture(path)
     image = draw(scan, masks, size=size, view=view, title=title, clicks=clicks)
     with atomic_path(path) as temporary:
         image.save(temporary, "PNG", compress_level=6)
@@ -250,7 +245,7 @@ def _shade(
     index, depth = _paint(visible, camera, canvas, 2.0, marks)
     close_holes(index, depth, _reach(visible, camera))
     base = visible.colors.astype(np.float32)
-    grey = base @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = base @ LUMINANCE
     base = 28 + (0.65 * base + 0.35 * grey[:, None]) * (227 / 255)  # calm, and dark rooms stay readable
     rows = np.flatnonzero(visible.owner >= 0)
     # a little of the object's own brightness is kept, so that its form can still be read

@@ -5,24 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from saymask.errors import InputError
 from saymask.masks import Masks
 from saymask.render.labels import Click
 from saymask.render.picture import Drawing
 from saymask.render.raster import look_at
 from saymask.scan import Scan
-from saymask.util.files import atomic_path, check_writable
+from saymask.util.files import atomic_path, check_picture
 
 ELEVATION = 42.0
 """Degrees of the camera over the floor."""
-
-
-def check_turntable(path: str | Path) -> Path:
-    """Return `path` if a turning picture can be written there; InputError otherwise."""
-    path = Path(path)
-    if path.suffix.lower() != ".gif":
-        raise InputError(f"cannot write {path}: expected a name ending in .gif, got {path.suffix or 'no suffix'}")
-    return check_writable(path)
 
 
 def turntable(
@@ -41,7 +32,7 @@ def turntable(
 
     `done(frame, frames)` is called after each frame. Raises InputError when `path` cannot be written or is no .gif.
     """
-    path = check_turntable(path)
+    path = check_picture(path, ".gif")
     drawing = Drawing.of(scan, masks, size, title)
     points = drawing.visible.points
     middle, reach = (points.min(0) + points.max(0)) / 2, np.ptp(points, axis=0) / 2

@@ -89,6 +89,16 @@ def check_writable(path: str | Path) -> Path:
         raise InputError(f"cannot write {path}: {error.strerror or error}; choose another output path") from None
 
 
+def check_picture(path: str | Path, suffix: str = ".png") -> Path:
+    """Return `path` if a picture of this kind could be written there now; InputError otherwise."""
+    path = Path(path)
+    if path.suffix.lower() != suffix:
+        raise InputError(
+            f"cannot write {path}: expected a picture's name ending in {suffix}, got {path.suffix or 'no suffix'}"
+        )
+    return check_writable(path)
+
+
 def read_json(path: str | Path) -> Any:
     """Return the content of a UTF-8 JSON file; raise InputError that says what is wrong with it."""
     try:

@@ -4,10 +4,9 @@ import numpy as np
 
 from saymask.masks import Masks
 from saymask.render.palette import HIGHLIGHT, mask_colors
-from saymask.scan import Scan
+from saymask.scan import LUMINANCE, Scan
 from saymask.viewer.session import Answer
 
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 UNSURE = np.array([255, 176, 32], np.float32)
 """Colour of a candidate that may be wrong."""
 FAINT = np.array([214, 215, 219], np.float32)

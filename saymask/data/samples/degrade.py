@@ -21,9 +21,8 @@ from saymask.geometry.smooth_noise import smooth_noise
 from saymask.geometry.superpoints import mesh_superpoints
 from saymask.geometry.visibility import Handheld, handheld_views, seen
 from saymask.geometry.votes import vote
-from saymask.scan import Scan
+from saymask.scan import LUMINANCE, Scan
 
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 FEWEST = 2000
 """A view that leaves fewer points than this is no scan of a room: the step is left out."""
 

@@ -15,6 +15,7 @@ from saymask.geometry.rasterize import camera_points, interpolate, rasterize
 from saymask.rooms.sensor.capture import Frames
 from saymask.rooms.sensor.surface import Surface
 from saymask.rooms.sensor.walk import drifted
+from saymask.scan import LUMINANCE
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def take(surface: Surface, poses: np.ndarray, camera: Camera, rng: np.random.Ran
         slant = _incidence(points, surface.faces, exact, triangle, intrinsics)
         there = triangle >= 0
         objects[i][there] = surface.objects[surface.faces[triangle[there], 0]]
-        shade = shown[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+        shade = shown[..., :3] @ LUMINANCE
         shiny = surface.shiny[objects[i]] & there
         depths[i] = _measured(
             exact + shown[..., 3] * exact * exact, slant, shade, shiny, lens, cell, reach, camera, rng
