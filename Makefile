@@ -55,8 +55,9 @@ imports: install  ## the direction of imports, and that there are no circles
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/test_imports.py
 
-docs: install  ## links, citations, and the answers of docs/architecture.md; draws its picture again
+docs: install  ## links, citations, answers of docs/architecture.md; its picture and README's numbers made again
 	$(BIN)/python docs/make_architecture.py
+	$(BIN)/python docs/make_numbers.py
 	$(BIN)/python -m pytest tests/docs
 
 check: install  ## what is quick: lint, imports, and that the installed packages fit together
