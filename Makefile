@@ -29,8 +29,9 @@ demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
-browser: install  ## the page in a real browser (needs Debian's chromium)
-	@command -v chromium >/dev/null || { echo "make browser needs Chromium: apt-get install chromium"; exit 2; }
+browser: install  ## the page in a real browser: Debian's Chromium, which root gets where it is missing
+	@command -v chromium >/dev/null || { apt-get update --quiet=2 && apt-get install --quiet=2 --yes chromium >/dev/null; } || \
+	  { echo "make browser needs Chromium: apt-get install chromium (as root)"; exit 2; }
 	SAYMASK_BROWSER=1 $(BIN)/python -m pytest tests/viewer/test_browser.py
 
 fuzz: install  ## 20,000 damaged files to every reader; counts per reader
