@@ -18,11 +18,11 @@ def print_table(result: Mapping[str, Any]) -> None:
     console = table_console()
     task = result["task"]
     table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
-    # The title and the lines hold paths and messages, which must not be broken where somebody copies them.
-    title, table.title = table.title, None
+    # All but the table may hold paths and messages, which must not be broken where somebody copies them.
+    title, caption, table.title, table.caption = table.title, table.caption, None, None
     console.print(title, style="italic", soft_wrap=True)
     console.print(table)
-    for line in lines:
+    for line in (caption, *lines):
         console.print(line, soft_wrap=True)
 
 
@@ -67,14 +67,16 @@ def _scans(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
 
 
 def _table(result: Mapping[str, Any], caption: str) -> Any:
+    from rich.table import Column
+
     title = f"{result['task']} on {result['data']} {result['split']} · protocol {result['protocol']}"
-    return plain_table("", title=title, caption=caption)
+    return plain_table(Column("", overflow="fold"), title=title, caption=caption)
 
 
 def _fill(table: Any, result: Mapping[str, Any], columns: Mapping[str, str]) -> None:
     """Add a column per number, and a row for the model and each baseline, with its groups below it."""
     for title in ("n", *columns.values()):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", overflow="fold")
     for name, metrics in {result["model"]: result["metrics"], **result["baselines"]}.items():
         for subset, group in metrics.items():
             if isinstance(group, Mapping) and "n" in group:

@@ -22,7 +22,8 @@ def plain_table(*columns: Any, **options: Any) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False, title_justify="left", **options)
+    form: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "show_edge": False, "collapse_padding": True}
+    return Table(*columns, title_justify="left", **form, **options)
 
 
 def print_entry(console: Any, name: str, aside: str, lines: Sequence[str]) -> None:
