@@ -103,7 +103,7 @@ def test_interrupted(capsys, monkeypatch, tmp_path, command, says):
 
 
 def test_who_reads_may_have_enough():
-    command = f"{sys.executable} -m saymask.cli models --json | head -c 5; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m saymask models --json | head -c 5; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == '{"che'
     assert done.stderr == ""
