@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: help install demo test browser fuzz coverage lint format types imports docs check package bench hooks clean
+.PHONY: help install demo test browser fuzz coverage lint format types imports docs site check package bench hooks clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ docs: install  ## links, citations, answers of docs/architecture.md; its picture
 	$(BIN)/python docs/make_architecture.py
 	$(BIN)/python docs/make_numbers.py
 	$(BIN)/python -m pytest tests/docs
+
+site: install  ## the documentation as a site: out/site/index.html, which also opens from disk
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: install  ## what is quick: lint, imports, and that the installed packages fit together
 	$(MAKE) lint imports
