@@ -17,6 +17,8 @@ class Prediction:
     index: np.ndarray  # int64 [N]: support row of every point of the scan
     best: float | None = None
     """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
+    note: str = ""
+    """What a user should know of how the answer came about."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ def sample_of(
     xyz = points[:, :3]
     scan = superpoint_scan(cells, point_features(xyz, points[:, 3:]), xyz, superpoints)
     everything = np.arange(len(scan.positions))
-    return Sample(scan, everything, clicks.astype(np.int64), tuple(f"text {i}" for i in range(texts)), truth)
+    return Sample((scan,), everything, clicks.astype(np.int64), tuple(f"text {i}" for i in range(texts)), truth)
 
 
 def text_given(model: UniSeg3D, features: Tensor) -> Any:

@@ -100,6 +100,10 @@ class UniSeg3DConfig:
     Source: docs/systems/uniseg3d.md §Q6.
     """
 
+    window: float = 12.0
+    """Metres: larger scans are encoded and asked in windows that are at most so long and wide, and their answers joined
+    (ours, `windowed.py`); 0 = every scan as a whole, as published."""
+
     top_masks: int = 600
     """(query, class) pairs that are looked at (docs/systems/uniseg3d.md §6.1)."""
     mask_threshold: float = 0.4
