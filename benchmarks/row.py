@@ -33,7 +33,8 @@ from saymask.util.files import write_text
 
 def rooms_of(folder: Path, split: str = "val") -> list[World]:
     """Return the rooms of a split of Rooms with their sentences."""
-    sentences = {s: load_annotations(folder, split, s) for s in ("scanrefer", "multi3drefer")}
+    files = {"scanrefer": f"ScanRefer_filtered_{split}.json", "multi3drefer": f"multi3drefer_{split}.json"}
+    sentences = {source: load_annotations(folder / file, source=source) for source, file in files.items()}
     rooms = []
     for path in sorted((folder / "scans").iterdir()):
         raw = read_scan_folder(path)
@@ -41,7 +42,7 @@ def rooms_of(folder: Path, split: str = "val") -> list[World]:
             tuple(a for a in sentences[s] if a.scene_id == path.name) for s in ("scanrefer", "multi3drefer")
         )
         if single or several:
-            rooms.append(World(raw.scan, single, several, {}, {g.object_id: g.label for g in raw.groups}))
+            rooms.append(World(raw.scan, single, several, {}, raw.objects))
     return rooms
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from saymask.geometry.extent import highest, lowest
 
-MARGIN = 1.0
+MARGIN = 1.5
 """Metres around a window that it sees as well."""
 STEP = 0.05
 """Metres between the cuts that are compared."""

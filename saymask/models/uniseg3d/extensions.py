@@ -362,6 +362,14 @@ def _mean_inside(masks: Tensor, counts: Tensor, values: Tensor) -> Tensor:
     return torch.cat([weight @ values / weight.sum(1, keepdim=True) for weight in weights])
 
 
+def rooms_of(masks: Tensor, counts: Tensor, rooms: Tensor) -> Tensor:
+    """Return int64 [K], the room where most points of each mask bool [K, S] are; counts, rooms int64 [S]."""
+    part, row = masks.nonzero(as_tuple=True)
+    every = int(rooms.max()) + 1
+    inside = counts.new_zeros(len(masks) * every).index_add(0, part * every + rooms[row], counts[row])
+    return inside.unflatten(0, (len(masks), every)).argmax(1)
+
+
 def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     """Return float32 [K, T] in 0..1: how well what is `share` [K, V] of each known name fits texts float [T, K', W].
 

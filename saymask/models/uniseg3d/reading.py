@@ -15,7 +15,13 @@ from torch import Tensor
 from saymask.geometry.relations import Boxes
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import EncodedScan
-from saymask.models.uniseg3d.extensions import object_logits, scan_named_parts, unrivalled, vocabulary_names
+from saymask.models.uniseg3d.extensions import (
+    object_logits,
+    rooms_of,
+    scan_named_parts,
+    unrivalled,
+    vocabulary_names,
+)
 from saymask.models.uniseg3d.places import Places
 from saymask.models.uniseg3d.postprocess import mean_over
 from saymask.nn.blocks import full_precision
@@ -46,26 +52,27 @@ def scan_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) ->
     masks, share = scan_named_parts(scan, vocabulary, config)
     places = scan.places
     assert places is not None
-    of = (masks, scan.counts, scan.rooms)
+    of = (masks, scan.counts, scan.rooms, rooms_of(masks, scan.counts, scan.rooms))
     things = scan.kept(("things", config), lambda: things_of(places, *(t.cpu().numpy() for t in of)))
     return Parts(masks, share, things)
 
 
-def things_of(places: Places, masks: np.ndarray, counts: np.ndarray, rooms: np.ndarray) -> Things:
-    """Return where masks bool [K, S] lie, and their colours; a thing is in the room where most of its points are.
-
-    counts int [S]: points of each superpoint; rooms int [S]: the room of each, from 0.
-    """
+def things_of(
+    places: Places,
+    masks: np.ndarray,  # bool [K, S]
+    counts: np.ndarray,  # int64 [S] points of each superpoint
+    rooms: np.ndarray,  # int64 [S] of each superpoint, from 0
+    inside: np.ndarray,  # int64 [K] room of each mask
+) -> Things:
+    """Return where masks lie, their colours, and the boxes of their rooms."""
     low, high, colors = np.zeros((3, len(masks), 3))
-    number = np.zeros(len(masks), np.int64)
     for row, mask in enumerate(masks):
         low[row], high[row] = places.low[mask].min(axis=0), places.high[mask].max(axis=0)
         colors[row] = counts[mask] @ places.colors[mask] / max(int(counts[mask].sum()), 1)
-        number[row] = np.bincount(rooms[mask], counts[mask]).argmax()
     corners = [
         (places.low[rooms == r].min(axis=0), places.high[rooms == r].max(axis=0)) for r in range(rooms.max() + 1)
     ]
-    bottom, top = (np.stack(values)[number] for values in zip(*corners))
+    bottom, top = (np.stack(values)[inside] for values in zip(*corners))
     return Things(Boxes(low, high), colors, Boxes(bottom, top))
 
 
