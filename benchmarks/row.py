@@ -1,11 +1,12 @@
 """Rooms side by side as one scan, to measure what windows make of scans larger than a room.
 
-    python -m benchmarks.row --rooms DIR [--gaps 0.2 3] [--window 0 8 12] [--model NAME] [--json FILE]
+    python -m benchmarks.row --rooms DIR [--gaps 0.2 11] [--window 0 10.5] [--model NAME] [--json FILE]
 
 DIR is what `saymask rooms DIR --split val=6 --version 2` wrote. The rooms of its validation split stand in a row along
-x, `gap` metres apart; with 0.2 they look like neighbours behind one wall. Every window size is measured on the row, and
-`room by room` each room alone. Figures are those of `benchmarks.foreign`. Sentences are those whose object has a name
-that no other room of the row has: the others would be ambiguous in the row.
+x, `gap` metres apart; with 0.2 they look like neighbours behind one wall, with 11 each is a window of its own: what the
+rooms alone answer, counted together. Every setting of `window` is measured on the row, and `mean of rooms` is the mean
+over the rooms alone. Figures are those of `benchmarks.foreign`. Sentences are those whose object has a name that no
+other room of the row has: the others would be ambiguous in the row.
 """
 
 import os
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.foreign import COLUMNS, mean, measure, table
+from benchmarks.foreign import mean, measure, table
 from benchmarks.foreign_worlds import World
 from saymask.data.annotations import load_annotations
 from saymask.hub import checkpoints, headers
@@ -116,30 +117,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, and write everything to a JSON file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.row", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rooms", type=Path, required=True, help="folder that `saymask rooms` wrote")
-    parser.add_argument("--gaps", type=float, nargs="+", default=[0.2, 3.0], help="metres between the rooms")
-    parser.add_argument("--window", type=float, nargs="+", default=[0.0, 12.0], help="metres; 0 = the whole row at once")
+    parser.add_argument("--gaps", type=float, nargs="+", default=[0.2, 11.0], help="metres between the rooms")
+    parser.add_argument("--window", type=float, nargs="+", default=[0.0, 10.5], help="metres; 0 = the row as a whole")
     parser.add_argument("--model", default=headers.DEFAULT)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     model = checkpoints.load_model(options.model)
     rooms = told_apart(rooms_of(options.rooms))
     alone = [measure(model, room, None) for room in rooms]
-    rows = {"room by room": mean(alone)}
-    sizes = {c: [len(room.single if c == "refer" else room.any_number) for room in rooms] for c in ("refer", "refer any")}
+    rows = {"mean of rooms": mean(alone)}
+    sizes = {"refer": [len(room.single) for room in rooms], "refer any": [len(room.any_number) for room in rooms]}
     for column, counts in sizes.items():  # rooms have different numbers of sentences
         weighted = [one.get(column, 0.0) * n for one, n in zip(alone, counts, strict=True)]
-        rows["room by room"][column] = float(sum(weighted) / max(1, sum(counts)))
+        rows["mean of rooms"][column] = float(sum(weighted) / max(1, sum(counts)))
     for gap in options.gaps:
         row = as_row(rooms, gap)
         for window in options.window:
             model.config = replace(model.config, window=window)
             start = time.process_time()
-            name = f"{gap:g} m apart, " + (f"windows of {window:g} m" if window else "as a whole")
+            name = f"{gap:g} m apart, " + (f"in windows (window={window:g})" if window else "as a whole")
             rows[name] = measure(model, row, None)
             print(f"{name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr)
     print(table(f"{len(rooms)} rooms in a row, {sum(sizes['refer'])} + {sum(sizes['refer any'])} sentences", rows))
     if options.json:
-        write_text(options.json, json.dumps({name: {c: r[c] for c in COLUMNS if c in r} for name, r in rows.items()}) + "\n")
+        write_text(options.json, json.dumps(rows, indent=1) + "\n")
     return 0
 
 

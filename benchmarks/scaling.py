@@ -1,6 +1,6 @@
 """Time and memory of a scan's first answers from 50,000 to 5 million points: is it linear?
 
-    python -m benchmarks.scaling --rooms DIR [--points 50000 150000 500000 1500000 5000000] [--window METRES] [--json FILE]
+    python -m benchmarks.scaling --rooms DIR [--points 50000 150000 …] [--window METRES] [--json FILE]
 
 DIR is what `saymask rooms DIR --split val=6 --version 2` wrote. Its rooms stand in a square, over and over again, until
 there are enough points; of the last one only a part is taken. Superpoints are those of the rooms' meshes. Each size is

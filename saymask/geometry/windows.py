@@ -13,6 +13,9 @@ from saymask.geometry.extent import highest, lowest
 
 MARGIN = 1.5
 """Metres around a window that it sees as well."""
+SHARE = 0.75
+"""Share of the largest undivided scan that a window is long and wide at most: two rooms side by side are no larger than
+one large room, but in windows a cut is there to part them."""
 STEP = 0.05
 """Metres between the cuts that are compared."""
 SMALLEST = 4 * MARGIN
@@ -41,7 +44,8 @@ class Windows:
 def divide(points: np.ndarray, superpoints: np.ndarray, largest: float, most: int) -> Windows | None:
     """Return the windows of points float [N, 3] (metres, z up) with superpoints int [N]; None if one holds everything.
 
-    largest: metres along x and y that a window has at most without its margin; most: superpoints in it.
+    largest: metres along x and y from which a scan is divided, into windows of at most `SHARE` of that without their
+    margins; most: superpoints of a window.
     """
     index = np.unique(superpoints, return_inverse=True)[1].reshape(-1)
     plan = points[:, :2].astype(np.float64)
@@ -57,7 +61,7 @@ def divide(points: np.ndarray, superpoints: np.ndarray, largest: float, most: in
     window = np.empty(size + len(loose), np.int64)
     places = np.concatenate([(low + high) / 2, plan[loose]])
     places[:size][wide] = np.nan  # in no window as a whole
-    for number, rows in enumerate(_cells(low, high, places, largest, most)):
+    for number, rows in enumerate(_cells(low, high, places, SHARE * largest, most)):
         window[rows] = number
     own = window[index]
     own[loose] = window[size:]

@@ -20,7 +20,8 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
     """Turn a prediction into Masks: bits where the logit is > 0, empty masks dropped, best score first.
 
     `threshold`: masks with a score below it are dropped as well. A mask is empty when no *point* of the scan lies in
-    it; support rows without a point do not count. The message says where none is left, and the prediction's note. Raises InputError for answers that are no numbers.
+    it; support rows without a point do not count. The message says when no mask is left, and the prediction's note.
+    Raises InputError for answers that are no numbers.
     """
     bits, scores = _numbers(prediction)
     index = np.asarray(prediction.index, np.int64)

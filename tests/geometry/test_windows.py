@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saymask.geometry.windows import MARGIN, best_cut, divide
+from saymask.geometry.windows import MARGIN, SHARE, best_cut, divide
 
 
 def boxes(rng, width, depth, count, across=0.4):
     """Return points and superpoints of a floor, which is one superpoint, and `count` small things on it."""
     floor = rng.uniform(0, [width, depth, 0], (4000, 3))
     floor[:2] = [[0, 0, 0], [width, depth, 0]]
-    things = rng.uniform(0, [width - across, depth - across, 0.5], (count, 1, 3)) + rng.uniform(0, across, (count, 20, 3))
+    corners = rng.uniform(0, [width - across, depth - across, 0.5], (count, 1, 3))
+    things = corners + rng.uniform(0, across, (count, 20, 3))
     ids = np.concatenate([np.full(len(floor), 7), np.repeat(np.arange(count) + 100, 20)])
     points = np.concatenate([floor, things.reshape(-1, 3)])
     order = rng.permutation(len(points))
@@ -49,7 +50,7 @@ def test_everything_is_at_home_once(seed, width, depth, count, largest):
         np.testing.assert_allclose(windows.corners[number], points[inside].min(axis=0) - points.min(axis=0), atol=1e-5)
         at_home = points[windows.home[windows.index] == number, :2]
         # A thing is at home where its middle is: it reaches out of the window by half of its width.
-        assert (np.ptp(at_home, axis=0) <= largest + 1.0).all()
+        assert (np.ptp(at_home, axis=0) <= SHARE * largest + 1.0).all()
         middles = np.stack([points[windows.index == row, :2].mean(axis=0) for row in range(size)])
         own = middles[windows.home == number]
         near = ((middles > own.min(axis=0) - MARGIN + 1e-3) & (middles < own.max(axis=0) + MARGIN - 1e-3)).all(axis=1)
@@ -70,7 +71,7 @@ def test_rooms_apart_are_windows_and_see_nothing_of_each_other():
     rooms = [boxes(rng, 6.0, 5.0, 40) for _ in range(3)]
     points = np.concatenate([p + np.float32([number * 8, 0, 0]) for number, (p, _) in enumerate(rooms)])
     ids = np.concatenate([i + number * 1000 for number, (_, i) in enumerate(rooms)])
-    windows = divide(points, ids, 7.0, 1000)
+    windows = divide(points, ids, 8.1, 1000)
     assert windows is not None
     assert len(windows) == 3
     found = {tuple(inside.tolist()) for inside in windows.points}

@@ -107,11 +107,12 @@ def make_sample(
     """Return voxels, superpoints, queries and prompts of a scan.
 
     Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
-    truth; in windows, if `config.window` and the scan is larger. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
-    superpoints as queries, a click on each thing (with `config.clicks_anywhere` a second one at random, and some on
-    wall and floor), a sentence for each thing that has one (`sentence_each`), and the truth about all of them; with
-    `config.others` on and about objects that are no things as well. Sentences about other objects, and without
-    `config.any_number` about none or several, are left out, and so are those with a word of `config.held_out`.
+    truth; a scan larger than `config.window` is divided into windows. With `rng` the training view, which needs class
+    and instance labels: augmented points, a share of the superpoints as queries, a click on each thing (with
+    `config.clicks_anywhere` a second one at random, and some on wall and floor), a sentence for each thing that has one
+    (`sentence_each`), and the truth about all of them; with `config.others` on and about objects that are no things as
+    well. Sentences about other objects, and without `config.any_number` about none or several, are left out, and so are
+    those with a word of `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
     they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan: `scan.novel_masks`, else

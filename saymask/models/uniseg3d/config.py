@@ -103,9 +103,9 @@ class UniSeg3DConfig:
     Source: docs/systems/uniseg3d.md §Q6.
     """
 
-    window: float = 12.0
-    """Metres: larger scans are encoded and asked in windows that are at most so long and wide, and their answers joined
-    (ours, `windowed.py`); 0 = every scan as a whole, as published."""
+    window: float = 10.5
+    """Metres: scans that are longer or wider are encoded and asked in windows of about a room's size, whose answers are
+    joined (ours, `windowed.py`); 0 = every scan as a whole, as published."""
 
     top_masks: int = 600
     """(query, class) pairs that are looked at (docs/systems/uniseg3d.md §6.1)."""

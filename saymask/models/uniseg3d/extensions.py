@@ -339,8 +339,8 @@ def named_parts(
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
     The parts are the objects; what is in none of them, such as walls, is parted by the name that is likeliest there and
-    by windows, and counts with more than `config.fewest_points` points. An object's names are the mean of what its query and what
-    its superpoints say.
+    by windows, and counts with more than `config.fewest_points` points. An object's names are the mean of what its
+    query and what its superpoints say.
     """
     local = name_logits(said.directions, vocabulary).softmax(1)
     assert found.directions is not None

@@ -158,7 +158,8 @@ def merged(found: Sequence[Found], seen: Sequence[Tensor], home: Tensor, counts:
         masks[first] = _joined(masks[members], number[members], home)
         alone[members] = members == first
     rows = alone.nonzero()[:, 0]
-    together = Found(masks, *(_cat([getattr(one, name) for one in kept]) for name in ("scores", "queries", "labels", "directions")))  # fmt: skip
+    columns = ([getattr(one, name) for one in kept] for name in ("scores", "queries", "labels", "directions"))
+    together = Found(masks, *(_cat(column) for column in columns))
     rows = rows[together.scores[rows].argsort(descending=True, stable=True)]
     return together.take(rows)
 

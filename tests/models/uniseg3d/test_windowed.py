@@ -1,4 +1,4 @@
-"""Scans in windows: one window is the scan as it was, rooms apart answer as each alone, objects across cuts are joined."""
+"""Scans in windows: what fits is not divided, rooms apart answer as each alone, objects across cuts are joined."""
 
 import copy
 import pickle
