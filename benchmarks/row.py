@@ -1,12 +1,13 @@
 """Rooms side by side as one scan, to measure what windows make of scans larger than a room.
 
-    python -m benchmarks.row --rooms DIR [--gaps 0.2 11] [--window 0 10.5] [--model NAME] [--json FILE]
+    python -m benchmarks.row --rooms DIR [--gap 0.2] [--window 0 10.5] [--model NAME] [--json FILE]
 
 DIR is what `saymask rooms DIR --split val=6 --version 2` wrote. The rooms of its validation split stand in a row along
-x, `gap` metres apart; with 0.2 they look like neighbours behind one wall, with 11 each is a window of its own: what the
-rooms alone answer, counted together. Every setting of `window` is measured on the row, and `mean of rooms` is the mean
-over the rooms alone. Figures are those of `benchmarks.foreign`. Sentences are those whose object has a name that no
-other room of the row has: the others would be ambiguous in the row.
+x, `gap` metres apart, as behind one wall. Every setting of `window` is measured on the row. `room by room` is what the
+rooms alone answer, counted together: they stand so far apart that each is a window of its own. `mean of rooms` is the
+mean over the rooms alone, whose sentences and words compete with nothing of other rooms. Figures are those of
+`benchmarks.foreign`. Sentences are those whose object has a name that no other room of the row has: the others would be
+ambiguous in the row.
 """
 
 import os
@@ -26,10 +27,16 @@ import numpy as np
 from benchmarks.foreign import mean, measure, table
 from benchmarks.foreign_worlds import World
 from saymask.data.annotations import load_annotations
+from saymask.geometry.windows import SHARE
 from saymask.hub import checkpoints, headers
 from saymask.io.scannet import read_scan_folder
 from saymask.scan import Scan
 from saymask.util.files import write_text
+
+OBJECTS = 1000
+"""Numbers of objects that each room has to itself in a row."""
+ROOM = 10.5
+"""Metres that no room of Rooms exceeds."""
 
 
 def rooms_of(folder: Path, split: str = "val") -> list[World]:
@@ -76,10 +83,6 @@ def row_of(scans: Sequence[Scan], gap: float) -> Scan:
     )
 
 
-OBJECTS = 1000
-"""Numbers of objects that each room has to itself in a row."""
-
-
 def told_apart(rooms: Sequence[World]) -> list[World]:
     """Return the rooms with those sentences only whose object has a name that no other room has."""
     names = [set(room.objects.values()) for room in rooms]
@@ -117,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, and write everything to a JSON file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.row", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rooms", type=Path, required=True, help="folder that `saymask rooms` wrote")
-    parser.add_argument("--gaps", type=float, nargs="+", default=[0.2, 11.0], help="metres between the rooms")
+    parser.add_argument("--gap", type=float, default=0.2, help="metres between the rooms")
     parser.add_argument("--window", type=float, nargs="+", default=[0.0, 10.5], help="metres; 0 = the row as a whole")
     parser.add_argument("--model", default=headers.DEFAULT)
     parser.add_argument("--json", type=Path)
@@ -130,14 +133,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for column, counts in sizes.items():  # rooms have different numbers of sentences
         weighted = [one.get(column, 0.0) * n for one, n in zip(alone, counts, strict=True)]
         rows["mean of rooms"][column] = float(sum(weighted) / max(1, sum(counts)))
-    for gap in options.gaps:
-        row = as_row(rooms, gap)
-        for window in options.window:
-            model.config = replace(model.config, window=window)
-            start = time.process_time()
-            name = f"{gap:g} m apart, " + (f"in windows (window={window:g})" if window else "as a whole")
-            rows[name] = measure(model, row, None)
-            print(f"{name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr)
+    far, row = as_row(rooms, ROOM + 1), as_row(rooms, options.gap)
+    cases = {"room by room": (far, ROOM / SHARE)}
+    for window in options.window:
+        cases[f"in a row, window {window:g}" + ("" if window else " (as a whole)")] = (row, window)
+    for name, (world, window) in cases.items():
+        model.config = replace(model.config, window=window)
+        start = time.process_time()
+        rows[name] = measure(model, world, None)
+        print(f"{name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr)
     print(table(f"{len(rooms)} rooms in a row, {sum(sizes['refer'])} + {sum(sizes['refer any'])} sentences", rows))
     if options.json:
         write_text(options.json, json.dumps(rows, indent=1) + "\n")

@@ -21,6 +21,7 @@ from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.postprocess import instances
 from saymask.models.uniseg3d.transform import coord_cells, point_cells, point_features
 from saymask.nn.superpoints import superpoint_scan
+from saymask.sparse import cpu_has_bf16, inference_precision
 from saymask.text.encoder import TextEncoder, TextFeatures
 from tests.parity import Check, case, fill_state
 from tests.parity.backbones import official_shapes
@@ -98,6 +99,11 @@ def predict(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield Check("superpoints", sample.scan.index, superpoints)
     yield Check("click_sp_ids", superpoints[data["click_point_ids"]], data["click_sp_ids"])
     yield near("sp_feats", model.features(batch)[0], data["sp_feats"])
+    if cpu_has_bf16():
+        with inference_precision("bf16"):
+            low = model.features(batch)[0].float()
+        error = (low - torch.from_numpy(data["sp_feats"])).norm() / np.linalg.norm(data["sp_feats"])
+        yield Check("sp_feats relative error in bf16", error, 0.0, 0.003)
 
     encoded = model.encode_batch(batch)
     scan = encoded.only()

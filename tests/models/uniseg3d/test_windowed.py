@@ -1,6 +1,7 @@
 """Scans in windows: what fits is not divided, rooms apart answer as each alone, objects across cuts are joined."""
 
 import copy
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -87,7 +88,7 @@ def test_rooms_apart_answer_as_each_alone(model, scans, both):
     together, alone = both
     assert isinstance(together.only(), WindowedScan)
     ends = np.cumsum([0, *(len(scan) for scan in scans)])
-    inside = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    inside = [slice(a, b) for a, b in itertools.pairwise(ends)]
     classes = model.semantic(together)
     point_classes = classes.classes[classes.index]
     for part, scene in zip(inside, alone, strict=True):
