@@ -18,7 +18,7 @@ class Prediction:
     best: float | None = None
     """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
     note: str = ""
-    """What a user should know of how the answer came about."""
+    """A remark for the user on how the answer came about."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ class EncodedScan(ABC):
 
     @property
     def note(self) -> str:
-        """What a user should know of sentences about this scan."""
+        """Return a remark for the user on sentences about this scan."""
         return ""
 
     def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:

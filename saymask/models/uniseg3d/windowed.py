@@ -47,7 +47,7 @@ class WindowedScan(EncodedScan):
 
     @property
     def note(self) -> str:
-        """How a sentence was read."""
+        """Return how many windows there are and what of a sentence is read where."""
         said = f"the scan was read in {len(self._scans)} windows: "
         if self._config.reads:
             return said + "relations are read over the objects of all of them, corners and middles within each"
