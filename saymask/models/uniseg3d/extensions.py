@@ -56,10 +56,12 @@ LABEL_SET = "scannet200"
 
 def scan_objects(scan: EncodedScan, config: UniSeg3DConfig) -> Found:
     """Return the `shown_objects` of a scan, kept for the next prompts."""
-    with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
-        return scan.kept(
-            ("objects", config), lambda: scan.found(lambda stage, counts: shown_objects(stage, counts, config))
-        )
+
+    def choose(stage: LayerOutputs, counts: Tensor) -> Found:
+        with torch.autocast(counts.device.type, enabled=False):  # counts of points need the digits of float32
+            return shown_objects(stage, counts, config)
+
+    return scan.kept(("objects", config), lambda: scan.found(choose))
 
 
 def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -> Found:
@@ -196,13 +198,13 @@ def find_objects(
 
     Names do not compete: a mask may be found for several. Source of the masks: docs/systems/uniseg3d.md §6.5.
     """
-    vocabulary = texts.vocabulary
+    vocabulary, said = texts.vocabulary, scan.semantics()
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
         if vocabulary is not None:
             masks, share = scan_named_parts(scan, vocabulary, config)
             fits = word_relevance(share, texts.names, vocabulary)
         else:
-            found = candidates(scan_objects(scan, config), scan.semantics().semantic, scan.counts, texts.classes)
+            found = candidates(scan_objects(scan, config), said.semantic, scan.counts, texts.classes)
             masks, fits = found.masks, relevance(found, texts.names, texts.classes, scale)
     best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
     mask, name = (fits >= threshold).nonzero(as_tuple=True)
