@@ -19,6 +19,8 @@ class Prediction:
     """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
     calibrated: bool = False
     """Whether the scores are probabilities of being right (IoU over 0.5)."""
+    note: str = ""
+    """A remark for the user on how the answer came about."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ def report() -> list[str]:
     from saymask import __version__
     from saymask.errors import InputError
     from saymask.hub.headers import list_models
-    from saymask.text import cache_folder, find_weights
+    from saymask.text import find_weights
+    from saymask.util.files import cache_folder
 
     lines = [
         f"saymask {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}",

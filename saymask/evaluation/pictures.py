@@ -40,7 +40,7 @@ def write_pictures(
             title=f"{100 * score:.0f} %  {annotation.sentence}",
         )
         with atomic_path(path) as temporary:
-            image.save(temporary, "PNG", compress_level=6)
+            image.save(temporary, "PNG", compress_level=3)
         shown.append((path, f"{100 * score:.0f} %  {annotation.sentence}"))
     write_sheet(shown, folder / SHEET)
     return [path for path, _ in shown]

@@ -103,14 +103,15 @@ def left(a: Boxes, b: Boxes, eyes: np.ndarray) -> np.ndarray:
 
 
 def cornered(a: Boxes, room: Boxes) -> np.ndarray:
-    """Return float [K]: a stands in a corner of the room, one box."""
+    """Return float [K]: a stands in a corner of the room, one box or that of each."""
     outer = np.minimum(np.abs(a.low - room.low), np.abs(room.high - a.high))[:, :2]
     return np.exp(-np.linalg.norm(outer, axis=1) / REACH)
 
 
 def central(a: Boxes, room: Boxes) -> np.ndarray:
-    """Return float [K]: a stands in the middle of the room, one box."""
-    return np.exp(-_plan(a, room)[:, 0] / (0.25 * np.linalg.norm(room.size[0, :2])))
+    """Return float [K]: a stands in the middle of the room, one box or that of each."""
+    apart = np.linalg.norm((a.centre - room.centre)[:, :2], axis=1)
+    return np.exp(-apart / (0.25 * np.linalg.norm(room.size[:, :2], axis=1)))
 
 
 def most(values: np.ndarray, share: np.ndarray, step: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 from saymask.errors import InputError
 from saymask.hub.registry import suggest
-from saymask.text.store import cache_folder
+from saymask.util.files import cache_folder
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.extent import highest, lowest
 from saymask.io.planes import AXES, Patches, cells, find_directions, find_loose, find_patches
 
 WEIGHTS = np.array([4.6, 2.1, 3.7, 1.6, 4.1, 2.5, 17.0, 1.2])
@@ -32,11 +33,13 @@ def rotation_to_z(up: np.ndarray) -> np.ndarray:
     up = np.asarray(up, np.float64) / np.linalg.norm(up)
     z = np.array([0.0, 0.0, 1.0])
     cos = float(up @ z)
-    if cos < -1 + 1e-12:
-        return np.diag([1.0, -1.0, -1.0])  # half a turn about x
     v = np.cross(up, z)
+    sin = float(np.linalg.norm(v))
+    if sin < 1e-12:
+        return np.diag([1.0, -1.0, -1.0]) if cos < 0 else np.eye(3)  # half a turn about x, or none
     cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + cos)
+    axis = cross / sin  # 1 + cos in place of sin² / (1 - cos) would have no digits left near half a turn
+    return np.eye(3) + cross + (1 - cos) * (axis @ axis)
 
 
 def find_up(
@@ -67,7 +70,7 @@ def find_up(
             "" if fixed == "z" else f"up axis {fixed} (the format says so): rotated so that z is up",
         )
     view = _camera_up(points, camera)
-    if view is None and float(np.ptp(points, axis=0).max()) < OBJECT:
+    if view is None and float((highest(points) - lowest(points)).max()) < OBJECT:
         return _object_up(points)
     patches = find_patches(points, faces, normals)
     if patches is None:

@@ -3,7 +3,7 @@
 The backbone of SPFormer, which BQNet (docs/systems/bqnet.md §3.1) and UniSeg3D start from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -85,6 +85,35 @@ class SuperpointBatch:
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
         """Return the batch with its tensors on `device`."""
         return replace(self, **to_device(self, device, non_blocking))
+
+    def parts(self, most: int) -> "Iterator[SuperpointBatch]":
+        """Yield the batch in parts of consecutive scans, with at most `most` sites if these are several scans."""
+        sites = np.bincount(self.coords[:, 0].cpu().numpy(), minlength=len(self))
+        first = 0
+        while first < len(self):
+            last = first + max(1, int(np.searchsorted(np.cumsum(sites[first:]), most, "right")))
+            yield self if last - first == len(self) else self._part(first, last, sites)
+            first = last
+
+    def _part(self, first: int, last: int, sites: np.ndarray) -> "SuperpointBatch":
+        site, row = int(sites[:first].sum()), sum(self.sizes[:first])
+        voxels = slice(site, site + int(sites[first:last].sum()))
+        rows = slice(row, row + sum(self.sizes[first:last]))
+        pairs = slice(*torch.searchsorted(self.pool_row, self.pool_row.new_tensor([rows.start, rows.stop])).tolist())
+        coords = self.coords[voxels].clone()
+        coords[:, 0] -= first
+        return SuperpointBatch(
+            coords=coords,
+            features=self.features[voxels],
+            pool_site=self.pool_site[pairs] - site,
+            pool_row=self.pool_row[pairs] - row,
+            pool_weight=self.pool_weight[pairs],
+            rows=self.rows[rows] - first * self.positions.shape[1],
+            positions=self.positions[first:last],
+            padding=self.padding[first:last],
+            sizes=self.sizes[first:last],
+            index=self.index[first:last],
+        )
 
     def pad(self, values: Tensor) -> Tensor:
         """Return [B, S, ...] from the values [ΣS, ...] of all superpoints; padding is 0."""

@@ -13,7 +13,7 @@ from saymask.masks import Masks
 from saymask.render.labels import Click, draw_clicks, write_names
 from saymask.render.legend import Panel, caption
 from saymask.render.palette import HIGHLIGHT, mask_colors, of_benchmark
-from saymask.render.raster import Camera, close_holes, look_at, shade, splat
+from saymask.render.raster import Camera, close_holes, halved, look_at, shade, splat
 from saymask.render.visible_points import VisiblePoints, loose
 from saymask.scan import LUMINANCE, Scan
 from saymask.util.files import atomic_path, check_picture
@@ -42,7 +42,7 @@ def render(
     path = check_picture(path)
     image = draw(scan, masks, size=size, view=view, title=title, clicks=clicks)
     with atomic_path(path) as temporary:
-        image.save(temporary, "PNG", compress_level=6)
+        image.save(temporary, "PNG", compress_level=3)
 
 
 def draw(
@@ -215,16 +215,16 @@ def _paint(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splat the points (without near walls, or `only` some rows); return each pixel's point int32 [h, w] and depth."""
     rows = np.flatnonzero(~_near_wall(visible, camera, marks)) if only is None else only
-    index, depth = splat(
+    return splat(
         camera,
-        visible.points[rows],
-        visible.normals[rows],
-        visible.radius[rows],
+        visible.points,
+        visible.normals,
+        visible.radius,
         int(canvas[0] * scale),
         int(canvas[1] * scale),
         scale,
+        rows=rows.astype(np.int32),
     )
-    return np.where(index >= 0, rows.astype(np.int32)[index], np.int32(-1)), depth
 
 
 def _near_wall(visible: VisiblePoints, camera: Camera, marks: Marks) -> np.ndarray:
@@ -264,10 +264,10 @@ def _shade(
         _borders(picture, np.where(index >= 0, visible.owner[index], -2))
     elif len(rows):
         _outline(visible, camera, canvas, picture, index, marks)
-    h, w = picture.shape[0] // 2, picture.shape[1] // 2
-    small = (picture[0::2, 0::2] + picture[1::2, 0::2] + picture[0::2, 1::2] + picture[1::2, 1::2]) * 0.25
-    owner = np.where(index >= 0, visible.owner[index], np.int32(-1))[0::2, 0::2]
-    return np.clip(np.rint(small), 0, 255).astype(np.uint8)[:h, :w], owner[:h, :w]
+    small = halved(picture)
+    h, w, _ = small.shape
+    index = index[0 : 2 * h : 2, 0 : 2 * w : 2]
+    return small, np.where(index >= 0, visible.owner[index], np.int32(-1))
 
 
 def _reach(visible: VisiblePoints, camera: Camera) -> int:

@@ -63,19 +63,27 @@ def splat(
     width: int,
     height: int,
     scale: float = 1.0,
+    *,
+    rows: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw float32 points [n, 3] as discs of `radius` [n] metres lying in their surface (`normals` float32 [n, 3]).
 
-    `scale` enlarges the camera's picture. Returns the nearest point of every pixel int32 [height, width] (-1 = none)
-    and its depth float32 (inf = none). Source: surfels (H. Pfister et al., SIGGRAPH 2000), here with hard edges.
+    `scale` enlarges the camera's picture; `rows` int32 [k]: only these points, None = all. Returns the nearest point of
+    every pixel int32 [height, width] (-1 = none) and its depth float32 (inf = none).
+
+    Source: surfels (H. Pfister et al., SIGGRAPH 2000), here with hard edges.
     """
     axes = np.stack([camera.right, -camera.up, -camera.back]).T.astype(np.float32)
-    local = (points - camera.eye.astype(np.float32)) @ axes
-    return _splat(local, normals @ axes, camera.focal * scale, width / 2, height / 2, radius, width, height)
+    if rows is None:
+        rows = np.arange(len(points), dtype=np.int32)
+    local = (points[rows] - camera.eye.astype(np.float32)) @ axes
+    return _splat(
+        rows, local, normals[rows] @ axes, camera.focal * scale, width / 2, height / 2, radius[rows], width, height
+    )
 
 
 @numba.njit(cache=True, fastmath=True)
-def _splat(local, normals, focal, cx, cy, radius, width, height):  # type: ignore[no-untyped-def]
+def _splat(rows, local, normals, focal, cx, cy, radius, width, height):  # type: ignore[no-untyped-def]
     index = np.full((height, width), -1, np.int32)
     depth = np.full((height, width), np.inf, np.float32)
     for i in range(len(local)):
@@ -109,7 +117,7 @@ def _splat(local, normals, focal, cx, cy, radius, width, height):  # type: ignor
                 d = z + mz + 0.5 * far / size
                 if d < depth[py, px]:
                     depth[py, px] = d
-                    index[py, px] = i
+                    index[py, px] = rows[i]
     return index, depth
 
 
@@ -120,37 +128,64 @@ def close_holes(index, depth, reach):  # type: ignore[no-untyped-def]
     The nearest of them is taken (index int32 [h, w], depth float32 [h, w]); filled pixels do not fill others.
     """
     h, w = index.shape
+    none = reach + 1
+    sides = np.zeros((h, w), np.uint8)
+    nearest = np.full((h, w), none, np.int16)
+    way = np.zeros((h, w), np.uint8)
     filled = index.copy()
     near = depth.copy()
-    for y in range(h):
-        x = 0
-        while x < w:
-            if index[y, x] >= 0:
-                x += 1
-                continue
-            sides = 0
-            best = reach + 1
-            by, bx = -1, -1
-            for k in range(8):
-                dy = (-1, -1, -1, 0, 0, 1, 1, 1)[k]
-                dx = (-1, 0, 1, -1, 1, -1, 0, 1)[k]
-                for step in range(1, reach + 1):
-                    py, px = y + dy * step, x + dx * step
-                    if py < 0 or px < 0 or py >= h or px >= w:
-                        break
-                    if index[py, px] >= 0:
-                        sides += 1
-                        if step < best:
-                            best, by, bx = step, py, px
-                        break
-                if k - sides >= 2:
-                    break
-            if sides >= 6:
-                filled[y, x] = index[by, bx]
-                near[y, x] = depth[by, bx]
-            x += 1
+    # Two sweeps: how far a drawn pixel is in a direction is one step more than from the neighbour there.
+    for backward in range(2):
+        # To the left, straight and to the right in the row before; nothing is drawn in the margins.
+        before = np.full((3, w + 2), none, np.int16)
+        now = np.full((3, w + 2), none, np.int16)
+        for row in range(h):
+            y = h - 1 - row if backward else row
+            beside = none  # as far as the pixel before in this row
+            for column in range(w):
+                x = w - 1 - column if backward else column
+                if index[y, x] >= 0:
+                    beside = 0
+                    now[:, x + 1] = 0
+                    continue
+                beside = min(beside + 1, none)
+                for k in range(3):
+                    now[k, x + 1] = min(before[k, x + k] + 1, none)
+                # in the order of the eight directions; the first of the nearest is taken
+                for k in range(4):
+                    if backward:
+                        steps = beside if k == 0 else now[k - 1, x + 1]
+                    else:
+                        steps = now[k, x + 1] if k < 3 else beside
+                    if steps < none:
+                        sides[y, x] += 1
+                        if steps < nearest[y, x]:
+                            nearest[y, x] = steps
+                            way[y, x] = 4 * backward + k
+                if backward and sides[y, x] >= 6:
+                    k = way[y, x]
+                    by = y + (-1, -1, -1, 0, 0, 1, 1, 1)[k] * nearest[y, x]
+                    bx = x + (-1, 0, 1, -1, 1, -1, 0, 1)[k] * nearest[y, x]
+                    filled[y, x] = index[by, bx]
+                    near[y, x] = depth[by, bx]
+            before, now = now, before
     index[:] = filled
     depth[:] = near
+
+
+@numba.njit(cache=True)
+def halved(picture):  # type: ignore[no-untyped-def]
+    """Return uint8 [h // 2, w // 2, 3], the mean of two by two pixels of float32 [h, w, 3], clipped to 0..255."""
+    h, w = picture.shape[0] // 2, picture.shape[1] // 2
+    out = np.empty((h, w, 3), np.uint8)
+    quarter = np.float32(0.25)
+    for y in range(h):
+        for x in range(w):
+            for c in range(3):
+                left = picture[2 * y, 2 * x, c] + picture[2 * y + 1, 2 * x, c]
+                mean = (left + picture[2 * y, 2 * x + 1, c] + picture[2 * y + 1, 2 * x + 1, c]) * quarter
+                out[y, x, c] = np.uint8(min(max(np.rint(mean), np.float32(0)), np.float32(255)))
+    return out
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -38,7 +38,7 @@ def write_sheet(pictures: Sequence[tuple[Path, str]], path: str | Path) -> None:
     if foot:
         pen.text((GAP, rows * high + GAP), f"and {len(pictures) - MOST} more", INK, font)
     with atomic_path(path) as temporary:
-        sheet.save(temporary, "PNG", compress_level=6)
+        sheet.save(temporary, "PNG", compress_level=3)
 
 
 def _small(file: Path) -> Image.Image:

@@ -22,7 +22,8 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
     """Turn a prediction into Masks: bits where the logit is > 0, empty masks dropped, best score first.
 
     `threshold`: masks with a score below it are dropped as well. A mask is empty when no *point* of the scan lies in
-    it; support rows without a point do not count. Raises InputError for answers that are no numbers.
+    it; support rows without a point do not count. The message says when no mask is left, and the prediction's note.
+    Raises InputError for answers that are no numbers.
     """
     bits, scores = _numbers(prediction)
     index = np.asarray(prediction.index, np.int64)
@@ -35,6 +36,7 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
             message += f" (the likeliest candidate has {prediction.best:.2f})"
     elif prediction.calibrated and (best := float(scores[order[0]])) < SURE:
         message = f"unsure: {sentence} (right in about {100 * best:.0f} of 100 such answers)"
+    message = "; ".join(said for said in (message, prediction.note) if said)
     return Masks(
         scan=scan,
         support=np.ascontiguousarray(bits[order]),

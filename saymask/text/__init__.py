@@ -9,7 +9,6 @@ _HOME = {
     "LazyTextEncoder": "saymask.text.lazy",
     "TextEncoder": "saymask.text.encoder",
     "TextFeatures": "saymask.text.encoder",
-    "cache_folder": "saymask.text.store",
     "find_weights": "saymask.text.weights",
     "load_text_encoder": "saymask.text.encoder",
 }
@@ -19,7 +18,6 @@ __all__ = [
     "LazyTextEncoder",
     "TextEncoder",
     "TextFeatures",
-    "cache_folder",
     "find_weights",
     "load_text_encoder",
 ]
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from saymask.text.cache import CachedText, FrozenText
     from saymask.text.encoder import TextEncoder, TextFeatures, load_text_encoder
     from saymask.text.lazy import LazyTextEncoder
-    from saymask.text.store import cache_folder
     from saymask.text.weights import find_weights
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from saymask.errors import InputError
 from saymask.text.encoder import TextEncoder, TextFeatures
 from saymask.text.lazy import LazyTextEncoder
-from saymask.text.store import FeatureStore, Row, cache_folder
+from saymask.text.store import FeatureStore, Row
+from saymask.util.files import cache_folder
 
 Entry = tuple[Tensor, Tensor, Tensor]
 """Tokens [L, D], sentence [S], offsets [L, 2] of one text, on the CPU."""

@@ -35,7 +35,7 @@ class Things:
 
     boxes: Boxes
     colors: np.ndarray  # float [K, 3] mean colour, 0..255
-    room: Boxes  # one box: the scan's
+    room: Boxes  # K boxes: of a large scan the part about as large as a room in which each lies, else the whole scan
 
 
 Fits = Callable[[str], np.ndarray]
@@ -206,7 +206,7 @@ class _Reading:
         boxes = self.things.boxes
         eyes = self.eyes()
         said = eyes is not None
-        eyes = np.broadcast_to(self.things.room.centre[0, :2] if eyes is None else eyes, (len(boxes), 2))
+        eyes = self.things.room.centre[:, :2] if eyes is None else np.broadcast_to(eyes, (len(boxes), 2))
         true = relations.left(boxes, boxes, eyes)
         if sign < 0:
             true = relations.left(boxes, boxes, 2 * boxes.centre[:, :2] - eyes)  # from the other side left is right
@@ -216,23 +216,24 @@ class _Reading:
 
     def outermost(self, sign: float, named: np.ndarray, seen: frozenset[int]) -> np.ndarray:
         """Return float [K]: leftmost (`sign` 1) or rightmost (-1) among things of its name, from where one looks."""
-        boxes, middle = self.things.boxes, self.things.room.centre[0, :2]
+        boxes = self.things.boxes
         sight = self.sight()
         if sight is None:
             return np.ones(len(boxes))
-        words, target = sight
+        words, row = sight
+        target, middle = boxes.centre[row, :2], self.things.room.centre[row, :2]
         ahead = (middle - target) if _ENTERS.intersection(words) else (target - middle)
         ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-6)
         aside = ahead[0] * boxes.centre[:, 1] - ahead[1] * boxes.centre[:, 0]
         return relations.most(sign * aside, named, CLEAR)
 
-    def sight(self) -> tuple[list[str], np.ndarray] | None:
-        """Return the words and the place float [2] of what the sentence first looks at or comes in through."""
+    def sight(self) -> tuple[list[str], int] | None:
+        """Return the words and the row of what the sentence first looks at or comes in through."""
         for edge in self.graph.edges:
             words = edge.relation.split()
             if (_LOOKS | _ENTERS).intersection(words):
                 found = self.score(self.nodes[edge.subject_id], frozenset({MAIN}))
-                return words, self.things.boxes.centre[int(found.argmax()), :2]
+                return words, int(found.argmax())
         return None
 
     def eyes(self) -> np.ndarray | None:
@@ -240,8 +241,9 @@ class _Reading:
         sight = self.sight()
         if sight is None:
             return None
-        words, place = sight
-        return place if _ENTERS.intersection(words) else self.things.room.centre[0, :2]
+        words, row = sight
+        seen_from = self.things.boxes if _ENTERS.intersection(words) else self.things.room
+        return seen_from.centre[row, :2]
 
     def between(self, edges: Sequence[Edge], seen: frozenset[int]) -> list[np.ndarray]:
         """Return float [K] for what lies between things, in no or one entry."""

@@ -30,14 +30,6 @@ Row = tuple[int, str, bytes, bytes, bytes]
 _inherited: list[sqlite3.Connection] = []
 
 
-def cache_folder() -> Path:
-    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask."""
-    if own := os.environ.get("SAYMASK_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
-
-
 class FeatureStore:
     """Rows of text features by key, on disk; without a usable disk it keeps nothing and says so once.
 

@@ -13,6 +13,14 @@ from typing import Any
 from saymask.errors import InputError
 
 
+def cache_folder() -> Path:
+    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask."""
+    if own := os.environ.get("SAYMASK_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
+
+
 def file_name(name: str, what: str = "id") -> str:
     """Return a name that comes out of a file if it can be the name of a file in a folder, and of no other place.
 

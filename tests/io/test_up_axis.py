@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
@@ -16,6 +16,8 @@ from tests.io.rooms import box, furnished_room
 
 
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(lambda v: np.linalg.norm(v) > 0.1))
+@example([0.0, 1e-05, -0.625])
+@example([1e-9, 0.0, -1.0])
 def test_rotation_is_proper_and_turns_up_to_z(direction):
     rotation = rotation_to_z(np.array(direction))
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)

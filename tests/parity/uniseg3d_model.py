@@ -21,6 +21,7 @@ from saymask.models.uniseg3d.outputs import Truth
 from saymask.models.uniseg3d.postprocess import instances
 from saymask.models.uniseg3d.transform import coord_cells, point_cells, point_features
 from saymask.nn.superpoints import superpoint_scan
+from saymask.sparse import cpu_has_bf16, inference_precision
 from saymask.text.encoder import TextEncoder, TextFeatures
 from tests.parity import Check, case, fill_state
 from tests.parity.backbones import official_shapes
@@ -64,7 +65,7 @@ def sample_of(
     xyz = points[:, :3]
     scan = superpoint_scan(cells, point_features(xyz, points[:, 3:]), xyz, superpoints)
     everything = np.arange(len(scan.positions))
-    return Sample(scan, everything, clicks.astype(np.int64), tuple(f"text {i}" for i in range(texts)), truth)
+    return Sample((scan,), everything, clicks.astype(np.int64), tuple(f"text {i}" for i in range(texts)), truth)
 
 
 def text_given(model: UniSeg3D, features: Tensor) -> Any:
@@ -98,6 +99,11 @@ def predict(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield Check("superpoints", sample.scan.index, superpoints)
     yield Check("click_sp_ids", superpoints[data["click_point_ids"]], data["click_sp_ids"])
     yield near("sp_feats", model.features(batch)[0], data["sp_feats"])
+    if cpu_has_bf16():
+        with inference_precision("bf16"):
+            low = model.features(batch)[0].float()
+        error = (low - torch.from_numpy(data["sp_feats"])).norm() / np.linalg.norm(data["sp_feats"])
+        yield Check("sp_feats relative error in bf16", error, 0.0, 0.003)
 
     encoded = model.encode_batch(batch)
     scan = encoded.only()

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from saymask.errors import InputError
@@ -8,7 +10,7 @@ from saymask.masks import Masks
 from saymask.render.legend import Panel, class_entries
 from saymask.render.palette import HIGHLIGHT, class_colors, mask_colors, of_benchmark, palette
 from saymask.render.picture import draw, render
-from saymask.render.raster import close_holes, local_spacing, look_at, splat, surface_normals
+from saymask.render.raster import close_holes, halved, local_spacing, look_at, splat, surface_normals
 from saymask.render.visible_points import loose
 from saymask.scan import Scan
 from tests.io.rooms import furnished_room
@@ -243,6 +245,37 @@ def test_holes_close_and_the_outside_stays_empty():
     assert (depth[10:50, 10:50] == 2.0).all()
     index[10:50, 10:50] = -1
     assert (index == -1).all()
+
+
+@given(st.integers(0, 2**31), st.integers(1, 7))
+@settings(max_examples=20)
+def test_holes_close_as_a_plain_search_says(seed, reach):
+    rng = np.random.RandomState(seed)
+    index = np.where(rng.rand(24, 31) < 0.25, rng.randint(0, 99, (24, 31)), -1).astype(np.int32)
+    depth = np.where(index >= 0, rng.rand(24, 31), np.inf).astype(np.float32)
+    expected, far = index.copy(), depth.copy()
+    for y, x in np.argwhere(index < 0):
+        found = []
+        for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+            for step in range(1, reach + 1):
+                at = (y + dy * step, x + dx * step)
+                if min(at) < 0 or at[0] >= 24 or at[1] >= 31:
+                    break
+                if index[at] >= 0:
+                    found.append((step, at))
+                    break
+        if len(found) >= 6:
+            nearest = min(found, key=lambda pair: pair[0])[1]  # the first of equal ones
+            expected[y, x], far[y, x] = index[nearest], depth[nearest]
+    close_holes(index, depth, reach)
+    np.testing.assert_array_equal(index, expected)
+    np.testing.assert_array_equal(depth, far)
+
+
+def test_two_by_two_pixels_become_one():
+    picture = np.random.RandomState(0).uniform(-30, 300, (7, 10, 3)).astype(np.float32)
+    expected = picture[:6].reshape(3, 2, 5, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(halved(picture), np.clip(expected, 0, 255), atol=0.51)
 
 
 def test_spacing_and_normals_follow_the_surface():

@@ -13,7 +13,8 @@ import torch
 
 from saymask.errors import InputError
 from saymask.text import CachedText, FrozenText, load_text_encoder
-from saymask.text.store import FeatureStore, cache_folder
+from saymask.text.store import FeatureStore
+from saymask.util.files import cache_folder
 from tests.text.tiny import SENTENCES
 
 

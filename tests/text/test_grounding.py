@@ -24,7 +24,7 @@ ROOM = [
 LOW = np.array([row[1] for row in ROOM])
 THINGS = Things(
     Boxes(LOW, LOW + np.array([row[2] for row in ROOM])), np.array([row[3] for row in ROOM], float),
-    Boxes(np.array([[0.0, 0.0, 0.0]]), np.array([[6.0, 4.0, 2.5]])),
+    Boxes(np.zeros((len(ROOM), 3)), np.array([[6.0, 4.0, 2.5]] * len(ROOM))),
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_what_is_not_understood_counts_for_nothing():
 def test_no_things():
     none = Boxes(np.zeros((0, 3)), np.zeros((0, 3)))
     graph = parse_sentence("the chair", backend="rules")
-    assert ground(graph, Things(none, np.zeros((0, 3)), THINGS.room), lambda name: np.zeros(0)).shape == (0,)
+    assert ground(graph, Things(none, np.zeros((0, 3)), none), lambda name: np.zeros(0)).shape == (0,)
 
 
 @pytest.mark.parametrize("name", ["white", "black", "red", "green", "blue", "beige"])

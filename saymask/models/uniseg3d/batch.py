@@ -19,6 +19,7 @@ from saymask.data.superpoint_truth import SuperpointTruth, labels_of, superpoint
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import majority
+from saymask.geometry.windows import Windows, divide
 from saymask.models.uniseg3d.clicks import clicks_anywhere, training_clicks
 from saymask.models.uniseg3d.config import THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.extensions import mentions, vocabulary_rows
@@ -37,6 +38,8 @@ from saymask.nn.superpoints import SuperpointBatch, SuperpointScan, collate_scan
 from saymask.scan import Scan
 from saymask.util.words import check_sentence
 
+WINDOW_SUPERPOINTS = 4096
+"""Superpoints at home in a window, since its time grows with their square; rooms have a thousand or two."""
 NAMES = "semantic200"
 """Label of a scan's points that names them: index of ScanNet200's class, -1 = none."""
 
@@ -45,25 +48,33 @@ NAMES = "semantic200"
 class Sample:
     """One scan and its prompts."""
 
-    scan: SuperpointScan
+    scans: tuple[SuperpointScan, ...]  # the scan, or its windows
     queries: np.ndarray  # int64 [Q] superpoint of each superpoint query
     clicks: np.ndarray  # int64 [P] superpoint of each click
     texts: tuple[str, ...] = ()  # T
     truth: Truth | None = None
+    windows: Windows | None = None  # None = the whole scan is one
+
+    @property
+    def scan(self) -> SuperpointScan:
+        """The whole scan; only of a sample without windows."""
+        (scan,) = self.scans
+        return scan
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """B scans with their prompts; what is not in `scans` is listed per scan."""
 
-    scans: SuperpointBatch
+    scans: SuperpointBatch  # the scans one after the other, of one with windows all of these
     queries: tuple[Tensor, ...]  # per scan int64 [Q]
     clicks: tuple[Tensor, ...]  # per scan int64 [P]
     texts: tuple[tuple[str, ...], ...]  # per scan T sentences
+    windows: tuple[Windows | None, ...]  # per scan
     truth: tuple[Truth, ...] | None = None  # None = some sample has no truth
 
     def __len__(self) -> int:
-        return len(self.scans)
+        return len(self.queries)
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Self:
         """Return the batch with its tensors on `device`."""
@@ -96,11 +107,12 @@ def make_sample(
     """Return voxels, superpoints, queries and prompts of a scan.
 
     Without `rng` the test view: every superpoint is a query, every annotation a text, in their order; no click, no
-    truth. With `rng` the training view, which needs class and instance labels: augmented points, a share of the
-    superpoints as queries, a click on each thing (with `config.clicks_anywhere` a second one at random, and some on
-    wall and floor), a sentence for each thing that has one (`sentence_each`), and the truth about all of them; with
-    `config.others` on and about objects that are no things as well. Sentences about other objects, and without
-    `config.any_number` about none or several, are left out, and so are those with a word of `config.held_out`.
+    truth; a scan larger than `config.window` is divided into windows. With `rng` the training view, which needs class
+    and instance labels: augmented points, a share of the superpoints as queries, a click on each thing (with
+    `config.clicks_anywhere` a second one at random, and some on wall and floor), a sentence for each thing that has one
+    (`sentence_each`), and the truth about all of them; with `config.others` on and about objects that are no things as
+    well. Sentences about other objects, and without `config.any_number` about none or several, are left out, and so are
+    those with a word of `config.held_out`.
 
     novel: pseudo masks of objects that are not annotated (training only), bool [J, S] over superpoint ids, taken as
     they are, or bool [J, N] over points, put through `novel_masks`; None = those of the scan: `scan.novel_masks`, else
@@ -118,9 +130,13 @@ def make_sample(
         scan, annotations = degraded(scan, annotations, rng, config.degrade)
     points, superpoints = near_origin(scan.points), superpoints_of(scan)
     if rng is None:
-        prepared = _superpoints(point_cells(points, config.voxel_size), points, scan, superpoints)
-        everything = np.arange(len(prepared.positions))
-        return Sample(prepared, everything, np.zeros(0, np.int64), tuple(caption(a.asked) for a in annotations))
+        texts, none = tuple(caption(a.asked) for a in annotations), np.zeros(0, np.int64)
+        windows = divide(points, superpoints, config.window, WINDOW_SUPERPOINTS) if config.window else None
+        if windows is not None:
+            views = tuple(_test_view(points[r], scan.colors[r], windows.index[r], config) for r in windows.points)
+            return Sample(views, np.arange(len(windows.home)), none, texts, windows=windows)
+        view = _test_view(points, scan.colors, superpoints, config)
+        return Sample((view,), np.arange(len(view.positions)), none, texts)
     semantic, instance = labels_of(scan)
     positions = draw_similarity(rng, config.augment).apply(points)
     index = np.unique(superpoints, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -143,7 +159,7 @@ def make_sample(
         more, of = clicks_anywhere(truth, rng)
         clicks, clicked = np.concatenate([clicks, more]), np.concatenate([clicked, of])
     return Sample(
-        scan=_superpoints(cells, positions, scan, superpoints),
+        scans=(_superpoints(cells, positions, scan.colors, superpoints),),
         queries=queries,
         clicks=clicks,
         texts=tuple(caption(a.asked) for a in chosen),
@@ -151,8 +167,16 @@ def make_sample(
     )
 
 
-def _superpoints(cells: np.ndarray, positions: np.ndarray, scan: Scan, superpoints: np.ndarray) -> SuperpointScan:
-    return superpoint_scan(cells, point_features(positions, unit_colors(scan.colors)), positions, superpoints)
+def _test_view(
+    points: np.ndarray, colors: np.ndarray, superpoints: np.ndarray, config: UniSeg3DConfig
+) -> SuperpointScan:
+    return _superpoints(point_cells(points, config.voxel_size), points, colors, superpoints)
+
+
+def _superpoints(
+    cells: np.ndarray, positions: np.ndarray, colors: np.ndarray, superpoints: np.ndarray
+) -> SuperpointScan:
+    return superpoint_scan(cells, point_features(positions, unit_colors(colors)), positions, superpoints)
 
 
 def sentence_each(annotations: Sequence[Annotation], rng: random.Random) -> list[Annotation]:
@@ -261,9 +285,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
         raise InputError("batch: expected at least one sample, got none")
     truth = tuple(s.truth for s in samples if s.truth is not None)
     return Batch(
-        scans=collate_scans([s.scan for s in samples]),
+        scans=collate_scans([scan for s in samples for scan in s.scans]),
         queries=tuple(torch.from_numpy(s.queries) for s in samples),
         clicks=tuple(torch.from_numpy(s.clicks) for s in samples),
         texts=tuple(s.texts for s in samples),
+        windows=tuple(s.windows for s in samples),
         truth=truth if len(truth) == len(samples) else None,
     )

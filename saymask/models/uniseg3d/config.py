@@ -1,10 +1,13 @@
 """The settings of UniSeg3D."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from saymask.data.samples.degrade import Degradation
 from saymask.data.superpoint_truth import STUFF, THINGS
+from saymask.errors import InputError
+from saymask.geometry.windows import SMALLEST
 
 CLASSES = THINGS + STUFF
 
@@ -103,6 +106,10 @@ class UniSeg3DConfig:
     Source: docs/systems/uniseg3d.md §Q6.
     """
 
+    window: float = 10.5
+    """Metres: scans that are longer or wider are encoded and asked in windows of about a room's size, whose answers are
+    joined (ours, `windowed.py`); 0 = every scan as a whole, as published."""
+
     top_masks: int = 600
     """(query, class) pairs that are looked at (docs/systems/uniseg3d.md §6.1)."""
     mask_threshold: float = 0.4
@@ -124,3 +131,11 @@ class UniSeg3DConfig:
     """Probability that a sentence means anything at all below which it is answered with no mask, if `any_number`."""
     find_threshold: float = 0.4
     """Relevance that an object needs to be found for a name: that the name fits, times the mask's confidence (ours)."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a window that is no size."""
+        number = isinstance(self.window, (int, float)) and not isinstance(self.window, bool)
+        if not number or not (self.window == 0 or SMALLEST <= self.window < math.inf):
+            raise InputError(
+                f"window: expected metres from {SMALLEST:g} on, or 0 for every scan as a whole, got {self.window!r}"
+            )

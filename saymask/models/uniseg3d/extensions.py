@@ -13,7 +13,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -26,10 +26,10 @@ from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
-from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, SuperpointOutputs
-from saymask.models.uniseg3d.heads import Heads, class_logits, inside
+from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, Semantics
+from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.outputs import LayerOutputs
-from saymask.models.uniseg3d.postprocess import Found, class_agnostic, points, weighted_mean
+from saymask.models.uniseg3d.postprocess import ENTRIES_AT_ONCE, Found, class_agnostic, mean_over, points, weighted_mean
 from saymask.nn.blocks import full_precision
 from saymask.text.relevance import is_word, rise
 
@@ -56,9 +56,12 @@ LABEL_SET = "scannet200"
 
 def scan_objects(scan: EncodedScan, config: UniSeg3DConfig) -> Found:
     """Return the `shown_objects` of a scan, kept for the next prompts."""
-    said = scan.superpoint_outputs()
-    with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
-        return scan.kept(("objects", config), lambda: shown_objects(said.stage, scan.counts, config))
+
+    def choose(stage: LayerOutputs, counts: Tensor) -> Found:
+        with torch.autocast(counts.device.type, enabled=False):  # counts of points need the digits of float32
+            return shown_objects(stage, counts, config)
+
+    return scan.kept(("objects", config), lambda: scan.found(choose))
 
 
 def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -> Found:
@@ -70,7 +73,8 @@ def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -
     found = class_agnostic(stage.masks, stage.iou, config)
     found = found.take(points(found.masks, counts) > config.fewest_points)
     found = found.take(found.scores.argsort(descending=True, stable=True)[: config.top_masks])
-    return found.take(distinct(found.masks, counts))
+    found = found.take(distinct(found.masks, counts))
+    return replace(found, directions=None if stage.directions is None else stage.directions[found.queries])
 
 
 def distinct(masks: Tensor, counts: Tensor) -> Tensor:
@@ -109,7 +113,7 @@ def referred_objects(
     Sure is the mean probability over an object's points. "any" takes those from `config.object_threshold` on, "one" the
     surest, if it has `LEAST`. No object is an answer, too: what is meant may be none of the scan's objects.
     """
-    sure = weighted_mean(probability.expand(len(objects), -1), objects * counts)
+    sure = mean_over(probability, objects, counts)
     order = sure.argsort(descending=True, stable=True)
     if count == "one":
         rows = order[:1]
@@ -154,16 +158,17 @@ def clicked_surfaces(
     scores: Tensor,  # float [P]
     something: Tensor,  # float [P] the probability that a click shows any thing
 ) -> tuple[Tensor, Tensor]:
-    """Return logits and scores in which a click on wall or floor that likelier shows nothing marks that surface.
+    """Return logits and scores in which a click on wall or floor that likelier shows nothing marks that surface there.
 
     The superpoint decides where the click is, by the likeliest of the 20 classes and "none". The score is the mean
     probability of wall or floor over the points of the mask.
     """
-    share = scan.superpoint_outputs().semantic.softmax(1)
+    share = scan.semantics().semantic.softmax(1)
     best = share.argmax(1)
-    clicked = best[torch.from_numpy(scan.index[np.asarray(points, np.int64)]).to(best.device)]
+    superpoints = torch.from_numpy(scan.index[np.asarray(points, np.int64)]).to(best.device)
+    clicked = best[superpoints]
     surface = (clicked < STUFF) & (something < 0.5)
-    mask = best == clicked[:, None]
+    mask = (best == clicked[:, None]) & (scan.rooms == scan.rooms[superpoints][:, None])
     sure = weighted_mean(share[:, clicked].T, mask * scan.counts)
     marked = object_logits(mask, sure, 0.5).to(logits)
     return torch.where(surface[:, None], marked, logits), torch.where(surface, sure.to(scores), scores)
@@ -185,7 +190,7 @@ def find_objects(
     scan: EncodedScan,
     names: Sequence[str],
     texts: Embeddings,
-    heads: Heads,
+    scale: float,  # of the class logits
     config: UniSeg3DConfig,
     threshold: float,
 ) -> Objects:
@@ -193,15 +198,14 @@ def find_objects(
 
     Names do not compete: a mask may be found for several. Source of the masks: docs/systems/uniseg3d.md §6.5.
     """
-    said, vocabulary = scan.superpoint_outputs(), texts.vocabulary
+    vocabulary, said = texts.vocabulary, scan.semantics()
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
         if vocabulary is not None:
             masks, share = scan_named_parts(scan, vocabulary, config)
             fits = word_relevance(share, texts.names, vocabulary)
         else:
-            objects = scan_objects(scan, config)
-            found = candidates(objects, said.stage, scan.memory.masks, said.semantic, scan.counts, heads, texts.classes)
-            masks, fits = found.masks, relevance(found, texts.names, texts.classes, heads.scale)
+            found = candidates(scan_objects(scan, config), said.semantic, scan.counts, texts.classes)
+            masks, fits = found.masks, relevance(found, texts.names, texts.classes, scale)
     best = fits.amax(0) if len(fits) else fits.new_zeros(len(names))
     mask, name = (fits >= threshold).nonzero(as_tuple=True)
     order = fits[mask, name].argsort(descending=True, stable=True)
@@ -228,11 +232,8 @@ class Candidates:
 
 def candidates(
     found: Found,  # the scan's `shown_objects`
-    stage: LayerOutputs,  # of the superpoint queries that they come from
-    features: Tensor,  # float [S, D] mask features
     semantic: Tensor,  # float [S, 21] logits
     counts: Tensor,  # int64 [S] points of each superpoint
-    heads: Heads,
     class_embeddings: Tensor,  # float [20, K, W]
 ) -> Candidates:
     """Return the masks of a scan that a name may be given to: its objects, wall and floor.
@@ -240,8 +241,8 @@ def candidates(
     Wall and floor are the superpoints whose class they are, with the direction of their own texts, since the object
     queries never learned them.
     """
-    pooled = inside(stage.masks[found.queries], features)
-    shown = [(found.masks, found.scores.clamp(0, 1), heads.things(stage.embeddings[found.queries], pooled))]
+    assert found.directions is not None
+    shown = [(found.masks, found.scores.clamp(0, 1), found.directions)]
     probability = semantic[:, :CLASSES].softmax(1)
     best = semantic[:, :CLASSES].argmax(1)
     for stuff in range(STUFF):
@@ -322,40 +323,53 @@ def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
 
 def scan_named_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) -> tuple[Tensor, Tensor]:
     """Return the `named_parts` of a scan, kept for the next prompts."""
-    objects, said = scan_objects(scan, config), scan.superpoint_outputs()
+    objects, said = scan_objects(scan, config), scan.semantics()
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
-        return scan.kept(("parts", config), lambda: named_parts(objects, said, scan.counts, vocabulary, config))
+        return scan.kept(
+            ("parts", config), lambda: named_parts(objects, said, scan.counts, scan.rooms, vocabulary, config)
+        )
 
 
 def named_parts(
     found: Found,  # the scan's `shown_objects`
-    said: SuperpointOutputs,
+    said: Semantics,
     counts: Tensor,  # int64 [S] points of each superpoint
+    rooms: Tensor,  # int64 [S] window of each superpoint
     vocabulary: Tensor,  # float32 [V, W]
     config: UniSeg3DConfig,
 ) -> tuple[Tensor, Tensor]:
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
-    The parts are the objects; what is in none of them, such as walls, is parted by the name that is likeliest there,
-    and counts with more than `config.fewest_points` points. An object's names are the mean of what its query and what
-    its superpoints say.
+    The parts are the objects; what is in none of them, such as walls, is parted by the name that is likeliest there and
+    by windows, and counts with more than `config.fewest_points` points. An object's names are the mean of what its
+    query and what its superpoints say.
     """
     local = name_logits(said.directions, vocabulary).softmax(1)
-    directions = said.stage.directions
-    assert directions is not None
-    own = name_logits(directions[found.queries], vocabulary).softmax(1)
-    share = (own + _mean_inside(found.masks * counts, local)) / 2
-    rest = local.argmax(1).masked_fill(found.masks.any(0), -1)
-    names = rest.unique()
-    masks = rest == names[names >= 0][:, None]
-    masks = masks[points(masks, counts) > config.fewest_points]
-    return torch.cat([found.masks, masks]), torch.cat([share, _mean_inside(masks * counts, local)])
+    assert found.directions is not None
+    own = name_logits(found.directions, vocabulary).softmax(1)
+    share = (own + _mean_inside(found.masks, counts, local)) / 2
+    left = (~found.masks.any(0)).nonzero()[:, 0]
+    keys, part = (rooms * len(vocabulary) + local.argmax(1))[left].unique(return_inverse=True)
+    large = torch.zeros_like(keys).index_add(0, part, counts[left]) > config.fewest_points
+    masks = torch.zeros(len(keys), len(counts), dtype=torch.bool, device=counts.device)
+    masks[part, left] = True
+    masks = masks[large]
+    return torch.cat([found.masks, masks]), torch.cat([share, _mean_inside(masks, counts, local)])
 
 
-def _mean_inside(weights: Tensor, values: Tensor) -> Tensor:
-    """Return the mean [K, V] of values [S, V] with weights [K, S] that are not all 0."""
-    weights = weights.to(values.dtype)
-    return weights @ values / weights.sum(1, keepdim=True)
+def _mean_inside(masks: Tensor, counts: Tensor, values: Tensor) -> Tensor:
+    """Return the mean [K, V] of values [S, V] over the points of masks bool [K, S] that are not empty."""
+    parts = masks.split(max(1, ENTRIES_AT_ONCE // max(1, len(counts))))
+    weights = ((part * counts).to(values.dtype) for part in parts)
+    return torch.cat([weight @ values / weight.sum(1, keepdim=True) for weight in weights])
+
+
+def rooms_of(masks: Tensor, counts: Tensor, rooms: Tensor) -> Tensor:
+    """Return int64 [K], the room where most points of each mask bool [K, S] are; counts, rooms int64 [S]."""
+    part, row = masks.nonzero(as_tuple=True)
+    every = int(rooms.max()) + 1
+    inside = counts.new_zeros(len(masks) * every).index_add(0, part * every + rooms[row], counts[row])
+    return inside.unflatten(0, (len(masks), every)).argmax(1)
 
 
 def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
@@ -377,7 +391,7 @@ def word_relevance(share: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
 
 
 def named_classes(
-    said: SuperpointOutputs,
+    said: Semantics,
     classes: str | Sequence[str],
     vocabulary: Callable[[], Tensor] | None,  # embeddings float [V, W] of the names that training told apart
     embed: Callable[[Sequence[str]], Tensor],  # names to float [T, K, W]

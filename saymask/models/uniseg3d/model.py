@@ -6,7 +6,6 @@ else, so a scan is encoded once and every prompt is a decoder pass of its own. S
 (released code).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,14 @@ from saymask.models.uniseg3d.batch import Batch, Sample, caption, collate, make_
 from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Words
-from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, class_objects, own_classes
+from saymask.models.uniseg3d.encoded import (
+    BENCHMARK,
+    PROMPTS_AT_ONCE,
+    EncodedScan,
+    WholeScan,
+    class_objects,
+    own_classes,
+)
 from saymask.models.uniseg3d.extensions import (
     Embeddings,
     clicked_surfaces,
@@ -38,16 +44,25 @@ from saymask.models.uniseg3d.extensions import (
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
 from saymask.models.uniseg3d.places import places_of
-from saymask.models.uniseg3d.postprocess import FIRST_ID, class_agnostic, instances, stitch, weighted_mean
+from saymask.models.uniseg3d.postprocess import (
+    FIRST_ID,
+    Found,
+    class_agnostic,
+    instances,
+    prompt_answers,
+    stitch,
+    weighted_mean,
+)
 from saymask.models.uniseg3d.reading import read_sentence
+from saymask.models.uniseg3d.windowed import WindowedScan
 from saymask.nn.blocks import full_precision
 from saymask.nn.superpoints import SuperpointUNet
 from saymask.scan import Scan
 from saymask.sparse import official_extent
 from saymask.text import FrozenText, LazyTextEncoder, TextFeatures
 
-PROMPTS_AT_ONCE = 64
-"""So many prompts are decoded together; more would only take memory."""
+SITES_AT_ONCE = 400_000
+"""Voxels of windows that are encoded together; more would only take memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +205,14 @@ class UniSeg3D(Model):
 
     # ---- the network
 
-    def features(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Return the superpoint features float [S, C] of each scan."""
-        shape = official_extent(batch.scans.coords) if self.config.odd_extents else None
-        pyramid = self.backbone.sites(batch.scans, shape)
-        return self.backbone(batch.scans, pyramid).split(batch.scans.sizes)
+    def features(self, batch: Batch) -> list[Tensor]:
+        """Return the superpoint features float [S, C] of each scan or window; windows in parts, to bound the memory."""
+        features: list[Tensor] = []
+        for scans in batch.scans.parts(SITES_AT_ONCE) if any(batch.windows) else [batch.scans]:
+            shape = official_extent(scans.coords) if self.config.odd_extents else None
+            pyramid = self.backbone.sites(scans, shape)
+            features += self.backbone(scans, pyramid).split(scans.sizes)
+        return features
 
     def forward(self, batch: Batch) -> list[Outputs]:
         """Return all stages of all queries of each scan, as training needs them."""
@@ -220,18 +238,29 @@ class UniSeg3D(Model):
     def encode_batch(self, batch: Batch) -> Encoded:
         """Return what all prompts of each scan share."""
         classes = self.known_classes()
-        return Encoded(
-            tuple(
-                EncodedScan(
-                    self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes, places
+        queries = [rows for windows in batch.windows for rows in ([None] if windows is None else windows.queries)]
+        views = iter(
+            [
+                WholeScan(
+                    self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes, places,
+                    None if rows is None else torch.from_numpy(rows).to(self.device),
                 )
-                for features, positions, index, places in zip(
+                for features, positions, index, places, rows in zip(
                     self.features(batch),
                     batch.scans.positions,
                     batch.scans.index,
-                    places_of(batch.scans, self.config.voxel_size) if self.config.reads else [None] * len(batch),
+                    places_of(batch.scans, self.config.voxel_size) if self.config.reads else [None] * len(queries),
+                    queries,
                     strict=True,
                 )
+            ]
+        )  # fmt: skip
+        return Encoded(
+            tuple(
+                next(views)
+                if windows is None
+                else WindowedScan([next(views) for _ in windows.seen], windows, self.config)
+                for windows in batch.windows
             )
         )
 
@@ -257,9 +286,8 @@ class UniSeg3D(Model):
         for start in range(0, len(said), step):
             scan, rows = scans[start if several else 0], slice(start, start + step)
             words = Words(said.tokens[rows], said.mask[rows])
-            outputs = self.decoder.prompts(scan.memory, None, said.sentence[rows], self.known_classes(), words=words)
-            stage = outputs.texts[-1]
-            (logits, scores), something = self._masks(scan, stage), _something(stage)
+            stage = scan.sentences(said.sentence[rows], words)
+            (logits, scores), something = prompt_answers(stage, scan.counts, self.config), stage.something()
             for number, (row, score) in enumerate(zip(logits, scores)):
                 masks, sure, best = row[None], score[None], float(score)
                 mask = full_precision(stage.masks[number])
@@ -274,7 +302,7 @@ class UniSeg3D(Model):
                 elif self.config.any_number:  # ours
                     masks, sure = referred_answer(scan, mask, row, something[number], score, count, self.config)
                 known = read is not None and bool(self.config.calibration)
-                predictions.append(Prediction(masks, sure, scan.index, best, calibrated=known))
+                predictions.append(Prediction(masks, sure, scan.index, best, known, scan.note))
         return predictions
 
     @torch.no_grad()
@@ -287,9 +315,9 @@ class UniSeg3D(Model):
         """
         scan = encoded.only()
         stage = self._clicked(scan, points)
-        logits, scores = self._masks(scan, stage)
+        logits, scores = prompt_answers(stage, scan.counts, self.config)
         if self.config.surfaces and len(points):
-            logits, scores = clicked_surfaces(scan, points, logits, scores, _something(stage))
+            logits, scores = clicked_surfaces(scan, points, logits, scores, stage.something())
         return Prediction(logits, scores, scan.index)
 
     @torch.no_grad()
@@ -306,20 +334,8 @@ class UniSeg3D(Model):
     def _clicked(self, scan: EncodedScan, points: np.ndarray) -> LayerOutputs:
         """Return the last stage of the clicks on points int64 [K]; those on one superpoint are the same click."""
         superpoints, back = np.unique(scan.index[np.asarray(points, np.int64)], return_inverse=True)
-        clicks = torch.from_numpy(superpoints).to(self.device)
-        stages = [
-            self.decoder.prompts(scan.memory, part, None, self.known_classes()).clicks[-1]
-            for part in clicks.split(PROMPTS_AT_ONCE)
-        ]
         rows = torch.from_numpy(back.reshape(-1)).to(self.device)
-        return LayerOutputs.joined(stages).take(rows)
-
-    def _masks(self, scan: EncodedScan, stage: LayerOutputs) -> tuple[Tensor, Tensor]:
-        """Return logits [Q, S], positive where the probability is above `mask_threshold`, and scores [Q] in 0..1."""
-        threshold, masks = self.config.mask_threshold, full_precision(stage.masks)
-        logits = masks - math.log(threshold / (1 - threshold))
-        sure = weighted_mean(masks.sigmoid(), (logits > 0) * scan.counts)
-        return logits, (sure * _something(stage)).clamp(0, 1)
+        return scan.clicks(torch.from_numpy(superpoints).to(self.device)).take(rows)
 
     # ---- whole scans
 
@@ -333,7 +349,7 @@ class UniSeg3D(Model):
         Source: docs/systems/uniseg3d.md §6.2.
         """
         scan, vocabulary = encoded.only(), self.vocabulary if self.config.vocabulary_weight else None
-        said = scan.superpoint_outputs()
+        said = scan.semantics()
         if classes is None or classes == BENCHMARK:
             names, ids = own_classes()
             logits = said.semantic[:, :CLASSES]
@@ -348,8 +364,11 @@ class UniSeg3D(Model):
     def instances(self, encoded: Encoded) -> Objects:
         """Return the things, best score first (docs/systems/uniseg3d.md §6.1)."""
         scan, config = encoded.only(), self.config
-        stage = scan.superpoint_outputs().stage
-        found = instances(stage.classes, stage.masks, scan.counts, config, threshold=config.instance_threshold)
+        found = scan.found(
+            lambda stage, counts: instances(
+                stage.classes, stage.masks, counts, config, threshold=config.instance_threshold
+            )
+        )
         assert found.labels is not None
         return class_objects(scan, found.masks, found.scores, found.labels + STUFF)
 
@@ -362,10 +381,11 @@ class UniSeg3D(Model):
         Source: docs/systems/uniseg3d.md §6.3.
         """
         scan, config = encoded.only(), self.config
-        said = scan.superpoint_outputs()
-        stage = said.stage
-        things = instances(
-            stage.classes, stage.masks, scan.counts, config, iou=stage.iou, threshold=config.panoptic_threshold
+        said = scan.semantics()
+        things = scan.found(
+            lambda stage, counts: instances(
+                stage.classes, stage.masks, counts, config, iou=stage.iou, threshold=config.panoptic_threshold
+            )
         )
         assert things.labels is not None
         laid = stitch(things, said.semantic, scan.counts, config)
@@ -383,9 +403,12 @@ class UniSeg3D(Model):
     def proposals(self, encoded: Encoded) -> Objects:
         """Return the unnamed masks of a scan, which overlap (docs/systems/uniseg3d.md §6.5)."""
         scan = encoded.only()
-        stage = scan.superpoint_outputs().stage
-        assert stage.iou is not None
-        found = class_agnostic(stage.masks, stage.iou, self.config)
+
+        def unnamed(stage: LayerOutputs, _: Tensor) -> Found:
+            assert stage.iou is not None
+            return class_agnostic(stage.masks, stage.iou, self.config)
+
+        found = scan.found(unnamed)
         score = found.scores.clamp(0, 1).float().cpu().numpy()
         return Objects(found.masks.cpu().numpy(), score, np.zeros(len(found), np.int64), scan.index, ("object",), (0,))
 
@@ -395,9 +418,4 @@ class UniSeg3D(Model):
         vocabulary = self.vocabulary() if self.config.vocabulary_weight else None
         texts = Embeddings(self._named(names), self.known_classes(), vocabulary)
         level = self.config.find_threshold if threshold is None else threshold
-        return find_objects(encoded.only(), names, texts, self.decoder.heads, self.config, level)
-
-
-def _something(stage: LayerOutputs) -> Tensor:
-    """Return the probability [Q] that each query shows any class."""
-    return 1 - full_precision(stage.classes).softmax(1)[:, THINGS]
+        return find_objects(encoded.only(), names, texts, self.decoder.heads.scale, self.config, level)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from saymask.models.uniseg3d.config import THINGS
+from saymask.nn.blocks import full_precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,10 @@ class LayerOutputs:
     embeddings: Tensor  # float [Q, D]
     iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
     directions: Tensor | None = None  # float [Q, W] of length 1: what a query shows, in the space of the texts
+
+    def something(self) -> Tensor:
+        """Return the probability [Q] that each query shows any class."""
+        return 1 - full_precision(self.classes).softmax(1)[:, THINGS]
 
     def take(self, rows: Tensor) -> "LayerOutputs":
         """Return the queries `rows`, int64 [q]."""

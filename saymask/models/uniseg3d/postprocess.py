@@ -4,6 +4,7 @@ Everything stays at superpoints. Masks are constant on them, so thresholds on po
 superpoint only, and a point's answer is that of its superpoint: exactly what point arrays would give.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +13,13 @@ from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
+from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.nn.blocks import full_precision
 
 FIRST_ID = 2
 """Instance id of the lowest scored thing in a panoptic answer; the smaller ones are the stuff classes."""
+ENTRIES_AT_ONCE = 2**22
+"""Entries of masks that are weighted together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +30,15 @@ class Found:
     scores: Tensor  # float [K]
     queries: Tensor  # int64 [K]: superpoint query (so: superpoint) that the mask comes from; may repeat
     labels: Tensor | None = None  # int64 [K] thing classes 0..17; None = unnamed
+    directions: Tensor | None = None  # float [K, W] of length 1, of the queries; None = not needed
 
     def __len__(self) -> int:
         return len(self.masks)
 
     def take(self, rows: Tensor) -> "Found":
         """Return the masks of `rows`, bool [K] or int64 [k]."""
-        labels = None if self.labels is None else self.labels[rows]
-        return Found(self.masks[rows], self.scores[rows], self.queries[rows], labels)
+        labels, directions = (None if x is None else x[rows] for x in (self.labels, self.directions))
+        return Found(self.masks[rows], self.scores[rows], self.queries[rows], labels, directions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +210,17 @@ def prompt_masks(masks: Tensor, config: UniSeg3DConfig) -> Tensor:
     return full_precision(masks).sigmoid() > config.mask_threshold
 
 
+def prompt_answers(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -> tuple[Tensor, Tensor]:
+    """Return logits [P, S], positive where the probability is above `config.mask_threshold`, and scores [P] in 0..1.
+
+    The score is the mean probability over the points of the mask times that of showing any class; `counts` int64 [S].
+    """
+    threshold, masks = config.mask_threshold, full_precision(stage.masks)
+    logits = masks - math.log(threshold / (1 - threshold))
+    sure = weighted_mean(masks.sigmoid(), (logits > 0) * counts)
+    return logits, (sure * stage.something()).clamp(0, 1)
+
+
 def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
     """Return the unnamed masks of a scene with confidence above `config.agnostic_threshold`, in query order.
 
@@ -230,3 +246,12 @@ def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of values float [..., S] with non-negative weights [..., S]; 0 where these are 0."""
     weights = weights.to(values.dtype)
     return (values * weights).sum(-1) / weights.sum(-1).clamp(min=1)
+
+
+def mean_over(values: Tensor, masks: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean [K] of values float [S] over the points of masks bool [K, S]; counts int64 [S].
+
+    Rows are taken in parts, so that many masks over many superpoints take no more memory than the masks themselves.
+    """
+    parts = masks.split(max(1, ENTRIES_AT_ONCE // max(1, masks.shape[1])))
+    return torch.cat([weighted_mean(values, part * counts) for part in parts])

@@ -29,7 +29,7 @@ def scannet() -> Preset:
         evaluate_every=16,
         protocol="3dres",
     )
-    return Preset("uniseg3d.scannet", "uniseg3d", UniSeg3DConfig(compat=True), train)
+    return Preset("uniseg3d.scannet", "uniseg3d", UniSeg3DConfig(compat=True, window=0), train)
 
 
 def rooms() -> Preset:

@@ -15,9 +15,15 @@ from torch import Tensor
 from saymask.geometry.relations import Boxes
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import EncodedScan
-from saymask.models.uniseg3d.extensions import object_logits, scan_named_parts, unrivalled, vocabulary_names
+from saymask.models.uniseg3d.extensions import (
+    object_logits,
+    rooms_of,
+    scan_named_parts,
+    unrivalled,
+    vocabulary_names,
+)
 from saymask.models.uniseg3d.places import Places
-from saymask.models.uniseg3d.postprocess import weighted_mean
+from saymask.models.uniseg3d.postprocess import mean_over
 from saymask.nn.blocks import full_precision
 from saymask.text.grounding import Things, ground, meant
 from saymask.text.scene_graph.parse import parse_sentence
@@ -46,18 +52,28 @@ def scan_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) ->
     masks, share = scan_named_parts(scan, vocabulary, config)
     places = scan.places
     assert places is not None
-    things = scan.kept(("things", config), lambda: things_of(masks.cpu().numpy(), places, scan.counts.cpu().numpy()))
+    of = (masks, scan.counts, scan.rooms, rooms_of(masks, scan.counts, scan.rooms))
+    things = scan.kept(("things", config), lambda: things_of(places, *(t.cpu().numpy() for t in of)))
     return Parts(masks, share, things)
 
 
-def things_of(masks: np.ndarray, places: Places, counts: np.ndarray) -> Things:
-    """Return where masks bool [K, S] of superpoints with `counts` int [S] points lie, and their colours."""
-    low = np.stack([places.low[m].min(axis=0) for m in masks]) if len(masks) else np.zeros((0, 3))
-    high = np.stack([places.high[m].max(axis=0) for m in masks]) if len(masks) else np.zeros((0, 3))
-    weight = masks * counts
-    colors = weight @ places.colors / np.maximum(weight.sum(axis=1, keepdims=True), 1)
-    room = Boxes(places.low.min(axis=0)[None], places.high.max(axis=0)[None])
-    return Things(Boxes(low, high), colors, room)
+def things_of(
+    places: Places,
+    masks: np.ndarray,  # bool [K, S]
+    counts: np.ndarray,  # int64 [S] points of each superpoint
+    rooms: np.ndarray,  # int64 [S] of each superpoint, from 0
+    inside: np.ndarray,  # int64 [K] room of each mask
+) -> Things:
+    """Return where masks lie, their colours, and the boxes of their rooms."""
+    low, high, colors = np.zeros((3, len(masks), 3))
+    for row, mask in enumerate(masks):
+        low[row], high[row] = places.low[mask].min(axis=0), places.high[mask].max(axis=0)
+        colors[row] = counts[mask] @ places.colors[mask] / max(int(counts[mask].sum()), 1)
+    corners = [
+        (places.low[rooms == r].min(axis=0), places.high[rooms == r].max(axis=0)) for r in range(rooms.max() + 1)
+    ]
+    bottom, top = (np.stack(values)[inside] for values in zip(*corners))
+    return Things(Boxes(low, high), colors, Boxes(bottom, top))
 
 
 def name_fits(share: Tensor, name: str, embedding: Tensor, vocabulary: Tensor, known: Sequence[str]) -> Tensor:
@@ -112,8 +128,7 @@ def read_sentence(
         return name_fits(parts.share, name, embed([name])[0], vocabulary, known).float().cpu().numpy()
 
     score = ground(graph, parts.things, fits)
-    probability = full_precision(mask).sigmoid().expand(len(parts.masks), -1)
-    sure = weighted_mean(probability, parts.masks * scan.counts).cpu().numpy()
+    sure = mean_over(full_precision(mask).sigmoid(), parts.masks, scan.counts).cpu().numpy()
     rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
     rows = rows[apart(parts.masks[rows], scan.counts).cpu().numpy()]
     scores = torch.from_numpy(score[rows]).to(mask)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from saymask.nn.res16unet.blocks import BasicBlock, LevelBlocks
 from saymask.nn.res16unet.plan import Res16Plan
-from saymask.sparse.backends.select import backend_name, cpu_has_bf16
+from saymask.sparse.backends.select import backend_name, inference_dtype
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
@@ -59,10 +59,9 @@ def fused_dtype(net: Layers, feats: Tensor) -> torch.dtype | None:
             return None
         if module is not net and (module._forward_hooks or module._forward_pre_hooks):
             return None  # somebody wants to see the layers
-    wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     # The bfloat16 kernel reads channels in pairs.
     paired = all(width % 2 == 0 for width in (net.plan.stem, *net.plan.planes))
-    return torch.bfloat16 if wanted == torch.bfloat16 and paired and cpu_has_bf16() else torch.float32
+    return inference_dtype() if paired else torch.float32
 
 
 def fused_forward(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from saymask.errors import InputError
 from saymask.nn.unet.blocks import AtLevel, UNetLevel, norm, relu
 from saymask.nn.unet.fused import fused_forward
-from saymask.sparse.backends.select import backend_name, cpu_has_bf16
+from saymask.sparse.backends.select import backend_name, inference_dtype
 from saymask.sparse.importers import from_spconv1, from_spconv2
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import SitePyramid
@@ -87,8 +87,7 @@ class SparseUNet(nn.Module):
             return None  # somebody wants to see the layers
         if any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             return None
-        wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-        return torch.bfloat16 if wanted == torch.bfloat16 and cpu_has_bf16() else torch.float32
+        return inference_dtype()
 
     def official_keys(self) -> dict[str, str]:
         """Return our state-dict name → the official one (spconv-based U-Nets of SPFormer, LESS, UniSeg3D, BQNet)."""

@@ -1,5 +1,6 @@
 """The choice of the backend of the sparse operations: `torch` (the readable reference, any device) or `cpu` (fast)."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,8 @@ from torch import Tensor
 from saymask.errors import InputError
 
 BACKENDS = ("auto", "torch", "cpu")
+PRECISIONS = ("auto", "fp32", "bf16")
+_precision: ContextVar[str] = ContextVar("saymask_inference_precision", default="")
 _forced: ContextVar[str] = ContextVar("saymask_sparse_backend", default="auto")
 
 
@@ -57,15 +60,35 @@ def cpu_has_bf16() -> bool:
 
 
 @contextmanager
-def inference_precision(device: torch.device | str = "cpu") -> Iterator[torch.dtype]:
-    """Run a block in bfloat16 autocast where the device multiplies bfloat16 natively, else in float32; yields the type.
+def inference_precision(name: str = "auto") -> Iterator[torch.dtype]:
+    """Choose how fused sparse networks multiply on the CPU inside the `with` block; yields the type.
 
-    The sparse U-Net keeps its sums and residuals in float32 either way.
+    `auto`: bfloat16 where this CPU gains by it (`bf16_pays`), else float32; `fp32`; `bf16`. Sums and residuals are
+    float32 either way, and training is not concerned. Outside of any block $SAYMASK_PRECISION counts, `auto` without
+    it. Raises InputError for another name, and for bf16 on a CPU without it.
     """
-    kind = torch.device(device).type
-    fast = cpu_has_bf16() if kind == "cpu" else kind == "cuda" and torch.cuda.is_bf16_supported()
-    with torch.autocast(kind, torch.bfloat16, enabled=fast):
-        yield torch.bfloat16 if fast else torch.float32
+    token = _precision.set(name)
+    try:
+        yield inference_dtype()
+    finally:
+        _precision.reset(token)
+
+
+def inference_dtype() -> torch.dtype:
+    """Return the type of the products of fused sparse networks on the CPU: autocast's, else `inference_precision`'s."""
+    if torch.is_autocast_enabled("cpu"):
+        wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16
+        return torch.bfloat16 if wanted and cpu_has_bf16() else torch.float32
+    name = _precision.get() or os.environ.get("SAYMASK_PRECISION") or "auto"
+    if name not in PRECISIONS:
+        raise InputError(f"inference precision (SAYMASK_PRECISION): expected {', '.join(PRECISIONS)}, got {name!r}")
+    if name == "bf16" and not cpu_has_bf16():
+        raise InputError("inference precision: expected a CPU with AVX512_BF16 or AMX for bf16, got none; use auto")
+    if name == "auto" and cpu_has_bf16():
+        from saymask.sparse.backends.cpu.speed import bf16_pays
+
+        return torch.bfloat16 if bf16_pays() else torch.float32
+    return torch.bfloat16 if name == "bf16" else torch.float32
 
 
 def _checked(name: str) -> str:

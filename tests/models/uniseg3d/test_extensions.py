@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
-from saymask.models.uniseg3d.encoded import SuperpointOutputs
+from saymask.models.uniseg3d.encoded import Semantics, SuperpointOutputs
 from saymask.models.uniseg3d.extensions import (
     clicked_surfaces,
     mentions,
@@ -58,11 +58,12 @@ def said_of(queries, masks, directions, iou=0.9):
     """What queries with masks float [Q, S] and superpoints with directions [S, W] say."""
     q, s = masks.shape
     stage = LayerOutputs(torch.zeros(q, 19), masks, torch.zeros(q, 4), torch.full((q,), iou), queries)
-    return SuperpointOutputs(stage, torch.zeros(s, 21), directions)
+    return SuperpointOutputs(stage=stage, semantic=torch.zeros(s, 21), directions=directions)
 
 
 def parts_of(said, counts, vocabulary, config):
-    return named_parts(shown_objects(said.stage, counts, config), said, counts, vocabulary, config)
+    rooms = torch.zeros_like(counts)
+    return named_parts(shown_objects(said.stage, counts, config), said, counts, rooms, vocabulary, config)
 
 
 def test_parts_are_objects_and_what_is_left():
@@ -170,9 +171,10 @@ def test_a_click_on_wall_or_floor_marks_the_surface():
     class Scanned:
         index = np.array([0, 0, 1, 2, 3, 4])
         counts = torch.tensor([2, 1, 1, 1, 1])
+        rooms = torch.zeros(5, dtype=torch.int64)
 
-        def superpoint_outputs(self):
-            return SuperpointOutputs(None, semantic, torch.eye(5, 6))
+        def semantics(self):
+            return Semantics(semantic=semantic, directions=torch.eye(5, 6))
 
     scan = Scanned()
     logits, scores = torch.full((5, 5), -1.0), torch.full((5,), 0.3)

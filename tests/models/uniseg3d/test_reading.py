@@ -36,13 +36,14 @@ def test_a_part_lies_where_its_superpoints_lie():
     counts = np.bincount(batch.scans.index[0])
     masks = np.zeros((2, len(counts)), bool)
     masks[0, :2] = masks[1, 1:] = True
-    things = things_of(masks, places, counts)
+    rooms = np.zeros_like(counts)
+    things = things_of(places, masks, counts, rooms, np.zeros(2, np.int64))
     np.testing.assert_array_equal(things.boxes.low[0], places.low[:2].min(axis=0))
     np.testing.assert_array_equal(things.boxes.high[1], places.high[1:].max(axis=0))
     inside = np.isin(batch.scans.index[0], [0, 1])
     np.testing.assert_allclose(things.colors[0], scan.colors[inside].mean(axis=0), atol=10)  # few voxels are shared
     np.testing.assert_array_equal(things.room.high[0], places.high.max(axis=0))
-    assert len(things_of(masks[:0], places, counts).boxes) == 0
+    assert len(things_of(places, masks[:0], counts, rooms, np.zeros(0, np.int64)).boxes) == 0
 
 
 def test_an_object_is_answered_once():

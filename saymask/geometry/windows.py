@@ -1,0 +1,131 @@
+"""Division of a large scan into windows of about a room's size, each seen with a margin of what lies around it.
+
+A window is cut where the fewest superpoints lie across the cut: between rooms these are floors and ceilings, within a
+room also furniture. Superpoints that are wider than the margin are split at the cuts, all others stay whole.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from saymask.geometry.extent import highest, lowest
+
+MARGIN = 1.5
+"""Metres around a window that it sees as well."""
+SHARE = 0.75
+"""Share of the largest undivided scan that a window is long and wide at most: two rooms side by side are no larger than
+one large room, but in windows a cut is there to part them."""
+STEP = 0.05
+"""Metres between the cuts that are compared."""
+SMALLEST = 4 * MARGIN
+"""Metres; a window that is no wider is not cut for its number of superpoints: it would see little but margins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """W windows over S patches, which are superpoints or their pieces."""
+
+    index: np.ndarray  # int64 [N] patch of each point, 0..S-1
+    home: np.ndarray  # int64 [S] the one window that each patch belongs to
+    seen: tuple[np.ndarray, ...]  # per window int64 [S_w], sorted: its patches and those in its margin
+    points: tuple[np.ndarray, ...]  # per window int64 [N_w], sorted: the points of what it sees
+    corners: np.ndarray  # float32 [W, 3]: lowest corner of what each sees, metres from that of the scan
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    @property
+    def queries(self) -> tuple[np.ndarray, ...]:
+        """Per window int64: the places in `seen` of the patches at home there."""
+        return tuple(np.flatnonzero(self.home[rows] == number) for number, rows in enumerate(self.seen))
+
+
+def divide(points: np.ndarray, superpoints: np.ndarray, largest: float, most: int) -> Windows | None:
+    """Return the windows of points float [N, 3] (metres, z up) with superpoints int [N]; None if one holds everything.
+
+    largest: metres along x and y from which a scan is divided, into windows of at most `SHARE` of that without their
+    margins; most: superpoints of a window.
+    """
+    index = np.unique(superpoints, return_inverse=True)[1].reshape(-1)
+    plan = points[:, :2].astype(np.float64)
+    size = int(index.max()) + 1
+    if size <= most and (highest(plan) - lowest(plan)).max() <= largest:
+        return None
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(size))
+    low = np.minimum.reduceat(plan[order], starts)
+    high = np.maximum.reduceat(plan[order], starts)
+    wide = (high - low).max(axis=1) > MARGIN
+    loose = np.flatnonzero(wide[index])  # points that may lie in another window than the rest of their superpoint
+    window = np.empty(size + len(loose), np.int64)
+    places = np.concatenate([(low + high) / 2, plan[loose]])
+    places[:size][wide] = np.nan  # in no window as a whole
+    for number, rows in enumerate(_cells(low, high, places, SHARE * largest, most)):
+        window[rows] = number
+    own = window[index]
+    own[loose] = window[size:]
+    keys, index = np.unique(index * (int(own.max()) + 1) + own, return_inverse=True)
+    index = index.reshape(-1)
+    # A window that was cut for superpoints which only reach into it has no patches.
+    home = np.unique(keys % (int(own.max()) + 1), return_inverse=True)[1].reshape(-1)
+    if not home.any():
+        return None
+    return _with_margins(points, plan, index, home)
+
+
+def _cells(low: np.ndarray, high: np.ndarray, places: np.ndarray, largest: float, most: int) -> Iterator[np.ndarray]:
+    """Yield the rows of `places` [P, 2] in each window; low, high [S, 2]: the superpoints that are not to be cut."""
+    everything = np.flatnonzero(~np.isnan(places[:, 0]))
+    todo = [(np.full(2, -np.inf), np.full(2, np.inf), np.arange(len(low)), everything)]
+    while todo:
+        bottom, top, boxes, rows = todo.pop()
+        first = np.maximum(low[boxes].min(axis=0), bottom)
+        last = np.minimum(high[boxes].max(axis=0), top)
+        size = last - first
+        axis = int(size.argmax())
+        if size[axis] <= largest and (len(boxes) <= most or size[axis] <= SMALLEST):
+            yield rows
+            continue
+        cut = best_cut(low[boxes, axis], high[boxes, axis], first[axis], last[axis])
+        below = places[rows, axis] < cut
+        end, start = top.copy(), bottom.copy()
+        end[axis] = start[axis] = cut
+        for corners, reaches, inside in (
+            ((start, top), high[boxes, axis] >= cut, ~below),
+            ((bottom, end), low[boxes, axis] < cut, below),
+        ):
+            if reaches.any() and inside.any():
+                todo.append((*corners, boxes[reaches], rows[inside]))
+
+
+def best_cut(low: np.ndarray, high: np.ndarray, first: float, last: float) -> float:
+    """Return the cut in the middle half of `first`..`last` that the fewest intervals low..high [K] lie across.
+
+    Of equal ones it is in the middle of the widest run, between two rooms in the middle of the gap.
+    """
+    quarter = (last - first) / 4
+    cuts = np.arange(first + quarter, last - quarter + STEP / 2, STEP)
+    across = np.searchsorted(np.sort(low), cuts, "left") - np.searchsorted(np.sort(high), cuts, "right")
+    fewest = np.flatnonzero(across == across.min())
+    runs = np.split(fewest, np.flatnonzero(np.diff(fewest) > 1) + 1)
+    longest = max(runs, key=len)
+    return float(cuts[longest[len(longest) // 2]])
+
+
+def _with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home: np.ndarray) -> Windows:
+    """Return the windows of patches `index` [N], each at `home` [S] in one."""
+    size = len(home)
+    count = np.bincount(index, minlength=size)
+    middle = np.stack([np.bincount(index, column, size) / count for column in plan.T], axis=1)
+    order = np.argsort(index, kind="stable")
+    ends = np.cumsum(count)
+    seen, inside, corners = [], [], []
+    for number in range(int(home.max()) + 1):
+        own = middle[home == number]
+        near = (middle >= own.min(axis=0) - MARGIN) & (middle <= own.max(axis=0) + MARGIN)
+        rows = np.flatnonzero(near.all(axis=1))
+        seen.append(rows)
+        inside.append(np.sort(np.concatenate([order[ends[r] - count[r] : ends[r]] for r in rows])))
+        corners.append(lowest(points[inside[-1]]))
+    return Windows(index, home, tuple(seen), tuple(inside), (np.stack(corners) - lowest(points)).astype(np.float32))
