@@ -16,6 +16,7 @@ from saymask.evaluation.request import ALL
 from saymask.evaluation.tasks.task import PUBLISHED, Aside, Task
 from saymask.metrics.predictions import Predicted
 from saymask.models.base import Model
+from saymask.util.words import some
 
 PLAIN = "plain"
 """As a protocol of `all`: of each task the plain one that fits the model."""
@@ -243,8 +244,3 @@ def summary(metrics: Mapping[Key, Any], wanted: Sequence[Wanted], protocol: str)
             figures.append(result["overall"][w.task.figure(result)])
     mean = sum(figures) / len(figures) if figures else 0.0
     return {"protocol": protocol, "overall": {"n": len(figures), "mean": mean}, **tasks}
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from saymask.errors import InputError
+from saymask.io.frames import EVERY
 from saymask.util.files import check_writable
 
+PAIR = "clip-vit-l14-336"
+"""The image and text model of the published open-vocabulary evaluation."""
 ALL = "all"
 """The task that stands for every task that the model answers."""
 
@@ -35,7 +38,17 @@ class Request:
     source: Literal["scanrefer", "multi3drefer", "nr3d", "sr3d"] | None = None
     """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
-    """click only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
+    """click only: click on each object at 0.1, 0.2, … 1.0 of its radius, and on a random point of it."""
+    frames: Path | None = None
+    """find and all: folder with the scans' posed frames (<scan>.sens, <scan>/color, depth, pose), by which CLIP names
+    the model's masks, as in the published evaluation; without it the model names them itself."""
+    image_encoder: str = PAIR
+    """With frames: CLIP, by name or a local folder with both of its halves."""
+    image_masks: Path | None = None
+    """With frames: folder with a folder per scan of masks that another program found in the frames (<number>.png or
+    .npz), as published; without it each frame shows the model's own masks."""
+    every: int = EVERY
+    """With frames: use those whose number is a multiple of this."""
     export: Path | None = None
     """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
     semantic and instance: a folder for the benchmark's submission files."""
@@ -59,7 +72,7 @@ class Request:
     """No progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("data", "export", "json", "rows"):
+        for name in ("data", "frames", "image_masks", "export", "json", "rows"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -74,6 +87,7 @@ class Request:
             )
         if self.click_distances and self.task != "click":
             raise InputError(f"click_distances: expected task 'click', got {self.task!r}")
+        self._check_frames()
         if self.export is not None and self.task == ALL:
             raise InputError(
                 f"export: expected none for task {ALL!r}, got {str(self.export)!r}; export one task at a time"
@@ -86,3 +100,17 @@ class Request:
             if self.task not in ("refer", "click"):
                 raise InputError(f"rows: expected task refer or click, got {self.task!r}")
             check_rows_file(self.rows)
+
+    def _check_frames(self) -> None:
+        if self.frames is None:
+            if self.image_masks is not None:
+                raise InputError("image_masks: expected frames that the masks are of (--frames FOLDER), got none")
+            return
+        if self.task not in ("find", ALL):
+            raise InputError(f"frames: expected task 'find' or {ALL!r}, got {self.task!r}")
+        for name in ("frames", "image_masks"):
+            folder = getattr(self, name)
+            if folder is not None and not folder.is_dir():
+                raise InputError(f"{name}: expected a folder with those of every scan, {folder} is none")
+        if self.every < 1:
+            raise InputError(f"every: expected 1 or more, got {self.every}")

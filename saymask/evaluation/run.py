@@ -26,6 +26,7 @@ from saymask.evaluation.measure import (
 from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.rows import Row, class_means, click_rows, sentence_rows, write_rows
 from saymask.evaluation.stored import score_stored, stored_path
+from saymask.evaluation.tasks.find_by_frames import check_frames
 from saymask.evaluation.tasks.table import NAMES, TASKS, tasks_of
 from saymask.evaluation.workers import Loaded, loaded, progress_bar
 from saymask.hub import headers
@@ -203,6 +204,7 @@ def opened(
     with loaded(model, request.device, request.processes, request.text_encoder) as ready:
         if name := ready.image_features:
             check_image_features(request.data, items.names, name, stretched=ready.stretched_images)
+        check_frames(request, items.names)
         with progress_bar(f"evaluate {ready.name}", len(items.names), request.quiet) as advance:
             yield ready, advance
 

@@ -35,9 +35,16 @@ class TrainConfig:
     """Sentences of one scan that make a sample (the last of a scan may have fewer); 0 = all of a scan, and a scan
     without any is a sample too."""
     init: str = ""
-    """Checkpoint whose tensors of equal name and shape are the initial weights, e.g. of a pre-trained backbone."""
+    """Checkpoint whose tensors of the same names are the initial weights, e.g. of a pre-trained backbone; also an
+    official file (.pth, .ckpt), of which the network's tensors are taken."""
+    init_except: tuple[str, ...] = ()
+    """Starts of the names of tensors that are not taken from `init`, such as those of another number of classes."""
     batch_size: int = 4
-    """Samples per process."""
+    """Samples per process and pass."""
+    accumulate: int = 1
+    """Passes whose gradients are averaged before a step: samples per step = this times `batch_size` times processes."""
+    drop_last: bool = True
+    """Leave out the rest of an epoch that fills no step; otherwise it is a smaller step."""
     optimizer: str = "adamw"
     """`adamw` (betas 0.9, 0.999, eps 1e-8), or `sgd` with `momentum` and `dampening`."""
     momentum: float = 0.9
@@ -75,6 +82,8 @@ class TrainConfig:
     seed: int = 42
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
+    evaluate_last: int = 1
+    """So many epochs at the end are validated each."""
     task: str = "refer"
     """Task of the validation (`saymask.evaluation.tasks.table.NAMES`), or `none`."""
     protocol: str = "3dres"
@@ -91,6 +100,8 @@ class Preset:
     system: str
     model: Any
     train: TrainConfig = field(default_factory=TrainConfig)
+    published_batch: int = 0
+    """Samples per step of the published training, all its processes together; 0 = none is published."""
 
 
 class Model(nn.Module, ABC):

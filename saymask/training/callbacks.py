@@ -89,13 +89,14 @@ class RunCallback(pl.Callback):
     ) -> None:
         """Count the step and do what is due after it."""
         learner: Learner = pl_module  # type: ignore[assignment]
+        if (batch_idx + 1) % self.order.accumulate:
+            return  # the step is not complete yet
         at, now = learner.at, time.monotonic()
         at.step += 1
         if learner.average:
             learner.average.update(at.step)
         at.seconds = self._seconds_before + now - self._began
-        samples = self.order.batch_size * self.order.world
-        self.line.step(at.step, learner.terms, samples, self.order.epoch(at.step - 1))
+        self.line.step(at.step, learner.terms, self.order.samples(at.step - 1), self.order.epoch(at.step - 1))
         if at.step % self.log_every == 0 or at.step == self.order.total:
             rates = {f"lr{i or ''}": g["lr"] for i, g in enumerate(trainer.optimizers[0].param_groups)}
             numbers = {"gradient_norm": learner.norm, "samples_per_second": self.line.rate, "skipped": at.skipped}
@@ -105,7 +106,9 @@ class RunCallback(pl.Callback):
         over, late = _agree(trainer, over, late)
         ended, last = self.order.ends_epoch(at.step), at.step == self.order.total or over
         epoch = self.order.epoch(at.step - 1)
-        due = bool(self.validate) and (last or (ended and epoch % learner.train_config.evaluate_every == 0))
+        config = learner.train_config
+        chosen = epoch % config.evaluate_every == 0 or epoch > config.epochs - config.evaluate_last
+        due = bool(self.validate) and (last or (ended and chosen))
         if ended or last:
             with learner.final_weights():
                 metrics = self._validate(trainer, learner, self.validate) if self.validate and due else {}
