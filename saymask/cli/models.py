@@ -77,7 +77,7 @@ def evaluate(
     from saymask.evaluation.run import evaluate
     from saymask.evaluation.tables import print_table
 
-    print_table(evaluate(None if model == "default" else model, request))
+    print_table(evaluate(None if model == "default" else model, request), per_class=request.per_class)
     return 0
 
 

@@ -97,9 +97,12 @@ def measure_scan(
     wanted: Sequence[Wanted],
     *,
     folder: Path | None = None,
+    colored: bool = False,
     keep: bool = False,
 ) -> Measured:
     """Measure one scene, which is encoded once; write its submission files to `folder`, keep what is predicted.
+
+    `colored` adds a PLY file coloured by the answer.
 
     The model never sees labels, and is not asked about a scene without them unless its answer is to be exported.
     """
@@ -112,7 +115,8 @@ def measure_scan(
     asked = [w for w in wanted if exported or w.key not in unlabelled]
     if not asked:
         return result
-    aside = Aside(items.annotations.get(scene_id, ()), folder, result.predicted if keep else None, result.scores)
+    kept = result.predicted if keep else None
+    aside = Aside(items.annotations.get(scene_id, ()), folder, colored, kept, result.scores)
     try:
         with torch.inference_mode():
             view = model.prepare(replace(scan, labels={}))

@@ -34,7 +34,8 @@ class Request:
     published numbers. all: by default the default of each task and uniseg3d side by side; plain (the defaults alone);
     or any of these, of which the tasks that have it are measured."""
     split: str = "val"
-    """train or val."""
+    """train, val, or another that was prepared; of scans without labels, such as those of test, --export writes the
+    answers."""
     source: Literal["scanrefer", "multi3drefer", "nr3d", "sr3d"] | None = None
     """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
@@ -52,12 +53,16 @@ class Request:
     export: Path | None = None
     """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
     semantic and instance: a folder for the benchmark's submission files."""
+    colored: bool = False
+    """With export of semantic or instances: also <scan>.ply, coloured by class or by object."""
     allow_missing: bool = False
     """Score predictions that lack some sentences or scans; they are left out and counted."""
     json: Path | None = None
     """File to write the numbers to, with the single results and where they come from."""
     rows: Path | None = None
     """refer and click: file for a row per sentence or click (.csv, .jsonl, .parquet)."""
+    per_class: bool = False
+    """Print a row per class, too."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None
@@ -68,6 +73,9 @@ class Request:
     """auto, cpu, cuda, …"""
     text_encoder: str | None = None
     """Folder with the model's text encoder, where it is neither in the checkpoint nor in the hub's cache."""
+    settings: tuple[str, ...] = ()
+    """Settings of the checkpoint's configuration to change, NAME=VALUE, such as clustering.radius=1, unshifted=counter,
+    or view.voxel_to_point=nearest_corner."""
     quiet: bool = False
     """No progress bar."""
 
@@ -88,6 +96,9 @@ class Request:
         if self.click_distances and self.task != "click":
             raise InputError(f"click_distances: expected task 'click', got {self.task!r}")
         self._check_frames()
+        self.changes()
+        if self.colored and (self.export is None or self.task not in ("semantic", "instances")):
+            raise InputError(f"colored: expected export of task semantic or instances, got task {self.task!r}")
         if self.export is not None and self.task == ALL:
             raise InputError(
                 f"export: expected none for task {ALL!r}, got {str(self.export)!r}; export one task at a time"
@@ -100,6 +111,16 @@ class Request:
             if self.task not in ("refer", "click"):
                 raise InputError(f"rows: expected task refer or click, got {self.task!r}")
             check_rows_file(self.rows)
+
+    def changes(self) -> dict[str, str]:
+        """Return the settings to change by name; InputError for one that is no NAME=VALUE."""
+        found = {}
+        for text in self.settings:
+            name, equals, value = text.partition("=")
+            if not (name and equals):
+                raise InputError(f"settings: expected NAME=VALUE, such as clustering.radius=1, got {text!r}")
+            found[name.replace("-", "_")] = value
+        return found
 
     def _check_frames(self) -> None:
         if self.frames is None:

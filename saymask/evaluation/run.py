@@ -137,6 +137,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
         "task": task.name,
         "protocol": chosen.protocol,
         "split": request.split,
+        **({"settings": request.changes()} if request.settings else {}),
         "data": str(request.data),
         **counted,
         "left_out": unlabelled + items.left_out,
@@ -201,7 +202,7 @@ def opened(
     model: Model | str | Path | None, request: Request, items: Items
 ) -> Iterator[tuple[Loaded, Callable[[int], None]]]:
     """Yield a model that is ready to be measured and the function that moves the progress bar over the scans."""
-    with loaded(model, request.device, request.processes, request.text_encoder) as ready:
+    with loaded(model, request.device, request.processes, request.text_encoder, request.changes()) as ready:
         if name := ready.image_features:
             check_image_features(request.data, items.names, name, stretched=ready.stretched_images)
         check_frames(request, items.names)
@@ -232,4 +233,4 @@ def _job(
 ) -> Callable[[str], Measured]:
     tasks, known = tasks_of(request), load_items(request, lambda line: None) if items is None else items
     wanted = [Wanted(tasks[task], protocol) for task, protocol in keys]
-    return lambda scene: measure_scan(model, known, scene, wanted, folder=folder, keep=keep)
+    return lambda scene: measure_scan(model, known, scene, wanted, folder=folder, colored=request.colored, keep=keep)

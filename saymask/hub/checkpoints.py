@@ -10,7 +10,7 @@ stored under OpenCLIP's names.
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from saymask.text.clip_tokenizer import clip_text_encoder
 from saymask.text.weights import portable_name
 from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, parse_object, write_text
-from saymask.util.settings import from_json, to_json
+from saymask.util.settings import from_json, override, to_json
 
 TEXT_FIELDS = {"text_encoder", "encoder"}
 """Fields of configurations that name a text encoder."""
@@ -81,14 +81,19 @@ def save_checkpoint(
 
 
 def load_model(
-    name_or_path: str | Path | None = None, device: str = "auto", *, text_encoder: str | Path | None = None
+    name_or_path: str | Path | None = None,
+    device: str = "auto",
+    *,
+    text_encoder: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Model:
     """Return a model with its weights, ready to answer (eval mode, float32).
 
     `name_or_path` is a checkpoint file or the name of embedded weights or of those that `saymask get` brought, without
     it the embedded default. `device` is `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, … `text_encoder` is
     a folder (or name) of the text encoder that the model was trained with, which is loaded now; without it, the encoder
-    is found by its name when a text is first asked for.
+    is found by its name when a text is first asked for. `settings` replaces values of the model's configuration by
+    name, such as {"clustering.radius": 1} or {"view.voxel_to_point": "nearest_corner"}.
 
     Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
     checkpoint, belongs to a system this version does not know, its tensors do not fit its configuration, or
@@ -103,6 +108,8 @@ def load_model(
     with opened(path, "pt") as file:
         names = [key for key in file.keys() if not (towers and key.startswith(towers))]  # noqa: SIM118 - not a dict
         tensors = {key: file.get_tensor(key) for key in names}
+    if settings:
+        chosen = override(chosen, {f"model.{name}": value for name, value in settings.items()})
     given = None if text_encoder is None else _given_encoder(chosen, str(text_encoder))
     try:
         with _Bounded(sum(value.numel() for value in tensors.values())):

@@ -29,6 +29,9 @@ class TrainConfig:
     source: str = "scanrefer"
     """Sentences to train on: `scanrefer`, `multi3drefer`, `both` of these, `nr3d`, `sr3d`; `scans` = none, each scan
     is a sample."""
+    split: str = "train"
+    """Scans and sentences to train on: `train`, or `trainval`, both splits as for the benchmark's test scans; nothing
+    is validated then."""
     scenes: str = ""
     """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1
@@ -225,6 +228,17 @@ class Model(nn.Module, ABC):
 
         data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
         """
+
+    def left_out(self, batch: Any) -> tuple[str, ...]:
+        """Return the names of the scans that were left out of a training batch because it would have been too large."""
+        return ()
+
+    def scan_features(self, batch: Any) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of each scan of a batch: (float [S, C] per support row, int64 [N] row of each point).
+
+        Raises InputError for a system whose features depend on a sentence.
+        """
+        raise InputError(f"{self.title}: expected a model with features of a scan alone, {self.system} has none")
 
     def get_ready(self, verb: str) -> None:
         """Load what only prompts of `verb` need, such as a text encoder; InputError where it is not to be had.

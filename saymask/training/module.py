@@ -47,6 +47,8 @@ class Progress:
     skipped_in_row: int = 0
     seconds: float = 0.0
     """Time spent training, over all starts."""
+    left_out: int = 0
+    """Scans that did not fit into their batch, over all epochs, of this process."""
 
 
 class Learner(pl.LightningModule):
@@ -102,6 +104,7 @@ class Learner(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the sum of the model's loss terms."""
+        self.at.left_out += len(self.model.left_out(batch))
         losses = self.model.losses(batch)
         total = torch.stack([value.float() for value in losses.values()]).sum()
         for name, value in [*losses.items(), ("loss", total)]:  # means over the passes of a step

@@ -15,7 +15,7 @@ from saymask.convert.start import start_from
 from saymask.data.annotations import SOURCES
 from saymask.data.image_store import check_image_features
 from saymask.data.samples.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
-from saymask.data.samples.scans import ScanDataset, chosen_scenes
+from saymask.data.samples.scans import ScanDataset, chosen_scenes, parts_of
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
@@ -130,7 +130,7 @@ def run(job: Job) -> None:
     torch.manual_seed(config.seed)
     model = registry.build(job.preset)
     items = _training_data(job, model, line)
-    scans = [] if config.sentences else chosen_scenes(job.data, "train", config.scenes)
+    scans = [] if config.sentences else chosen_scenes(job.data, config.split, config.scenes)
     samples = TrainingItems(items, config.sentences, (s for s in scans if scene_path(job.data, s).is_file()))
     order = BatchOrder(
         len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
@@ -205,15 +205,19 @@ def _check(job: Job) -> None:
     for name in ("conv_precision", "matmul_precision"):
         if getattr(config, name) not in ("ieee", "bf16"):
             raise InputError(f"train.{name}: expected ieee or bf16, got {getattr(config, name)!r}")
+    if config.split not in ("train", "trainval"):
+        raise InputError(f"train.split: expected train or trainval, got {config.split!r}")
     check_task(job.preset)
     read_manifest(job.data)
-    for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
+    for path in _annotations(job):
         if not path.is_file():
-            raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+            raise InputError(
+                f"{job.data}: expected {path.name} with sentences to train on; prepare the {config.split} split"
+            )
     if config.scenes or config.source == "scans":
-        chosen_scenes(job.data, "train", config.scenes)
+        chosen_scenes(job.data, config.split, config.scenes)
     if name := getattr(job.preset.model, "image_features", ""):
-        scenes = [s for s in chosen_scenes(job.data, "train", config.scenes) if scene_path(job.data, s).is_file()]
+        scenes = [s for s in chosen_scenes(job.data, config.split, config.scenes) if scene_path(job.data, s).is_file()]
         check_image_features(job.data, scenes, name, stretched=job.preset.model.stretched_images)
     if config.init:
         headers.find_checkpoint(config.init)
@@ -235,22 +239,28 @@ def _sources(config: TrainConfig) -> tuple[str, ...]:
     return () if config.source == "scans" else sources_of(config.source)
 
 
+def _annotations(job: Job) -> list[Path]:
+    """Return the files of the sentences that are trained on."""
+    config = job.preset.train
+    return [annotation_path(job.data, s, part) for s in _sources(config) for part in parts_of(config.split)]
+
+
 def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset | ScanDataset:
     """Return the scans, or the sentences about the scans, that are trained on."""
     config = job.preset.train
     if config.source == "scans":
         scans = ScanDataset(
-            job.data, "train", scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
+            job.data, config.split, scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
             image_features=model.image_features, stretched=model.stretched_images,
         )  # fmt: skip
         drop_missing(scans, line.say)
         return scans
     items = ReferDataset(
-        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        job.data, config.split, source=config.source, prepare=model.prepare, training=True, seed=config.seed,
         image_features=model.image_features, stretched=model.stretched_images,
     )  # fmt: skip
     if config.scenes:
-        keep_scenes(items, chosen_scenes(job.data, "train", config.scenes))
+        keep_scenes(items, chosen_scenes(job.data, config.split, config.scenes))
     drop_unknown(items, line.say)
     return items
 
@@ -347,6 +357,7 @@ def _card(job: Job, count: int, order: BatchOrder, at: Any, metrics: dict[str, A
             "steps": at.step,
             "seconds": round(at.seconds, 1),
             "processes": order.world,
+            **({"scans_left_out": at.left_out} if at.left_out else {}),
             "accelerator": job.accelerator,
             "skipped_steps": at.skipped,
             # A card travels: it names files, not where they lay.
@@ -358,10 +369,10 @@ def _card(job: Job, count: int, order: BatchOrder, at: Any, metrics: dict[str, A
 def _data_sha(job: Job) -> str:
     """Return the sha256 over the manifest, the sentences that are trained on and, if some are chosen, the scans."""
     config, digest = job.preset.train, hashlib.sha256()
-    for path in (job.data / "manifest.json", *(annotation_path(job.data, s, "train") for s in _sources(config))):
+    for path in (job.data / "manifest.json", *_annotations(job)):
         digest.update(path.read_bytes())
     if config.scenes:
-        digest.update("\n".join(chosen_scenes(job.data, "train", config.scenes)).encode())
+        digest.update("\n".join(chosen_scenes(job.data, config.split, config.scenes)).encode())
     return digest.hexdigest()
 
 

@@ -71,6 +71,9 @@ class ViewConfig:
     """Voxels of a training batch; scenes that would exceed it are left out (0 = no limit)."""
     annotated: float = 1.0
     """Annotated share of the points of every object in training."""
+    point_lists: str = ""
+    """File with the points of each scan that are annotated in training, a torch file of the data-efficient benchmark;
+    all others, and all of a scan that it does not list, have no label (docs/systems/lground.md §5)."""
     compat: bool = False
     """Follow the published code also where it is wrong: label conflicts and the sampling of annotated points.
 

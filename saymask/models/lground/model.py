@@ -27,6 +27,7 @@ from saymask.models.lground.batch import Batch, Sample, collate, make_sample
 from saymask.models.lground.config import LGroundConfig
 from saymask.models.lground.frequency import class_weights, read_class_weights, read_sampling_weights
 from saymask.models.lground.insert import TailBank, build_bank
+from saymask.models.lground.limited import listed_points, read_point_lists
 from saymask.models.lground.losses.classification import class_splits, classification_loss, reduce_losses
 from saymask.models.lground.losses.contrastive import (
     anchor_cross_entropy,
@@ -96,11 +97,24 @@ class LGround(Model):
         self.register_buffer("weights", torch.ones(count), persistent=False)
         self._text = FrozenText(config.encoder if text_encoder is None else text_encoder)
         self._bank: TailBank | None = None
+        self._points: dict[str, np.ndarray] | None = None
         if config.trainable == "classifier":
             self.requires_grad_(False)
             assert self.network.classifier is not None
             self.network.classifier.requires_grad_(True)
         self.train(self.training)
+
+    @classmethod
+    def settled(cls, config: LGroundConfig) -> LGroundConfig:
+        """Return the configuration, after a look at its files: InputError for what training could not use."""
+        names = [c.name for c in CLASSES[config.view.labels]()]
+        if unknown := set(config.unshifted) - set(names):
+            raise InputError(f"unshifted: expected names of the {len(names)} classes, got {sorted(unknown)}")
+        if config.anchors and config.text != "none":
+            _check_width(load_anchors(config.anchors, names), len(names), config.text_width)
+        if config.view.point_lists:
+            read_point_lists(config.view.point_lists)
+        return config
 
     @classmethod
     def answers(cls, config: LGroundConfig) -> tuple[str, ...]:
@@ -155,6 +169,12 @@ class LGround(Model):
             if len(weights) != len(self.classes):
                 raise InputError(f"class weights: expected {len(self.classes)}, got {len(weights)}; for other labels?")
             self.weights.copy_(weights)
+        if view.point_lists:
+            self._points = read_point_lists(view.point_lists)
+            listed = sum(len(self._points.get(scene, ())) > 0 for scene in scenes)
+            say(f"{Path(view.point_lists).name} lists labelled points of {listed} of {len(scenes)} scans")
+            if not listed:
+                raise InputError(f"{view.point_lists}: expected points of the training scans, got none of theirs")
         if view.insertion is not None:
             weights = read_sampling_weights(config.sampling_weights).numpy() if config.sampling_weights else None
             self._bank = build_bank(
@@ -173,10 +193,8 @@ class LGround(Model):
         """Take anchors of this model's classes; raise InputError when their number or width is another."""
         if self.config.text == "none":
             raise InputError("this model has no text head: anchors are of no use to it")
-        plain = anchors.plain
-        if plain.shape != self.anchors.shape:
-            raise InputError(f"anchors: expected {list(self.anchors.shape)}, got {list(plain.shape)}")
-        self.anchors.copy_(plain)
+        _check_width(anchors, len(self.classes), self.config.text_width)
+        self.anchors.copy_(anchors.plain)
         self.encoder_print.copy_(torch.tensor(list(_print(anchors.fingerprint)), dtype=torch.uint8))
 
     def text_encoder(self) -> CachedText:
@@ -194,7 +212,10 @@ class LGround(Model):
         self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
     ) -> Sample:
         """Return the voxels of a scan; with `rng` augmented, with their truth. Sentences are not used."""
-        sample = make_sample(scan, self.config.view, rng, bank=self._bank)
+        annotated = None
+        if rng is not None and self._points is not None:
+            annotated = listed_points(self._points, scan.name, len(scan))
+        sample = make_sample(scan, self.config.view, rng, bank=self._bank, annotated=annotated)
         if rng is not None or not self.config.superpoints:
             return sample
         if scan.superpoints is None:
@@ -206,6 +227,19 @@ class LGround(Model):
         return collate(samples, self.config.view)
 
     # ---- the network
+
+    def left_out(self, batch: Batch) -> tuple[str, ...]:
+        """Return the names of the scans beyond `view.most_voxels`."""
+        return batch.dropped
+
+    @torch.no_grad()
+    def scan_features(self, batch: Batch) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of the voxels, with a text head as they are compared with texts."""
+        pyramid = self.sites(batch)
+        found = self.network(batch.features[pyramid.order], pyramid).features
+        assert found is not None
+        rows = (self.text_features(found) if self.config.text != "none" else found)[pyramid.inverse].float()
+        return [(rows[batch.rows(b)], batch.index[b]) for b in range(len(batch))]
 
     def sites(self, batch: Batch) -> SitePyramid:
         """Return the sites of a batch on all levels."""
@@ -272,7 +306,10 @@ class LGround(Model):
         Source: docs/systems/lground.md §6.5.
         """
         scan = _only(encoded)
-        return group_objects(scan, self._class_logits(scan), self.classes, self.config.clustering)
+        return group_objects(
+            scan, self._class_logits(scan), self.classes, self.config.clustering, unshifted=self.config.unshifted,
+            unshifted_clustering=self.config.unshifted_clustering,
+        )  # fmt: skip
 
     @torch.no_grad()
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
@@ -367,6 +404,17 @@ class LGround(Model):
             distance=config.distance, positive_margin=config.positive_margin, negative_margin=config.negative_margin,
             negative_weight=config.negative_weight,
         ).loss  # fmt: skip
+
+
+def _check_width(anchors: Anchors, classes: int, width: int) -> None:
+    """Raise InputError for anchors of other classes or another width than a model has room for."""
+    if anchors.plain.shape != (classes, width):
+        raise InputError(
+            f"anchors: expected [{classes} classes, {width}], got {list(anchors.plain.shape)} (of {anchors.encoder}); "
+            f"a model that trains with them needs --model.text-width {anchors.dim}, and where its features have "
+            "another width --model.text anchors (the anchors are projected) or lifted (the features are); one that was "
+            "trained with others needs those"
+        )
 
 
 def _print(fingerprint: str) -> bytes:

@@ -41,6 +41,19 @@ def pretrain() -> Preset:
     return Preset("lground.pretrain", "lground", model, PUBLISHED, PUBLISHED_BATCH)
 
 
+def pretrain_34c() -> Preset:
+    """Return `lground.pretrain-34c`: stage 1 of 34C, whose 96 features meet CLIP's anchors by a learned projection."""
+    base = pretrain()
+    model = replace(base.model, network=res16_plan("34CR"), text="anchors")
+    return replace(base, name="lground.pretrain-34c", model=model)
+
+
+def scannet200_34c() -> Preset:
+    """Return `lground.scannet200-34c`: stage 2 of 34C with cross-entropy; start from its stage 1 by `--train.init`."""
+    base = scannet200_ce()
+    return replace(base, name="lground.scannet200-34c", model=replace(base.model, network=res16_plan("34C")))
+
+
 def scannet200_ce() -> Preset:
     """Return `lground.scannet200-ce`: stage 2 with cross-entropy; start from stage 1 by `--train.init`."""
     return Preset("lground.scannet200-ce", "lground", LGroundConfig(), PUBLISHED, PUBLISHED_BATCH)

@@ -207,6 +207,11 @@ class UniSeg3D(Model):
         pyramid = self.backbone.sites(batch.scans, shape)
         return self.backbone(batch.scans, pyramid).split(batch.scans.sizes)
 
+    @torch.no_grad()
+    def scan_features(self, batch: Batch) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of the superpoints."""
+        return list(zip(self.features(batch), batch.scans.index, strict=True))
+
     def forward(self, batch: Batch) -> list[Outputs]:
         """Return all stages of all queries of each scan, as training needs them."""
         classes = self.known_classes()
