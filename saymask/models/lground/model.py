@@ -22,7 +22,8 @@ from saymask.data.class_frequencies import CLASSES, count_classes
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
 from saymask.models.base import Model
-from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
+from saymask.models.lground.anchors import ATTRIBUTES, Anchors, load_anchors, make_anchors
+from saymask.models.lground.attributes import attribute_maps, changed_features
 from saymask.models.lground.batch import Batch, Sample, collate, make_sample
 from saymask.models.lground.config import LGroundConfig
 from saymask.models.lground.frequency import class_weights, read_class_weights, read_sampling_weights
@@ -71,7 +72,7 @@ class LGround(Model):
 
     system = "lground"
     anchors: Tensor
-    """float32 [C, D], NaN until they are known; only with text."""
+    """float32 [C, D], with changed attributes [C, A, D]; NaN until they are known; only with text."""
     encoder_print: Tensor
     """uint8 [32]: sha256 of the fingerprint of the text encoder whose anchors these are; zeros = not known."""
     weights: Tensor
@@ -92,12 +93,15 @@ class LGround(Model):
         )
         self.lift = nn.Linear(config.network.features, width) if config.text == "lifted" else None
         if config.text != "none":
-            self.register_buffer("anchors", torch.full((count, width), torch.nan))
+            kinds = () if config.view.attributes == "none" else (len(ATTRIBUTES),)
+            self.register_buffer("anchors", torch.full((count, *kinds, width), torch.nan))
             self.register_buffer("encoder_print", torch.zeros(32, dtype=torch.uint8))
         self.register_buffer("weights", torch.ones(count), persistent=False)
         self._text = FrozenText(config.encoder if text_encoder is None else text_encoder)
         self._bank: TailBank | None = None
         self._points: dict[str, np.ndarray] | None = None
+        self._maps: tuple[Tensor, Tensor] | None = None
+        """Of latent attributes; made of the anchors when training begins."""
         if config.trainable == "classifier":
             self.requires_grad_(False)
             assert self.network.classifier is not None
@@ -110,6 +114,17 @@ class LGround(Model):
         names = [c.name for c in CLASSES[config.view.labels]()]
         if unknown := set(config.unshifted) - set(names):
             raise InputError(f"unshifted: expected names of the {len(names)} classes, got {sorted(unknown)}")
+        changed = config.view.attributes != "none"
+        if changed and (config.text == "none" or config.contrast != "anchors" or config.view.labels != "semantic200"):
+            raise InputError(
+                "view.attributes: expected a model that learns from text anchors of the 200 classes (text, "
+                "contrast=anchors, labels=semantic200), whose targets change with the attributes"
+            )
+        if config.view.attributes == "latent" and config.text == "anchors":
+            raise InputError(
+                "view.attributes=latent: expected features in the text's own space (text=features or lifted), not "
+                "projected anchors; use raw"
+            )
         if config.anchors and config.text != "none":
             _check_width(load_anchors(config.anchors, names), len(names), config.text_width)
         if config.view.point_lists:
@@ -152,6 +167,8 @@ class LGround(Model):
         if config.text != "none" and not bool(self.anchors.isfinite().all()):
             self.set_anchors(self._made_anchors())
             say(f"{len(self.anchors)} text anchors of {config.anchors or config.encoder}")
+        if view.attributes == "latent":
+            self._maps = attribute_maps(self.anchors.cpu())
         frequencies = count_classes(data, scenes, labels=view.labels)
         if frequencies.left_out:
             say(
@@ -187,14 +204,20 @@ class LGround(Model):
         names = tuple(c.name for c in self.classes)
         if self.config.anchors:
             return load_anchors(self.config.anchors, names)
-        return make_anchors(names, self.text_encoder())
+        changed = self.config.view.attributes != "none"
+        return make_anchors(names, self.text_encoder(), attributes=ATTRIBUTES if changed else ("",))
 
     def set_anchors(self, anchors: Anchors) -> None:
         """Take anchors of this model's classes; raise InputError when their number or width is another."""
         if self.config.text == "none":
             raise InputError("this model has no text head: anchors are of no use to it")
         _check_width(anchors, len(self.classes), self.config.text_width)
-        self.anchors.copy_(anchors.plain)
+        if self.anchors.ndim == 3 and anchors.features.shape != self.anchors.shape:
+            raise InputError(
+                f"anchors: view.attributes needs names with {len(ATTRIBUTES)} attributes, got "
+                f"{list(anchors.features.shape)}; leave --model.anchors out, and they are made with the text encoder"
+            )
+        self.anchors.copy_(anchors.features if self.anchors.ndim == 3 else anchors.plain)
         self.encoder_print.copy_(torch.tensor(list(_print(anchors.fingerprint)), dtype=torch.uint8))
 
     def text_encoder(self) -> CachedText:
@@ -315,7 +338,7 @@ class LGround(Model):
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return connected components whose relevance for a name is at least `threshold` (by default the config's)."""
         scan, texts = _only(encoded), self._encode(names)
-        vocabulary = cosine(self.text_side(self._anchors()), self.text_side(texts))
+        vocabulary = cosine(self.text_side(self._plain()), self.text_side(texts))
         similarity = self._expected(scan, texts) if self.config.expected_text else self._similarity(scan, texts)
         fits = relevance(similarity, vocabulary).cpu().numpy()
         level = self.config.find_threshold if threshold is None else threshold
@@ -324,7 +347,7 @@ class LGround(Model):
     def _class_logits(self, scan: Support) -> Tensor:
         if scan.logits is not None:
             return scan.logits
-        return self._similarity(scan, self._anchors()) / TEMPERATURE
+        return self._similarity(scan, self._plain()) / TEMPERATURE
 
     def _similarity(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of every row and text, float [S, T]."""
@@ -333,11 +356,16 @@ class LGround(Model):
 
     def _expected(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of the mean anchor under each row's class probabilities and every text, float [S, T]."""
-        anchors = F.normalize(self.text_side(self._anchors()), dim=1)
+        anchors = F.normalize(self.text_side(self._plain()), dim=1)
         return cosine(self._class_logits(scan).float().softmax(1) @ anchors, self.text_side(texts))
 
     def _encode(self, names: Sequence[str]) -> Tensor:
         return self.text_encoder()(list(names)).sentence.float()
+
+    def _plain(self) -> Tensor:
+        """Return the anchors float32 [C, D] of the bare names."""
+        anchors = self._anchors()
+        return anchors if anchors.ndim == 2 else anchors[:, 0]
 
     def _anchors(self) -> Tensor:
         if not bool(self.anchors.isfinite().all()):
@@ -363,7 +391,11 @@ class LGround(Model):
         if config.text != "none" and config.contrast_weight > 0 and config.trainable == "all":
             rows = _drawn(labels, config.contrasted)
             features, own = self.text_features(out.features[rows]), labels[rows]
-            reduced = reduce_losses(self._contrast(features, own), own, splits, divisor=divisor)
+            changed = None if batch.attributes is None else batch.attributes[order][rows]
+            if self._maps is not None:
+                tail = torch.from_numpy(config.view.tail).to(own.device)
+                features, changed = changed_features(features, own, tail, self._maps)
+            reduced = reduce_losses(self._contrast(features, own, changed), own, splits, divisor=divisor)
             terms["contrast"] = config.contrast_weight * reduced.loss
             if config.norm_penalty:
                 terms["norm"] = norm_penalty(features)
@@ -386,7 +418,7 @@ class LGround(Model):
         assert self.network.classifier is not None
         return Res16Output(out.features, self.network.classifier(out.features))
 
-    def _contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _contrast(self, features: Tensor, labels: Tensor, attributes: Tensor | None = None) -> Tensor:
         config = self.config
         if config.contrast == "voxels":
             return voxel_contrast(
@@ -402,7 +434,7 @@ class LGround(Model):
         return contrastive(
             features, anchors, labels, count=config.negatives, present=config.negatives_present,
             distance=config.distance, positive_margin=config.positive_margin, negative_margin=config.negative_margin,
-            negative_weight=config.negative_weight,
+            negative_weight=config.negative_weight, attributes=attributes,
         ).loss  # fmt: skip
 
 
