@@ -72,7 +72,8 @@ class ViewConfig:
     shift_range: int = 100
     """Voxels; the offset of each axis is a whole number from 0 to below this."""
     most_voxels: int = 1_800_000
-    """Voxels of a training batch; scenes that would exceed it are left out (0 = no limit)."""
+    """Voxels of a training batch; scenes that would exceed it are left out (0 = no limit, -1 = what the free memory
+    holds, measured when training begins)."""
     annotated: float = 1.0
     """Annotated share of the points of every object in training."""
     point_lists: str = ""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
 from saymask.data.class_frequencies import CLASSES, count_classes
+from saymask.data.scenes import load_scene, scene_path
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
 from saymask.models.base import Model
@@ -39,6 +40,7 @@ from saymask.models.lground.losses.contrastive import (
     voxel_contrast,
 )
 from saymask.models.lground.losses.offsets import offset_losses, offset_targets
+from saymask.models.lground.memory import bytes_per_voxel, free_bytes, piece_of, voxels_in
 from saymask.models.lground.postprocess import (
     TEMPERATURE,
     Support,
@@ -192,6 +194,8 @@ class LGround(Model):
             say(f"{Path(view.point_lists).name} lists labelled points of {listed} of {len(scenes)} scans")
             if not listed:
                 raise InputError(f"{view.point_lists}: expected points of the training scans, got none of theirs")
+        if view.most_voxels < 0:
+            self._fit_memory(data, scenes, say)
         if view.insertion is not None:
             weights = read_sampling_weights(config.sampling_weights).numpy() if config.sampling_weights else None
             self._bank = build_bank(
@@ -199,6 +203,20 @@ class LGround(Model):
             )
             if len(self._bank):  # an empty one has warned already
                 say(self._bank.describe())
+
+    def _fit_memory(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
+        """Set the limit of voxels per batch to what the free memory holds; InputError where not even a scan fits."""
+        sample = self.prepare(load_scene(scene_path(data, scenes[0])), rng=np.random.RandomState(0))
+        per_voxel, free = bytes_per_voxel(self, piece_of(sample)), free_bytes()
+        most = voxels_in(free, self, per_voxel)
+        if most < len(sample.voxels):
+            raise InputError(
+                f"view.most_voxels: the free {free / 1e9:.1f} GB hold {most:,} voxels of {per_voxel / 1e3:.1f} kB in "
+                f"training, {scenes[0]} has {len(sample.voxels):,}; take larger voxels (--model.view.voxel-size) or a "
+                "smaller network"
+            )
+        say(f"at most {most:,} voxels per batch: {per_voxel / 1e3:.1f} kB each, {free / 1e9:.1f} GB are free")
+        self.config = replace(self.config, view=replace(self.config.view, most_voxels=most))
 
     def _made_anchors(self) -> Anchors:
         names = tuple(c.name for c in self.classes)

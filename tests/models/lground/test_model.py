@@ -13,10 +13,12 @@ from saymask.geometry.superpoints import superpoints_of
 from saymask.hub import checkpoints, registry
 from saymask.io.load import load_scan
 from saymask.models.lground import LGround, LGroundConfig
+from saymask.models.lground import model as lground_model
 from saymask.models.lground.anchors import load_anchors, make_anchors, save_anchors, scannet200_names
 from saymask.models.lground.batch import ViewConfig
 from saymask.models.lground.cluster import Clustering
 from saymask.models.lground.insert import Insertion
+from saymask.models.lground.memory import bytes_per_voxel, piece_of
 from saymask.models.lground.postprocess import group_found, make_support
 from saymask.models.lground.transform import Augmentation
 from saymask.nn.res16unet.plan import small_plan
@@ -315,6 +317,39 @@ def test_labelled_points_come_from_a_list(tmp_path):
     (tmp_path / "bad").write_bytes(b"no torch file")
     with pytest.raises(InputError, match="bad"):
         LGround.settled(replace(config, view=replace(config.view, point_lists=str(tmp_path / "bad"))))
+
+
+def test_the_limit_of_voxels_follows_the_memory(tmp_path, monkeypatch):
+    make_fake_scannet(tmp_path / "raw", train=1, val=1)
+    prepare(tmp_path / "raw", tmp_path / "data", workers=1, quiet=True)
+    model = tiny("objects", view=replace(SMALL.view, most_voxels=-1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    said = []
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 8e8)
+    model.begin_training(tmp_path / "data", ("scene0000_00",), said.append)
+    first = model.config.view.most_voxels
+    assert 1000 < first < 1e6
+    assert any(line.startswith(f"at most {first:,} voxels per batch") for line in said)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    again = tiny("objects", view=replace(SMALL.view, most_voxels=-1))
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 16e8)
+    again.begin_training(tmp_path / "data", ("scene0000_00",), said.append)
+    assert again.config.view.most_voxels == pytest.approx(2 * first, rel=0.02)
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 1e6)
+    with pytest.raises(InputError, match="take larger voxels"):
+        tiny("objects", view=replace(SMALL.view, most_voxels=-1)).begin_training(
+            tmp_path / "data", ("scene0000_00",), said.append
+        )
+
+
+def test_what_a_voxel_keeps_grows_with_the_network():
+    sample = tiny("classes").prepare(scan_of(0), rng=np.random.RandomState(0))
+    small, large = (
+        bytes_per_voxel(tiny("classes", network=small_plan((w,) * 8, stem=8)), piece_of(sample, 500)) for w in (8, 16)
+    )
+    assert 1.3 * small < large < 2 * small  # what is kept of sites does not grow
+    # At least the input of every convolution of the two finest blocks, four bytes a channel.
+    assert small > 8 * 4 * 8
 
 
 def test_anchors_of_another_width_are_refused_before_training(tmp_path):
