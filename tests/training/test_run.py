@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from saymask import cli
 from saymask.data.samples.order import BatchOrder
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
@@ -97,6 +98,40 @@ def test_passes_of_a_step_add_up_to_the_large_batch(data, tmp_path, capsys):
 
 def said(capsys) -> str:
     return " ".join(capsys.readouterr().err.split())
+
+
+def test_the_settings_of_another_run(data, tmp_path):
+    run(data, tmp_path / "one", overrides={"lr": 3e-3, "model.width": 8}, max_steps=2)
+    flags = ["--data", str(data), "--max-steps", "2", "--accelerator", "cpu"]
+    config = str(tmp_path / "one/config.json")
+    assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "two")]) == 0
+    assert same(tmp_path / "one/last.safetensors", tmp_path / "two/last.safetensors")
+    assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "three"), "--train.seed", "7"]) == 0
+    made = json.loads((tmp_path / "three/config.json").read_text())
+    assert (made["train"]["seed"], made["train"]["lr"], made["model"]["width"]) == (7, 3e-3, 8)
+    (tmp_path / "bad.json").write_text('{"preset": "toy.tiny", "model": {"widht": 3}, "train": {}}')
+    for bad, said in (("bad.json", "widht"), ("none.json", "none.json")):
+        with pytest.raises(InputError, match=said):
+            cli.run(["train", "--config", str(tmp_path / bad), *flags, "--out", str(tmp_path / "four")])
+
+
+def test_several_seeds_give_a_mean_and_a_deviation(data, tmp_path, capsys):
+    flags = ["--data", str(data), "--out", str(tmp_path), "--accelerator", "cpu", "--train.epochs", "1"]
+    assert cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "2", "3"]) == 0
+    cards = [json.loads((tmp_path / f"seed-{seed}/best.json").read_text()) for seed in (1, 2, 3)]
+    values = [card["metrics"]["overall"]["miou"] for card in cards]
+    assert len(set(values)) == 3
+    found = json.loads((tmp_path / "seeds.json").read_text())
+    assert found["seeds"] == [1, 2, 3]
+    assert found["metrics"]["overall/miou"]["mean"] == pytest.approx(np.mean(values))
+    assert found["metrics"]["overall/miou"]["std"] == pytest.approx(np.std(values, ddof=1))
+    out = capsys.readouterr().out
+    assert f"overall/miou  {100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f}" in out
+    whole = (tmp_path / "seed-2/last.safetensors").read_bytes()
+    assert cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "2", "3"]) == 0  # nothing is done twice
+    assert (tmp_path / "seed-2/last.safetensors").read_bytes() == whole
+    with pytest.raises(InputError, match="seeds: expected different numbers"):
+        cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "1"])
 
 
 def test_the_last_epochs_are_validated_each(data, tmp_path):
