@@ -53,6 +53,8 @@ class Request:
     export: Path | None = None
     """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
     semantic and instance: a folder for the benchmark's submission files."""
+    submission: Path | None = None
+    """refer: file (.json) for ScanRefer's benchmark, a box per sentence; also about scans without labels."""
     colored: bool = False
     """With export of semantic or instances: also <scan>.ply, coloured by class or by object."""
     allow_missing: bool = False
@@ -80,7 +82,7 @@ class Request:
     """No progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("data", "frames", "image_masks", "export", "json", "rows"):
+        for name in ("data", "frames", "image_masks", "export", "submission", "json", "rows"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -97,6 +99,12 @@ class Request:
             raise InputError(f"click_distances: expected task 'click', got {self.task!r}")
         self._check_frames()
         self.changes()
+        if self.submission is not None:
+            if self.task != "refer" or self.submission.suffix != ".json":
+                raise InputError(
+                    f"submission: expected a .json file of task refer, got {self.submission}, {self.task!r}"
+                )
+            check_writable(self.submission)
         if self.colored and (self.export is None or self.task not in ("semantic", "instances")):
             raise InputError(f"colored: expected export of task semantic or instances, got task {self.task!r}")
         if self.export is not None and self.task == ALL:
@@ -111,6 +119,11 @@ class Request:
             if self.task not in ("refer", "click"):
                 raise InputError(f"rows: expected task refer or click, got {self.task!r}")
             check_rows_file(self.rows)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether answers are written, also those about scans without labels."""
+        return self.export is not None or self.submission is not None
 
     def changes(self) -> dict[str, str]:
         """Return the settings to change by name; InputError for one that is no NAME=VALUE."""

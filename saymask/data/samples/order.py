@@ -148,14 +148,20 @@ def drop_missing(data: ScanDataset, say: Callable[[str], None]) -> int:
     return len(missing)
 
 
-def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
-    """Remove annotations that name a missing scene or object from `data`; say how many, return the count."""
+def drop_unknown(data: ReferDataset, say: Callable[[str], None], *, hidden: bool = False) -> int:
+    """Remove annotations that name a missing scene or object from `data`; say how many, return the count.
+
+    hidden: keep those about scans without any object, whose labels are hidden as those of a benchmark's test scans.
+    """
     objects: dict[str, set[int] | None] = {}
+    unknown: set[str] = set()
     for scene in {a.scene_id for a in data.annotations}:
         path = scene_path(data.data, scene)
         if path.is_file():
             info = read_scene_info(path)
             objects[scene] = set(info.objects) | set(info.aliases)
+            if hidden and not objects[scene]:
+                unknown.add(scene)
         else:
             objects[scene] = None
     kept, no_scene, no_object = [], [], []
@@ -163,7 +169,7 @@ def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
         known = objects[annotation.scene_id]
         if known is None:
             no_scene.append(annotation.scene_id)
-        elif not set(annotation.object_ids) <= known:
+        elif annotation.scene_id not in unknown and not set(annotation.object_ids) <= known:
             no_object.append(f"{annotation.scene_id}/{annotation.ann_id}")
         else:
             kept.append(annotation)

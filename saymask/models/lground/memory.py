@@ -2,15 +2,11 @@
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
+from saymask.models.base import Model
 from saymask.models.lground.batch import Sample
-
-if TYPE_CHECKING:
-    from saymask.models.lground.model import LGround
 
 PIECE = 4000
 """Voxels of a scan that are measured on."""
@@ -29,7 +25,7 @@ def piece_of(sample: Sample, count: int = PIECE) -> Sample:
     return replace(sample, voxels=sample.voxels.take(rows))
 
 
-def bytes_per_voxel(model: "LGround", sample: Sample) -> float:
+def bytes_per_voxel(model: Model, sample: Sample) -> float:
     """Return how many bytes the backward pass of a training step keeps per voxel; the model is left as it was."""
     weights = {p.untyped_storage().data_ptr() for p in (*model.parameters(), *model.buffers())}
     kept: dict[int, int] = {}
@@ -62,7 +58,7 @@ def free_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def voxels_in(memory: float, model: "LGround", per_voxel: float) -> int:
+def voxels_in(memory: float, model: Model, per_voxel: float) -> int:
     """Return how many voxels of a training batch fit into `memory` bytes beside the weights, 0 for none."""
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return max(0, int(SHARE * (memory - COPIES * weights) / per_voxel))
