@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+
 import numpy as np
 import torch
 
