@@ -17,6 +17,7 @@ from saymask.data.scenes import aligned_points
 from saymask.labels.tables import class18
 from saymask.metrics.boxes import box_of
 from saymask.metrics.predictions import Predicted
+from saymask.metrics.referring import unite
 from saymask.scan import Scan
 from saymask.util.files import write_text
 
@@ -41,7 +42,7 @@ def write_submission(
         if each.scene_id != name:
             points, name = aligned_points(scan_of(each.scene_id)), each.scene_id
         annotation, number = annotations[each.scene_id, each.ann_id]
-        found = box_of(points, each.rows().any(0))
+        found = box_of(points, unite(each.rows()))
         box = np.zeros((2, 3)) if found is None else found
         entries.append(
             {

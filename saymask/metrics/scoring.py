@@ -15,6 +15,7 @@ from saymask.geometry.votes import vote
 from saymask.metrics import Metric, Protocol, get_protocol, metric_for
 from saymask.metrics.benchmark import get_benchmark
 from saymask.metrics.predictions import Predicted, by_annotation, read_predictions
+from saymask.metrics.referring import unite
 from saymask.scan import Scan
 
 
@@ -76,7 +77,7 @@ def score(
                 f"of the scan, got length {entry.length:,}; predict on every vertex of the mesh, in its order"
             )
         rows = entry.rows()
-        sp_iou = truth.superpoint_iou(rows.any(0), annotation)
+        sp_iou = truth.superpoint_iou(unite(rows), annotation)
         metric.update(rows, truth.rows(annotation), annotation, points=truth.points, sp_iou=sp_iou)
     return metric
 

@@ -19,6 +19,7 @@ from saymask.evaluation.request import Request
 from saymask.evaluation.tasks.find import TOP_PAIRS, NamesMetric
 from saymask.evaluation.tasks.task import NOTHING, Aside, Task
 from saymask.io.frames import find_frames, open_frames
+from saymask.masks import Masks
 from saymask.metrics.find import FindMetric, names_in
 from saymask.metrics.open_vocabulary import OpenVocabularyMetric
 from saymask.models.base import Model
@@ -79,7 +80,7 @@ class FrameNaming:
             metric.update(found.support, asked[_numbers(found)], truth, scan.name, index=found.index)
         return 0
 
-    def _features(self, scan: Scan, masks: Any) -> PointFeatures:
+    def _features(self, scan: Scan, masks: Masks) -> PointFeatures:
         regions = masks if self.image_masks is None else MaskFolder(self.image_masks / scan.name)
         path = find_frames(scan.name, self.frames)
         assert path is not None  # `check_frames`
@@ -106,7 +107,7 @@ def check_frames(request: Request, scenes: Sequence[str]) -> None:
             raise InputError(f"{expected} for each of {len(scenes)} scans, got none for {len(names)}: {some(names)}")
 
 
-def _numbers(masks: Any) -> np.ndarray:
+def _numbers(masks: Masks) -> np.ndarray:
     """Return the number from 0 of each mask's name among those asked for."""
     return np.asarray(masks.labels, np.int64) - 1
 

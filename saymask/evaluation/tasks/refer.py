@@ -46,7 +46,7 @@ def measure_sentences(
         masks, scores = answer(prediction, logits, rule, separate=rule.separate or kept is not None)
         aside.scores[annotation.key] = max(scores, default=prediction.best or 0.0)
         if truth is not None and truth.counts(annotation):
-            sp_iou = truth.superpoint_iou(masks.any(0), annotation)
+            sp_iou = truth.superpoint_iou(unite(masks), annotation)
             metric.update(masks, truth.rows(annotation), annotation, points=truth.points, sp_iou=sp_iou)
         if kept is not None:
             # The folder form holds p > 0.5 (docs/systems/bqnet.md §6.1), unless the rule makes masks in a way of its
