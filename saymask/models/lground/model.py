@@ -460,7 +460,7 @@ def _check_width(anchors: Anchors, classes: int, width: int) -> None:
     """Raise InputError for anchors of other classes or another width than a model has room for."""
     if anchors.plain.shape != (classes, width):
         raise InputError(
-            f"anchors: expected [{classes} classes, {width}], got {list(anchors.plain.shape)} (of {anchors.encoder}); "
+            f"anchors: expected [{classes}, {width}], got {list(anchors.plain.shape)} (of {anchors.encoder}); "
             f"a model that trains with them needs --model.text-width {anchors.dim}, and where its features have "
             "another width --model.text anchors (the anchors are projected) or lifted (the features are); one that was "
             "trained with others needs those"

@@ -355,7 +355,7 @@ def test_what_a_voxel_keeps_grows_with_the_network():
 def test_anchors_of_another_width_are_refused_before_training(tmp_path):
     file = save_anchors(tmp_path / "wide.safetensors", make_anchors(scannet200_names(), WordHash(20)))
     config = replace(SMALL, **{**HEADS["projected"], "anchors": str(file)})
-    with pytest.raises(InputError, match=r"expected \[200 classes, 12\], got \[200, 20\] .*--model.text-width 20"):
+    with pytest.raises(InputError, match=r"expected \[200, 12\], got \[200, 20\] .*--model.text-width 20"):
         LGround.settled(config)
     for text in ("anchors", "lifted"):  # projected, one or the other
         wide = LGround.settled(replace(config, text_width=20, text=text))
@@ -401,7 +401,7 @@ def test_wrong_use_is_said():
     with pytest.raises(InputError, match="labels"):
         model.prepare(scan_of(0, labels=False), rng=np.random.RandomState(0))
     with pytest.raises(
-        InputError, match=r"expected \[200 classes, 12\], got .*--model\.text-width .*--model\.text anchors"
+        InputError, match=r"expected \[200, 12\], got .*--model\.text-width .*--model\.text anchors"
     ):
         model.set_anchors(make_anchors(["chair"], WordHash(12)))
     with pytest.raises(InputError, match="no text head"):
