@@ -400,9 +400,7 @@ def test_wrong_use_is_said():
         model.prepare(replace(scan_of(0), superpoints=None))
     with pytest.raises(InputError, match="labels"):
         model.prepare(scan_of(0, labels=False), rng=np.random.RandomState(0))
-    with pytest.raises(
-        InputError, match=r"expected \[200, 12\], got .*--model\.text-width .*--model\.text anchors"
-    ):
+    with pytest.raises(InputError, match=r"expected \[200, 12\], got .*--model\.text-width .*--model\.text anchors"):
         model.set_anchors(make_anchors(["chair"], WordHash(12)))
     with pytest.raises(InputError, match="no text head"):
         tiny("classes").set_anchors(make_anchors(["chair"], WordHash(12)))
