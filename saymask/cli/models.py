@@ -20,11 +20,22 @@ def train(arguments: list[str]) -> int:
     """Train a preset; every field of its configuration is a flag."""
     from saymask.hub.registry import PRESETS, preset
 
-    if not arguments or arguments[0].startswith("-"):
+    again = bool(arguments) and arguments[0] == "--config"
+    if not again and (not arguments or arguments[0].startswith("-")):
         print("usage: saymask train PRESET --data DATA --out RUN [--help for every flag of the preset]")
+        print("       saymask train --config RUN/config.json --data DATA --out RUN2   (the settings of another run)")
         print("presets: " + ", ".join(PRESETS))
         return 0 if {"-h", "--help"} & set(arguments) else 2
-    chosen = preset(check_training(arguments))
+    if again:
+        from saymask.training.again import preset_of_run
+
+        if len(arguments) < 2:
+            raise InputError("--config: expected RUN/config.json, got nothing")
+        chosen = preset_of_run(Path(arguments[1]))
+        arguments = [chosen.name, *arguments[2:]]
+        check_training(arguments)
+    else:
+        chosen = preset(check_training(arguments))
     # The flags and their defaults depend on the preset, so the command's type is made when its name is known.
     command = make_dataclass(
         "Train",
@@ -39,6 +50,14 @@ def train(arguments: list[str]) -> int:
                 Annotated[float, tyro.conf.arg(help="Stop after this long; 0 = never.")],
                 field(default=0.0),
             ),
+            (
+                "seeds",
+                Annotated[
+                    tuple[int, ...],
+                    tyro.conf.arg(help="Train once with each seed, in OUT/seed-N; mean and deviation at the end."),
+                ],
+                field(default=()),
+            ),
             ("max_steps", Annotated[int, tyro.conf.arg(help="Stop after so many steps; 0 = never.")], field(default=0)),
             ("model", type(chosen.model), field(default=chosen.model)),
             ("train", type(chosen.train), field(default=chosen.train)),
@@ -46,18 +65,21 @@ def train(arguments: list[str]) -> int:
     )
     command.__doc__ = f"Train {chosen.name} on prepared data."
     options: Any = tyro.cli(command, args=arguments[1:], prog=f"saymask train {chosen.name}")
+    from saymask.training.again import print_seeds, train_seeds
     from saymask.training.run import train
 
-    train(
-        replace(chosen, model=options.model, train=options.train),
-        options.data,
-        options.out,
-        devices=options.devices,
-        accelerator=options.accelerator,
-        resume=not options.restart,
-        max_steps=options.max_steps,
-        max_minutes=options.max_minutes,
-    )
+    made = replace(chosen, model=options.model, train=options.train)
+    how = {
+        "devices": options.devices,
+        "accelerator": options.accelerator,
+        "resume": not options.restart,
+        "max_steps": options.max_steps,
+        "max_minutes": options.max_minutes,
+    }
+    if options.seeds:
+        print_seeds(train_seeds(made, options.data, options.out, options.seeds, **how))
+    else:
+        train(made, options.data, options.out, **how)
     return 0
 
 
@@ -78,7 +100,7 @@ def evaluate(
     from saymask.evaluation.run import evaluate
     from saymask.evaluation.tables import print_table
 
-    print_table(evaluate(None if model == "default" else model, request))
+    print_table(evaluate(None if model == "default" else model, request), per_class=request.per_class)
     return 0
 
 

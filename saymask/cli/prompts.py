@@ -15,6 +15,7 @@ from saymask.cli.options import Prompted, PromptOptions, Switch
 from saymask.cli.report import Row, cells, line, table
 from saymask.cli.sources import find_sources
 from saymask.errors import InputError
+from saymask.util.files import atomic_path, check_writable
 from saymask.util.words import check_names, check_sentence, check_threshold
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def segment(
     *,
     task: Literal["semantic", "instances", "panoptic"] = "semantic",
     classes: str | None = None,
+    features: Path | None = None,
     options: Prompted = _DEFAULTS,
 ) -> int:
     """Mark every class of a scan, or every object.
@@ -224,6 +226,7 @@ def segment(
         task: semantic: one mask per class. instances: one mask per object. panoptic: both at once, without overlap.
         classes: For semantic: scannet200, scannet20, or names with commas between them ("chair,desk lamp,wall"), of
             which a model that knows text takes the nearest for every point; the model's own classes without it.
+        features: File (.npy) for the model's features of every point, float16 [points of the file, channels].
         options: Model, outputs, and how to read the file.
     """
     options = options.checked()
@@ -231,7 +234,17 @@ def segment(
     if chosen is not None and task != "semantic":
         raise InputError(f"--classes: expected only with --task semantic, got --task {task}; leave it out")
 
+    if features is not None:
+        if features.suffix != ".npy" or find_sources(scan).several:
+            raise InputError(f"--features: expected one scan and a name that ends in .npy, got {features} for {scan}")
+        check_writable(features)
+
     def answer(scene: "Scene") -> "Masks":
+        if features is not None:
+            import numpy as np
+
+            with atomic_path(features) as temporary, open(temporary, "wb") as file:
+                np.save(file, scene.features(), allow_pickle=False)
         if task == "semantic":
             return scene.semantic(chosen)
         return scene.instances() if task == "instances" else scene.panoptic()

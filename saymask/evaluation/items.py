@@ -38,7 +38,7 @@ def load_items(request: Request, say: Callable[[str], None] | None = None) -> It
         items = ReferDataset(
             request.data, request.split, source=named, prepare=not_prepared, max_items=count, cache_scenes=1
         )
-        left_out = drop_unknown(items, say)
+        left_out = drop_unknown(items, say, hidden=request.keeps_answers)
         sentences = grouped(items)
         return Items(items, list(sentences), left_out, named, sentences)
     scans = ScanDataset(request.data, request.split, prepare=not_prepared, max_items=count, cache_scenes=1)

@@ -16,6 +16,7 @@ from saymask.evaluation.request import ALL
 from saymask.evaluation.tasks.task import PUBLISHED, Aside, Task
 from saymask.metrics.predictions import Predicted
 from saymask.models.base import Model
+from saymask.util.words import some
 
 PLAIN = "plain"
 """As a protocol of `all`: of each task the plain one that fits the model."""
@@ -96,9 +97,12 @@ def measure_scan(
     wanted: Sequence[Wanted],
     *,
     folder: Path | None = None,
+    colored: bool = False,
     keep: bool = False,
 ) -> Measured:
     """Measure one scene, which is encoded once; write its submission files to `folder`, keep what is predicted.
+
+    `colored` adds a PLY file coloured by the answer.
 
     The model never sees labels, and is not asked about a scene without them unless its answer is to be exported.
     """
@@ -111,7 +115,8 @@ def measure_scan(
     asked = [w for w in wanted if exported or w.key not in unlabelled]
     if not asked:
         return result
-    aside = Aside(items.annotations.get(scene_id, ()), folder, result.predicted if keep else None, result.scores)
+    kept = result.predicted if keep else None
+    aside = Aside(items.annotations.get(scene_id, ()), folder, colored, kept, result.scores)
     try:
         with torch.inference_mode():
             view = model.prepare(replace(scan, labels={}))
@@ -243,8 +248,3 @@ def summary(metrics: Mapping[Key, Any], wanted: Sequence[Wanted], protocol: str)
             figures.append(result["overall"][w.task.figure(result)])
     mean = sum(figures) / len(figures) if figures else 0.0
     return {"protocol": protocol, "overall": {"n": len(figures), "mean": mean}, **tasks}
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")

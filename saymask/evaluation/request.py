@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from saymask.errors import InputError
+from saymask.io.frames import EVERY
 from saymask.util.files import check_writable
 
+PAIR = "clip-vit-l14-336"
+"""The image and text model of the published open-vocabulary evaluation."""
 ALL = "all"
 """The task that stands for every task that the model answers."""
 
@@ -31,14 +34,29 @@ class Request:
     published numbers. all: by default the default of each task and uniseg3d side by side; plain (the defaults alone);
     or any of these, of which the tasks that have it are measured."""
     split: str = "val"
-    """train or val."""
+    """train, val, or another that was prepared; of scans without labels, such as those of test, --export writes the
+    answers."""
     source: Literal["scanrefer", "multi3drefer", "nr3d", "sr3d"] | None = None
     """refer and all: whose sentences; without it those that the protocol is defined on."""
     click_distances: bool = False
-    """click only: click on each object at 0.1, 0.2, … 1.0 of its radius."""
+    """click only: click on each object at 0.1, 0.2, … 1.0 of its radius, and on a random point of it."""
+    frames: Path | None = None
+    """find and all: folder with the scans' posed frames (<scan>.sens, <scan>/color, depth, pose), by which CLIP names
+    the model's masks, as in the published evaluation; without it the model names them itself."""
+    image_encoder: str = PAIR
+    """With frames: CLIP, by name or a local folder with both of its halves."""
+    image_masks: Path | None = None
+    """With frames: folder with a folder per scan of masks that another program found in the frames (<number>.png or
+    .npz), as published; without it each frame shows the model's own masks."""
+    every: int = EVERY
+    """With frames: use those whose number is a multiple of this."""
     export: Path | None = None
     """File or folder for the predictions. refer: one file (.json, .json.gz), or a folder with a file per sentence;
     semantic and instance: a folder for the benchmark's submission files."""
+    submission: Path | None = None
+    """refer: file (.json) for ScanRefer's benchmark, a box per sentence; also about scans without labels."""
+    colored: bool = False
+    """With export of semantic or instances: also <scan>.ply, coloured by class or by object."""
     allow_missing: bool = False
     """Score predictions that lack some sentences or scans; they are left out and counted."""
     json: Path | None = None
@@ -51,6 +69,8 @@ class Request:
     """Pictures to draw."""
     worst: bool = False
     """Draw the predictions with the lowest IoU; without it they are spread evenly over the sentences."""
+    per_class: bool = False
+    """Print a row per class, too."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None
@@ -61,11 +81,14 @@ class Request:
     """auto, cpu, cuda, …"""
     text_encoder: str | None = None
     """Folder with the model's text encoder, where it is neither in the checkpoint nor in the hub's cache."""
+    settings: tuple[str, ...] = ()
+    """Settings of the checkpoint's configuration to change, NAME=VALUE, such as clustering.radius=1, unshifted=counter,
+    or view.voxel_to_point=nearest_corner."""
     quiet: bool = False
     """No progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("data", "export", "json", "rows", "pictures"):
+        for name in ("data", "frames", "image_masks", "export", "submission", "json", "rows", "pictures"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -80,6 +103,16 @@ class Request:
             )
         if self.click_distances and self.task != "click":
             raise InputError(f"click_distances: expected task 'click', got {self.task!r}")
+        self._check_frames()
+        self.changes()
+        if self.submission is not None:
+            if self.task != "refer" or self.submission.suffix != ".json":
+                raise InputError(
+                    f"submission: expected a .json file of task refer, got {self.submission}, {self.task!r}"
+                )
+            check_writable(self.submission)
+        if self.colored and (self.export is None or self.task not in ("semantic", "instances")):
+            raise InputError(f"colored: expected export of task semantic or instances, got task {self.task!r}")
         if self.export is not None and self.task == ALL:
             raise InputError(
                 f"export: expected none for task {ALL!r}, got {str(self.export)!r}; export one task at a time"
@@ -98,3 +131,32 @@ class Request:
             if self.most_pictures < 1:
                 raise InputError(f"most_pictures: expected 1 or more, got {self.most_pictures}")
             check_writable(self.pictures / "sheet.png")
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether answers are written, also those about scans without labels."""
+        return self.export is not None or self.submission is not None
+
+    def changes(self) -> dict[str, str]:
+        """Return the settings to change by name; InputError for one that is no NAME=VALUE."""
+        found = {}
+        for text in self.settings:
+            name, equals, value = text.partition("=")
+            if not (name and equals):
+                raise InputError(f"settings: expected NAME=VALUE, such as clustering.radius=1, got {text!r}")
+            found[name.replace("-", "_")] = value
+        return found
+
+    def _check_frames(self) -> None:
+        if self.frames is None:
+            if self.image_masks is not None:
+                raise InputError("image_masks: expected frames that the masks are of (--frames FOLDER), got none")
+            return
+        if self.task not in ("find", ALL):
+            raise InputError(f"frames: expected task 'find' or {ALL!r}, got {self.task!r}")
+        for name in ("frames", "image_masks"):
+            folder = getattr(self, name)
+            if folder is not None and not folder.is_dir():
+                raise InputError(f"{name}: expected a folder with those of every scan, {folder} is none")
+        if self.every < 1:
+            raise InputError(f"every: expected 1 or more, got {self.every}")

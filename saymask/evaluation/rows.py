@@ -8,6 +8,7 @@ from typing import Any
 
 from saymask.data.annotations import Annotation
 from saymask.errors import InputError
+from saymask.metrics.clicks import RANDOM
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.records import Metric
 from saymask.util.files import atomic_path, check_writable, parse_json, read_json
@@ -47,7 +48,7 @@ def click_rows(metric: InteractiveMetric) -> list[Row]:
             "scene": scene,
             "click": number,
             "group": kinds.get(int(record.kinds[number]), ""),
-            "distance": _known(float(record.distances[number])),
+            "distance": _distance(float(record.distances[number])),
             "score": float(record.scores[number]),
             "iou": float(record.iou[number]),
         }
@@ -56,8 +57,9 @@ def click_rows(metric: InteractiveMetric) -> list[Row]:
     ]
 
 
-def _known(value: float) -> float | None:
-    return None if value != value else value  # NaN
+def _distance(value: float) -> str | None:
+    """Return a click's distance as text, since one of them is no number; None where nobody says."""
+    return None if value != value else "random" if value == RANDOM else str(value)
 
 
 def class_means(metric: Metric[Any], annotations: Iterable[Annotation]) -> dict[str, dict[str, float]]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from saymask.data.annotations import Annotation
 from saymask.data.image_store import check_image_features
+from saymask.data.samples.sentences import load_split
 from saymask.errors import InputError
 from saymask.evaluation.items import Items, load_items, source_of, to_stderr
 from saymask.evaluation.measure import (
@@ -27,12 +29,16 @@ from saymask.evaluation.pictures import write_pictures
 from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.rows import Row, class_means, click_rows, sentence_rows, write_rows
 from saymask.evaluation.stored import score_stored, stored_path
+from saymask.evaluation.tasks.find_by_frames import check_frames
 from saymask.evaluation.tasks.table import NAMES, TASKS, tasks_of
 from saymask.evaluation.workers import Loaded, loaded, progress_bar
 from saymask.hub import headers
 from saymask.metrics.predictions import check_export, save_predictions
+from saymask.metrics.scanrefer_submission import write_submission
+from saymask.metrics.scoring import file_numbers
 from saymask.metrics.submission import all_or_nothing, check_folder
 from saymask.models.base import Model
+from saymask.scan import Scan
 from saymask.util.files import write_text
 from saymask.util.provenance import provenance
 
@@ -108,7 +114,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
             scored = score_stored(path, items, chosen, allow_missing=request.allow_missing, advance=advance)
         name, items, measured, missing = scored.name, scored.items, scored.measured, scored.missing
     else:
-        keep = task.exports == "sentences" and not (request.export is None and request.pictures is None)
+        keep = task.exports == "sentences" and (request.keeps_answers or request.pictures is not None)
         folder = request.export if task.exports == "scans" else None
         with opened(model, request, items) as (ready, advance), all_or_nothing(folder) as work:
             name = ready.name
@@ -117,10 +123,14 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
                 measured.append(one)
                 advance(1)
         chosen = fitting(wanted, measured)[0]
+        if request.submission is not None:
+            write_submission(
+                request.submission, [p for one in measured for p in one.predicted], *_asked(items, request)
+            )
         if keep and request.export is not None:
             header = {"protocol": chosen.protocol, "source": items.source, "split": request.split, "model": name}
             save_predictions(request.export, [p for one in measured for p in one.predicted], header)
-    unlabelled, broken = report(measured, chosen, may_be_empty=request.export is not None, say=to_stderr)
+    unlabelled, broken = report(measured, chosen, may_be_empty=request.keeps_answers, say=to_stderr)
     metric = outcome(measured, chosen)
     counted: dict[str, Any] = {"scans": len(metric.records)}
     annotations = [a for scene in items.annotations.values() for a in scene]
@@ -140,6 +150,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
         "task": task.name,
         "protocol": chosen.protocol,
         "split": request.split,
+        **({"settings": request.changes()} if request.settings else {}),
         "data": str(request.data),
         **counted,
         "left_out": unlabelled + items.left_out,
@@ -147,8 +158,17 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
         "not_finite": broken,
         "metrics": metric.compute(),
         **({"classes": class_means(metric, annotations)} if task.name == "refer" else {}),
-        "baselines": task.baselines(items, metric) if request.baselines else {},
+        "baselines": task.baselines(items, metric) if request.baselines and metric.records else {},
     }
+
+
+def _asked(
+    items: Items, request: Request
+) -> tuple[dict[tuple[str, int], tuple[Annotation, int | None]], Callable[[str], Scan]]:
+    """Return the annotations of the split with their numbers in its file, and the function that reads a scan."""
+    listed = load_split(request.data, request.split, source=items.source)
+    numbers = file_numbers(request.data, request.split, items.source)
+    return {a.key: (a, number) for a, number in zip(listed, numbers, strict=True)}, items.scans.scan
 
 
 def evaluate_all(model: Model | str | Path | None, request: Request) -> dict[str, Any]:
@@ -204,9 +224,10 @@ def opened(
     model: Model | str | Path | None, request: Request, items: Items
 ) -> Iterator[tuple[Loaded, Callable[[int], None]]]:
     """Yield a model that is ready to be measured and the function that moves the progress bar over the scans."""
-    with loaded(model, request.device, request.processes, request.text_encoder) as ready:
+    with loaded(model, request.device, request.processes, request.text_encoder, request.changes()) as ready:
         if name := ready.image_features:
             check_image_features(request.data, items.names, name, stretched=ready.stretched_images)
+        check_frames(request, items.names)
         with progress_bar(f"evaluate {ready.name}", len(items.names), request.quiet) as advance:
             yield ready, advance
 
@@ -234,4 +255,4 @@ def _job(
 ) -> Callable[[str], Measured]:
     tasks, known = tasks_of(request), load_items(request, lambda line: None) if items is None else items
     wanted = [Wanted(tasks[task], protocol) for task, protocol in keys]
-    return lambda scene: measure_scan(model, known, scene, wanted, folder=folder, keep=keep)
+    return lambda scene: measure_scan(model, known, scene, wanted, folder=folder, colored=request.colored, keep=keep)

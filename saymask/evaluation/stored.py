@@ -8,10 +8,11 @@ from typing import Any
 from saymask.data.samples.sentences import ReferDataset
 from saymask.errors import InputError
 from saymask.evaluation.items import Items, grouped, to_stderr
-from saymask.evaluation.measure import Measured, Wanted, some
+from saymask.evaluation.measure import Measured, Wanted
 from saymask.metrics.predictions import is_predictions
 from saymask.metrics.scoring import score_file
 from saymask.metrics.submission import add_scene, is_submission, list_path
+from saymask.util.words import some
 
 
 @dataclass(frozen=True)

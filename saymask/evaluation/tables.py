@@ -11,10 +11,17 @@ from saymask.util.console import plain_table, table_console
 
 _CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
 """Keys of a result that hold a number per class → title of that number."""
+_OF_CLASSES = {**_CLASSES, "ap50": "AP50", "ap25": "AP25", "sq": "SQ", "rq": "RQ"} | {
+    name: name for name in ("precision", "recall")
+}
+"""All such keys, as columns of a table by class."""
 
 
-def print_table(result: Mapping[str, Any]) -> None:
-    """Print a result of `evaluate` as a table; a group without annotations, classes or clicks has `-`."""
+def print_table(result: Mapping[str, Any], *, per_class: bool = False) -> None:
+    """Print a result of `evaluate` as a table; a group without annotations, classes or clicks has `-`.
+
+    per_class: also print a row per class.
+    """
     console = table_console()
     task = result["task"]
     table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
@@ -24,6 +31,34 @@ def print_table(result: Mapping[str, Any]) -> None:
     console.print(table)
     for line in (caption, *lines):
         console.print(line, soft_wrap=True)
+    if per_class:
+        for table in _class_tables(result):
+            console.print(table)
+
+
+def _class_tables(result: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield a table with a row per class for each task and protocol of a result that has numbers of classes."""
+    task, protocol = result["task"], result.get("protocol", "")
+    parts = {(task, protocol): result.get("metrics", {})}
+    if task == ALL:
+        parts = {(t, p): one["metrics"] for t, found in result["results"].items() for p, one in found.items()}
+    for (name, rule), metrics in parts.items():
+        columns = {key: title for key, title in _OF_CLASSES.items() if isinstance(metrics.get(key), Mapping)}
+        rows: dict[str, Mapping[str, float]] = {}
+        for key in columns:
+            for label, value in metrics[key].items():
+                rows[label] = {**rows.get(label, {}), "n": 1, key: value}
+        if name == "refer" and task != ALL:
+            rows, columns = result["classes"], {"n": "n", **TASKS["refer"].columns}
+            columns = {key: title for key, title in columns.items() if any(key in row for row in rows.values())}
+        if not rows:
+            continue
+        table = plain_table("class", title=f"{name} · protocol {rule} · numbers in %")
+        for title in columns.values():
+            table.add_column(title, justify="right")
+        for label, row in rows.items():
+            table.add_row(label, *(f"{row['n']:,}" if key == "n" else shown(key, row) for key in columns))
+        yield table
 
 
 def shown(name: str, group: Mapping[str, Any]) -> str:

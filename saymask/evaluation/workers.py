@@ -3,7 +3,7 @@
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -61,15 +61,23 @@ class Loaded:
 
 @contextmanager
 def loaded(
-    model: Model | str | Path | None, device: str, processes: int, text_encoder: str | None = None
+    model: Model | str | Path | None,
+    device: str,
+    processes: int,
+    text_encoder: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Loaded]:
     """Yield a Model, a checkpoint or the embedded default (None), ready to be measured; its mode is put back after.
 
-    text_encoder: folder of the model's text encoder, as `load_model` takes it.
+    text_encoder: folder of the model's text encoder; settings: changes of the configuration, as in `load_model`.
 
     Raises InputError for a checkpoint or model that cannot be used, before any other process starts.
     """
     if isinstance(model, Model):
+        if settings:
+            raise InputError(
+                "settings: expected a checkpoint whose settings are changed, got a model; build it with them"
+            )
         if processes > 1 and "preset" not in model.card:
             raise InputError(
                 f"processes: expected 1 for a model without a preset, which other processes cannot load, got "
@@ -91,8 +99,9 @@ def loaded(
                 module.training = mode
         return
     # Also with several processes: what is wrong with the checkpoint is said here, once.
-    own = checkpoints.load_model(model, device=device if processes == 1 else "cpu", text_encoder=text_encoder)
-    load = partial(checkpoints.load_model, own.card["path"], text_encoder=text_encoder)
+    load = partial(checkpoints.load_model, text_encoder=text_encoder, settings=settings)
+    own = load(model, device=device if processes == 1 else "cpu")
+    load = partial(load, own.card["path"])
     yield Loaded(own, device, processes, None if processes == 1 else load)
 
 

@@ -10,6 +10,7 @@ stored under OpenCLIP's names.
 import datetime
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -31,10 +32,12 @@ from saymask.text.clip_tokenizer import clip_text_encoder
 from saymask.text.weights import portable_name
 from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, parse_object, write_text
-from saymask.util.settings import from_json, to_json
+from saymask.util.settings import from_json, override, to_json
 
 TEXT_FIELDS = {"text_encoder", "encoder"}
 """Fields of configurations that name a text encoder."""
+FILE_FIELDS = {"anchors", "class_embeddings", "class_weights", "sampling_weights", "point_lists", "library"}
+"""Fields of configurations that name a file which only training reads."""
 
 
 def save_checkpoint(
@@ -55,10 +58,7 @@ def save_checkpoint(
     encoders = frozen_encoders(model)
     if encoders:
         full["text_encoder"] = next(iter(encoders.values()))["name"]
-    settings = to_json(model.config)
-    for name in TEXT_FIELDS & settings.keys():
-        settings[name] = portable_name(settings[name])
-    config = json.dumps(settings, sort_keys=True)
+    config = json.dumps(portable_settings(model.config), sort_keys=True)
     metadata = {
         "format": FORMAT,
         "system": model.system,
@@ -81,14 +81,19 @@ def save_checkpoint(
 
 
 def load_model(
-    name_or_path: str | Path | None = None, device: str = "auto", *, text_encoder: str | Path | None = None
+    name_or_path: str | Path | None = None,
+    device: str = "auto",
+    *,
+    text_encoder: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Model:
     """Return a model with its weights, ready to answer (eval mode, float32).
 
     `name_or_path` is a checkpoint file or the name of embedded weights or of those that `saymask get` brought, without
     it the embedded default. `device` is `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`, … `text_encoder` is
     a folder (or name) of the text encoder that the model was trained with, which is loaded now; without it, the encoder
-    is found by its name when a text is first asked for.
+    is found by its name when a text is first asked for. `settings` replaces values of the model's configuration by
+    name, such as {"clustering.radius": 1} or {"view.voxel_to_point": "nearest_corner"}.
 
     Raises CheckpointError (an InputError) when there is no such file, it is a pickle, is not a complete saymask
     checkpoint, belongs to a system this version does not know, its tensors do not fit its configuration, or
@@ -103,6 +108,8 @@ def load_model(
     with opened(path, "pt") as file:
         names = [key for key in file.keys() if not (towers and key.startswith(towers))]  # noqa: SIM118 - not a dict
         tensors = {key: file.get_tensor(key) for key in names}
+    if settings:
+        chosen = override(chosen, {f"model.{name}": value for name, value in settings.items()})
     given = None if text_encoder is None else _given_encoder(chosen, str(text_encoder))
     try:
         with _Bounded(sum(value.numel() for value in tensors.values())):
@@ -137,22 +144,51 @@ class _Bounded(TorchFunctionMode):
         return made
 
 
-def load_part(model: nn.Module, name_or_path: str | Path) -> str:
-    """Copy what a checkpoint has under the same names and shapes into `model`; return a line that says how much.
+def portable_settings(config: Any) -> Any:
+    """Return a configuration as JSON whose files and folders are named, without where they lie on this machine."""
+    return _portable(to_json(config))
 
-    Raises CheckpointError when nothing fits.
+
+def _portable(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    named = {name: _portable(value) for name, value in values.items()}
+    named |= {name: portable_name(named[name]) for name in TEXT_FIELDS & named.keys()}
+    return named | {name: Path(named[name]).name for name in FILE_FIELDS & named.keys()}
+
+
+def load_part(model: nn.Module, name_or_path: str | Path, leave_out: Sequence[str] = ()) -> str:
+    """Copy what a checkpoint has under the same names into `model`; return a line that says how much.
+
+    Names that start with one of `leave_out` are not looked at. Raises CheckpointError when nothing has the same name,
+    and, with the names, when shapes differ.
     """
     path, own = find_checkpoint(name_or_path), stored_state(model)
-    taken = 0
     with opened(path, "pt") as file, torch.no_grad():
         names = list(file.keys())
-        for name in names:
-            if name in own and list(own[name].shape) == file.get_slice(name).get_shape():
-                own[name].copy_(file.get_tensor(name))
-                taken += 1
-    if not taken:
-        raise CheckpointError(f"{path} shares no tensor with the model: none of its {len(names)} names and shapes fit")
-    return f"{taken} of {len(own)} tensors start from {path}"
+        shared = [name for name in names if name in own and not name.startswith(tuple(leave_out))]
+        shapes = {name: (list(own[name].shape), file.get_slice(name).get_shape()) for name in shared}
+        wrong = [f"{name}: expected {mine}, got {given}" for name, (mine, given) in shapes.items() if mine != given]
+        check_start(path, len(shared), wrong, len(names))
+        for name in shared:
+            own[name].copy_(file.get_tensor(name))
+    return f"{len(shared)} of {len(own)} tensors start from {path}"
+
+
+def check_start(path: Path, shared: int, wrong: Sequence[str], count: int) -> None:
+    """Raise CheckpointError unless tensors of a file can be the start of a training.
+
+    shared: how many of its `count` tensors the model has, too; wrong: a line for each of another shape.
+    """
+    if not shared:
+        raise CheckpointError(f"{path} shares no tensor with the model: none of its {count} names is known to it")
+    if wrong:
+        more = f"; and {len(wrong) - 8} more" if len(wrong) > 8 else ""
+        raise CheckpointError(
+            f"{path}: {len(wrong)} of {shared} shared tensors have another shape in this model: "
+            f"{'; '.join(wrong[:8])}{more}; change the model's settings, or leave them out by the start of their names "
+            "(--train.init-except NAME ...)"
+        )
 
 
 def frozen_encoders(model: nn.Module) -> dict[str, dict[str, Any]]:

@@ -40,8 +40,9 @@ register("bqnet-backbone", "saymask.models.bqnet:BackbonePretraining", "saymask.
 register("cfnet", "saymask.models.bqnet.cfnet:CFNet", "saymask.models.bqnet.cfnet",
          "cfnet.res", "cfnet.gres", "cfnet.rooms")
 register("lground", "saymask.models.lground:LGround", "saymask.models.lground.presets",
-         "lground.pretrain", "lground.scannet200-ce", "lground.scannet200-focal", "lground.scannet200-finetune",
-         "lground.scannet200-5pct", "lground.scannet200-instances", "lground.long-tail-pretrain",
+         "lground.pretrain", "lground.pretrain-34c", "lground.scannet200-ce", "lground.scannet200-34c",
+         "lground.scannet200-focal", "lground.scannet200-finetune", "lground.scannet200-5pct",
+         "lground.scannet200-instances", "lground.long-tail-pretrain",
          "lground.long-tail-ce", "lground.long-tail-focal", "lground.long-tail-finetune", "lground.rooms-pretrain",
          "lground.rooms-ce", "lground.rooms-focal", "lground.rooms-finetune", "lground.rooms-5pct", "lground.rooms")
 register("uniseg3d", "saymask.models.uniseg3d:UniSeg3D", "saymask.models.uniseg3d.presets",

@@ -94,6 +94,7 @@ class BoxF1Metric(Metric[BoxRecord]):
         annotation: Annotation,
         *,
         points: np.ndarray | None = None,
+        sp_iou: float | None = None,
     ) -> None:
         """Count one annotation: one row per predicted and per true object; a predicted row without points is none."""
         rows, targets = check_rows(prediction, target, annotation)

@@ -3,6 +3,9 @@
 Source: docs/systems/uniseg3d.md §2.7b.
 """
 
+import hashlib
+import math
+
 import numpy as np
 
 from saymask.errors import InputError
@@ -11,8 +14,10 @@ from saymask.geometry.voxelize import unique_cells
 
 AGILE_CELL = 0.05
 """Metres: one point per cell of this edge stands for the others in the benchmark."""
+RANDOM = math.inf
+"""Distance that stands for any point of the object, drawn at random."""
 DISTANCES = tuple(r / 10 for r in range(1, 11))
-"""Relative distances from the centre for which the paper reports results."""
+"""Relative distances from the centre for which the paper reports results, beside `RANDOM`."""
 
 
 def agile_clicks(points: np.ndarray, instance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,3 +59,13 @@ def relative_clicks(points: np.ndarray, instance: np.ndarray, r: float) -> tuple
         away = np.sqrt(((places - places.mean(axis=0)) ** 2).sum(axis=1))
         clicks[i] = own[np.abs(away - r * away.max()).argmin()]
     return clicks, np.arange(len(members))
+
+
+def random_clicks(instance: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (point, instance) int64 [I] of a click on any point of each instance, the same ones for a scan's `name`.
+
+    instance: int64 [N] dense ids, -1 = none.
+    """
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    rng, members = np.random.default_rng(list(digest)), members_of(instance)
+    return np.array([rng.choice(own) for own in members], np.int64), np.arange(len(members))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.metrics.clicks import RANDOM
 from saymask.metrics.gather import Records
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
@@ -78,7 +79,7 @@ class InteractiveMetric(Records[str, ClickRecord]):
     headline = "ap"
 
     def __init__(self, protocol: str = "uniseg3d", *, distances: Sequence[float] = ()) -> None:
-        """`distances`: where each object is clicked on, as shares 0..1 of its radius; () = once, deep inside.
+        """`distances`: where each object is clicked on, as shares 0..1 of its radius or `RANDOM`; () = deep inside.
 
         Raises InputError for an unknown protocol and for other distances.
 
@@ -88,7 +89,7 @@ class InteractiveMetric(Records[str, ClickRecord]):
         if protocol not in CLICK_PROTOCOLS:
             raise InputError(f"protocol: expected one of {', '.join(CLICK_PROTOCOLS)}, got {protocol!r}")
         self.protocol: Rule = CLICK_PROTOCOLS[protocol]
-        wrong = [d for d in distances if not 0 <= d <= 1]
+        wrong = [d for d in distances if not (0 <= d <= 1 or d == RANDOM)]
         if wrong:
             raise InputError(f"click distances: expected shares of an object's radius, 0 to 1, got {wrong[0]}")
         self.distances = tuple(float(d) for d in distances)
@@ -115,13 +116,13 @@ class InteractiveMetric(Records[str, ClickRecord]):
                 raise InputError(f"{scene_id}: expected {count} {what} for as many clicks, got {list(numbers.shape)}")
         if not np.isfinite(values).all():
             raise InputError(f"{scene_id}: expected finite scores, got {values[~np.isfinite(values)][0]}")
-        wrong = (away < 0) | (away > 1)
+        wrong = (away < 0) | ((away > 1) & (away != RANDOM))
         if wrong.any():
             raise InputError(f"{scene_id}: expected distances as shares 0..1 of an object, got {away[wrong][0]}")
         self.records.setdefault(scene_id, ClickRecord(np.asarray(iou, np.float64), values, kinds, away))
 
     def compute(self) -> dict[str, Any]:
-        """Return {"protocol", "overall"[, "things", "others"]} and "distance_0.1", … for each distance of the clicks.
+        """Return {"protocol", "overall"[, "things", "others"]} and "distance_0.1", …, "distance_random" of the clicks.
 
         `things` and `others` are there when it is known which objects are things. A group holds n (its clicks), miou,
         acc25 and acc50 (shares of the clicks whose IoU exceeds 0.25 and 0.5), ap (thresholds 0.50 to 0.95), ap50 and
@@ -133,7 +134,8 @@ class InteractiveMetric(Records[str, ClickRecord]):
         if (kinds >= 0).any():
             chosen = {"things": kinds == 1, "others": kinds == 0}
         for distance in np.unique(distances[~np.isnan(distances)]):
-            chosen[f"distance_{float(distance)}"] = distances == distance
+            word = "random" if distance == RANDOM else float(distance)
+            chosen[f"distance_{word}"] = distances == distance
         return result | {group: _summary(iou[rows], scores[rows]) for group, rows in chosen.items()}
 
 

@@ -43,6 +43,7 @@ class Metric(Records[Key, R], ABC):
         annotation: Annotation,
         *,
         points: np.ndarray | None = None,  # [N, 3] metres, axis-aligned; needed where boxes are compared
+        sp_iou: float | None = None,  # IoU of superpoints, where it is known
     ) -> None:
         """Count one annotation; no row, or no point in any row, means "no target"."""
 

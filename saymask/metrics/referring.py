@@ -24,6 +24,8 @@ class MaskRecord(Record):
     union: float
     acc25: float
     acc50: float
+    sp_iou: float | None = None
+    """IoU of superpoints, each counting once; None where nobody says."""
 
 
 class ReferMetric(Metric[MaskRecord]):
@@ -52,8 +54,9 @@ class ReferMetric(Metric[MaskRecord]):
         annotation: Annotation,
         *,
         points: np.ndarray | None = None,
+        sp_iou: float | None = None,
     ) -> None:
-        """Count one annotation.
+        """Count one annotation; `sp_iou` is the IoU of superpoints (`SentenceTruth.superpoint_iou`).
 
         Rows of several objects are united; logits then become a mask by the protocol's rule, a bool mask is taken as
         it is (apart from the "no target" of small masks in `3dgres`).
@@ -64,7 +67,8 @@ class ReferMetric(Metric[MaskRecord]):
         if self.protocol.wants_nothing(annotation):
             truth = np.zeros_like(truth)
         if not self.protocol.boxes:
-            self.add(annotation, float(np.count_nonzero(mask & truth)), float(np.count_nonzero(mask | truth)))
+            shared, both = float(np.count_nonzero(mask & truth)), float(np.count_nonzero(mask | truth))
+            self.add_expected(annotation, [(1.0, shared, both)], sp_iou)
             return
         points = boxes_need_points(self.protocol.name, points, len(mask))
         boxes = box_of(points, mask), box_of(points, truth)
@@ -79,7 +83,9 @@ class ReferMetric(Metric[MaskRecord]):
         """Count one annotation by its intersection and union (where nothing is wanted: 0 and what is predicted)."""
         self.add_expected(annotation, [(1.0, inter, union)])
 
-    def add_expected(self, annotation: Annotation, outcomes: Iterable[tuple[float, float, float]]) -> None:
+    def add_expected(
+        self, annotation: Annotation, outcomes: Iterable[tuple[float, float, float]], sp_iou: float | None = None
+    ) -> None:
         """Count one annotation whose prediction is random: outcomes are (probability, intersection, union)."""
         nothing = self.protocol.wants_nothing(annotation)
         iou = inter = union = acc25 = acc50 = 0.0
@@ -91,14 +97,20 @@ class ReferMetric(Metric[MaskRecord]):
             iou, inter, union = iou + p * value, inter + p * i, union + p * u
             acc25, acc50 = acc25 + p * self._hit(value, 0.25), acc50 + p * self._hit(value, 0.5)
         group = self.protocol.group(annotation)
-        record = MaskRecord(group, annotation.compositional, iou, inter, union, acc25, acc50)
+        if nothing and sp_iou is not None:
+            sp_iou = iou  # the same rule: all or nothing
+        record = MaskRecord(group, annotation.compositional, iou, inter, union, acc25, acc50, sp_iou)
         self.records.setdefault(annotation.key, record)
 
     def _hit(self, iou: float, threshold: float) -> bool:
         return iou >= threshold if self.protocol.inclusive else iou > threshold
 
     def mean(self, rows: Sequence[MaskRecord]) -> dict[str, float]:
-        """Return n, miou, oiou (sum of intersections over sum of unions), acc25, acc50."""
+        """Return n, miou, oiou (sum of intersections over sum of unions), acc25, acc50.
+
+        Where the superpoints of all rows are known also spmiou, spacc25 and spacc50, the same of superpoints
+        (docs/systems/bqnet.md §6.4).
+        """
         n = len(rows)
         if not n:
             return {"n": 0, "miou": 0.0, "oiou": 0.0, "acc25": 0.0, "acc50": 0.0}
@@ -109,7 +121,14 @@ class ReferMetric(Metric[MaskRecord]):
             "oiou": sum(r.inter for r in rows) / union if union > 0 else 0.0,
             "acc25": sum(r.acc25 for r in rows) / n,
             "acc50": sum(r.acc50 for r in rows) / n,
+            **self._of_superpoints([r.sp_iou for r in rows if r.sp_iou is not None], n),
         }
+
+    def _of_superpoints(self, values: Sequence[float], n: int) -> dict[str, float]:
+        if len(values) < n:
+            return {}
+        hits = {name: sum(self._hit(v, t) for v in values) / n for name, t in (("spacc25", 0.25), ("spacc50", 0.5))}
+        return {"spmiou": sum(values) / n, **hits}
 
 
 def unite(rows: np.ndarray) -> np.ndarray:

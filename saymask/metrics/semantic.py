@@ -83,13 +83,16 @@ class SemanticMetric(SceneMetric[SemanticRecord]):
         return class_iou(self.confusion())
 
     def compute(self) -> dict[str, Any]:
-        """Return {"protocol", "overall", "head", "common", "tail" (scannet200 only), "iou"}.
+        """Return {"protocol", "overall", "head", "common", "tail" (scannet200 only), "iou", "precision", "recall"}.
 
-        A group holds n (its defined classes), miou_present and miou_all; `overall` also points (that were counted)
-        and acc (the share of them that is right). `iou` holds the defined classes by name. Shares are 0..1.
+        A group holds n (its defined classes), miou_present, miou_all, and the means of the classes' precision and
+        recall; `overall` also points (that were counted) and acc (the share of them that is right). `iou`, `precision`
+        and `recall` hold the defined classes by name: precision of those that are predicted, recall of those that are
+        there. Shares are 0..1.
         """
         matrix = self.confusion()
-        iou = class_iou(matrix)
+        iou, right = class_iou(matrix), np.diagonal(matrix)
+        precision, recall = (_share(right, sums) for sums in (matrix[:, : len(matrix)].sum(0), matrix.sum(1)))
         result: dict[str, Any] = {"protocol": self.protocol.name}
         for group in ("overall", *self.protocol.groups):
             values = iou[members(self.protocol.classes, group)]
@@ -97,16 +100,22 @@ class SemanticMetric(SceneMetric[SemanticRecord]):
                 "n": int(np.count_nonzero(~np.isnan(values))),
                 "miou_present": mean_defined(values),
                 "miou_all": float(np.nan_to_num(values).mean()),
+                "precision": mean_defined(precision[members(self.protocol.classes, group)]),
+                "recall": mean_defined(recall[members(self.protocol.classes, group)]),
             }
         points = int(matrix.sum())
-        right = int(np.trace(matrix))
-        result["overall"] |= {"points": points, "acc": right / points if points else 0.0}
-        result["iou"] = by_name(self.protocol.classes, iou)
+        result["overall"] |= {"points": points, "acc": int(right.sum()) / points if points else 0.0}
+        for name, each in (("iou", iou), ("precision", precision), ("recall", recall)):
+            result[name] = by_name(self.protocol.classes, each)
         return result
 
 
 def class_iou(confusion: np.ndarray) -> np.ndarray:
     """Return TP / (TP + FN + FP) of each class, float64 [C], from counts [C, C + 1]; NaN where the sum is 0."""
     right = np.diagonal(confusion)
-    union = confusion.sum(1) + confusion[:, : len(confusion)].sum(0) - right
-    return np.divide(right, union, out=np.full(len(confusion), np.nan), where=union > 0)
+    return _share(right, confusion.sum(1) + confusion[:, : len(confusion)].sum(0) - right)
+
+
+def _share(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return counts / sums, float64 [C], NaN where the sum is 0."""
+    return np.divide(counts, sums, out=np.full(len(counts), np.nan), where=sums > 0)

@@ -29,15 +29,25 @@ class TrainConfig:
     source: str = "scanrefer"
     """Sentences to train on: `scanrefer`, `multi3drefer`, `both` of these, `nr3d`, `sr3d`; `scans` = none, each scan
     is a sample."""
+    split: str = "train"
+    """Scans and sentences to train on: `train`, or `trainval`, both splits as for the benchmark's test scans; nothing
+    is validated then."""
     scenes: str = ""
     """Training scans: all of the split without it; a share of them such as `0.05`; or a file with their names."""
     sentences: int = 1
     """Sentences of one scan that make a sample (the last of a scan may have fewer); 0 = all of a scan, and a scan
     without any is a sample too."""
     init: str = ""
-    """Checkpoint whose tensors of equal name and shape are the initial weights, e.g. of a pre-trained backbone."""
+    """Checkpoint whose tensors of the same names are the initial weights, e.g. of a pre-trained backbone; also an
+    official file (.pth, .ckpt), of which the network's tensors are taken."""
+    init_except: tuple[str, ...] = ()
+    """Starts of the names of tensors that are not taken from `init`, such as those of another number of classes."""
     batch_size: int = 4
-    """Samples per process."""
+    """Samples per process and pass."""
+    accumulate: int = 1
+    """Passes whose gradients are averaged before a step: samples per step = this times `batch_size` times processes."""
+    drop_last: bool = True
+    """Leave out the rest of an epoch that fills no step; otherwise it is a smaller step."""
     optimizer: str = "adamw"
     """`adamw` (betas 0.9, 0.999, eps 1e-8), or `sgd` with `momentum` and `dampening`."""
     momentum: float = 0.9
@@ -75,6 +85,8 @@ class TrainConfig:
     seed: int = 42
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
+    evaluate_last: int = 1
+    """So many epochs at the end are validated each."""
     task: str = "refer"
     """Task of the validation (`saymask.evaluation.tasks.table.NAMES`), or `none`."""
     protocol: str = "3dres"
@@ -91,6 +103,8 @@ class Preset:
     system: str
     model: Any
     train: TrainConfig = field(default_factory=TrainConfig)
+    published_batch: int = 0
+    """Samples per step of the published training, all its processes together; 0 = none is published."""
 
 
 class Model(nn.Module, ABC):
@@ -214,6 +228,17 @@ class Model(nn.Module, ABC):
 
         data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
         """
+
+    def left_out(self, batch: Any) -> tuple[str, ...]:
+        """Return the names of the scans that were left out of a training batch because it would have been too large."""
+        return ()
+
+    def scan_features(self, batch: Any) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of each scan of a batch: (float [S, C] per support row, int64 [N] row of each point).
+
+        Raises InputError for a system whose features depend on a sentence.
+        """
+        raise InputError(f"{self.title}: expected a model with features of a scan alone, {self.system} has none")
 
     def get_ready(self, verb: str) -> None:
         """Load what only prompts of `verb` need, such as a text encoder; InputError where it is not to be had.

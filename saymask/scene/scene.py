@@ -62,21 +62,26 @@ class Scene:
         check_images(model, given=scan.image_features is not None, frames=False)
         self._nearest = NearestPoint(scan)
         with torch.inference_mode():
-            prepared = scan
-            if model.uses_superpoints and scan.superpoints is None:
-                with self._timed("superpoints"):
-                    from saymask.geometry.superpoints import superpoints_of
-
-                    prepared = replace(scan, superpoints=superpoints_of(scan))
-            encoder = model
-            if model.adapt if adapt is None else adapt:
-                with self._timed("adapt"):
-                    encoder = model.adapted(prepared, adapt)
-            with self._timed("prepare"):
-                batch = model.collate([model.prepare(prepared)]).to(model.device)
+            self._adapt = adapt
+            encoder, batch = self._batch()
             with self._timed("encode"):
                 self._encoded = encoder.encode_batch(batch)
         self._progress = None
+
+    def _batch(self) -> tuple[Model, Any]:
+        """Return the model that encodes the scan, and the scan as it takes it."""
+        model, scan = self.model, self.scan
+        if model.uses_superpoints and scan.superpoints is None:
+            with self._timed("superpoints"):
+                from saymask.geometry.superpoints import superpoints_of
+
+                scan = replace(scan, superpoints=superpoints_of(scan))
+        encoder = model
+        if model.adapt if self._adapt is None else self._adapt:
+            with self._timed("adapt"):
+                encoder = model.adapted(scan, self._adapt)
+        with self._timed("prepare"):
+            return encoder, model.collate([model.prepare(scan)]).to(model.device)
 
     def __repr__(self) -> str:
         name = self.model.card.get("name", self.model.system)
@@ -160,6 +165,24 @@ class Scene:
         able = require(self.model, "panoptic")
         with torch.inference_mode(), self._timed("panoptic"):
             return self._masks("panoptic", [None], lambda _: [self._objects(able.panoptic)])[0]
+
+    def features(self) -> np.ndarray:
+        """Return the model's features of every point of the file, float16 [N, C]; 0 for points that it does not see.
+
+        Those that its heads and text comparisons start from, computed anew: takes as long as encoding. A model with
+        text (`lground.pretrain`) gives them in the space of its text encoder, not normalised. Raises InputError for a
+        model whose features depend on a sentence (LESS).
+        """
+        with torch.inference_mode(), self._timed("features"):
+            encoder, batch = self._batch()
+            rows, index = encoder.scan_features(batch)[0]
+            limit = torch.finfo(torch.float16).max
+            values = rows.clamp(-limit, limit).half().cpu().numpy()
+        values = np.concatenate([values, np.zeros_like(values[:1])])[index]  # row -1 is that of no support
+        if self.scan.source is None:
+            return values
+        own = self.scan.source.index
+        return np.concatenate([values, np.zeros_like(values[:1])])[own]
 
     def _objects(self, verb: Callable[[Any], Objects]) -> Masks:
         return object_masks(verb(self._encoded), self.scan)

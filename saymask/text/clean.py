@@ -3,6 +3,7 @@
 Source: docs/systems/bqnet.md §2.4.
 """
 
+import re
 from typing import Literal
 
 from saymask.errors import InputError
@@ -95,6 +96,19 @@ def clean_caption(text: str, *, source: str = "scanrefer") -> str:
         utterance = collapse(utterance.replace(old, new))
     utterance = utterance.removeprefix("'").removesuffix("'")
     return collapse(utterance)
+
+
+def as_tokens(text: str) -> str:
+    """Return running text as ScanRefer gives its tokens, joined by blanks: lower case, punctuation and clitics apart.
+
+    >>> as_tokens("The chair isn't red, it's 2.5 m from the L-shaped desk.")
+    "the chair is n't red , it 's 2.5 m from the l-shaped desk ."
+    """
+    lower = text.lower().replace("’", "'").replace("“", '"').replace("”", '"')
+    lower = re.sub(r"(?<=\w)n't\b", " n't", lower)
+    lower = re.sub(r"(?<=\w)'(s|m|d|re|ve|ll)\b", r" '\1", lower)
+    # A point or comma inside a number is part of it.
+    return collapse(re.sub(r'([;:!?()\[\]"]|(?<!\d)[.,]|[.,](?!\d))', r" \1 ", lower))
 
 
 def model_text(utterance: str) -> str:

@@ -44,6 +44,7 @@ class RunCallback(pl.Callback):
         self.log_every, self.headline = log_every, headline
         self._began = self._saved = time.monotonic()
         self._seconds_before = 0.0
+        self._left_out = 0
         self._state: dict[str, Any] | None = None
 
     @property
@@ -69,7 +70,7 @@ class RunCallback(pl.Callback):
                 f"{self.state_file} cannot be read ({str(error).splitlines()[0]}); delete it to start anew"
             ) from None
         self.order.start = learner.at.step
-        self._seconds_before = learner.at.seconds
+        self._seconds_before, self._left_out = learner.at.seconds, learner.at.left_out
         return True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -89,23 +90,33 @@ class RunCallback(pl.Callback):
     ) -> None:
         """Count the step and do what is due after it."""
         learner: Learner = pl_module  # type: ignore[assignment]
+        if (batch_idx + 1) % self.order.accumulate:
+            return  # the step is not complete yet
         at, now = learner.at, time.monotonic()
         at.step += 1
         if learner.average:
             learner.average.update(at.step)
         at.seconds = self._seconds_before + now - self._began
-        samples = self.order.batch_size * self.order.world
-        self.line.step(at.step, learner.terms, samples, self.order.epoch(at.step - 1))
+        self.line.step(at.step, learner.terms, self.order.samples(at.step - 1), self.order.epoch(at.step - 1))
         if at.step % self.log_every == 0 or at.step == self.order.total:
             rates = {f"lr{i or ''}": g["lr"] for i, g in enumerate(trainer.optimizers[0].param_groups)}
             numbers = {"gradient_norm": learner.norm, "samples_per_second": self.line.rate, "skipped": at.skipped}
+            numbers["scans_left_out"] = at.left_out
             self._log(trainer, {**{f"train/{k}": v for k, v in learner.terms.items()}, **rates, **numbers}, at.step)
         over = bool(self.max_minutes) and now - self._began > 60 * self.max_minutes
         late = bool(self.save_minutes) and now - self._saved > 60 * self.save_minutes
         over, late = _agree(trainer, over, late)
         ended, last = self.order.ends_epoch(at.step), at.step == self.order.total or over
         epoch = self.order.epoch(at.step - 1)
-        due = bool(self.validate) and (last or (ended and epoch % learner.train_config.evaluate_every == 0))
+        config = learner.train_config
+        chosen = epoch % config.evaluate_every == 0 or epoch > config.epochs - config.evaluate_last
+        due = bool(self.validate) and (last or (ended and chosen))
+        if (ended or last) and at.left_out > self._left_out:
+            self.line.say(
+                f"epoch {epoch}: {at.left_out - self._left_out} scans did not fit into their batches and were left "
+                "out; raise --model.view.most-voxels where there is memory, or take a smaller --train.batch-size"
+            )
+            self._left_out = at.left_out
         if ended or last:
             with learner.final_weights():
                 metrics = self._validate(trainer, learner, self.validate) if self.validate and due else {}

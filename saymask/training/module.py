@@ -27,9 +27,10 @@ MAX_SKIPPED = 20
 """So many steps in a row without a finite gradient end the training."""
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """Return the seed of torch's generators (dropout) for one step of one process."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+def step_seed(seed: int, step: int, rank: int, part: int = 0) -> int:
+    """Return the seed of torch's generators (dropout) for one pass of a step of one process."""
+    words = [seed, step, rank, *([part] if part else [])]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Progress:
     skipped_in_row: int = 0
     seconds: float = 0.0
     """Time spent training, over all starts."""
+    left_out: int = 0
+    """Scans that did not fit into their batch, over all epochs, of this process."""
 
 
 class Learner(pl.LightningModule):
@@ -87,20 +90,25 @@ class Learner(pl.LightningModule):
         return batch.to(device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Set what depends on the number of the step."""
+        """Set what depends on the number of the step, and of its pass."""
+        part = batch_idx % self.order.accumulate
+        torch.manual_seed(step_seed(self.train_config.seed, self.at.step, self.global_rank, part))
+        if part:
+            return
+        self.terms = {}
         factor = rate_factor(self.train_config, self.at.step, self.order)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["base_lr"] * factor
-        torch.manual_seed(step_seed(self.train_config.seed, self.at.step, self.global_rank))
         # Running statistics that a step without a finite gradient has touched must be put back.
         self._statistics = [(b, b.detach().clone()) for b in self.model.buffers()]
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the sum of the model's loss terms."""
+        self.at.left_out += len(self.model.left_out(batch))
         losses = self.model.losses(batch)
         total = torch.stack([value.float() for value in losses.values()]).sum()
-        self.terms = {name: float(value.detach()) for name, value in losses.items()}
-        self.terms["loss"] = float(total.detach())
+        for name, value in [*losses.items(), ("loss", total)]:  # means over the passes of a step
+            self.terms[name] = self.terms.get(name, 0.0) + float(value.detach()) / self.order.accumulate
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
+from saymask.convert.start import start_from
 from saymask.data.annotations import SOURCES
 from saymask.data.image_store import check_image_features
 from saymask.data.samples.order import BatchOrder, TrainingItems, drop_missing, drop_unknown, keep_scenes
-from saymask.data.samples.scans import ScanDataset, chosen_scenes
+from saymask.data.samples.scans import ScanDataset, chosen_scenes, parts_of
 from saymask.data.samples.sentences import ReferDataset, annotation_path, sources_of
 from saymask.data.scenes import read_manifest, scene_path
 from saymask.errors import InputError
@@ -30,7 +31,7 @@ from saymask.util.locks import only_process
 from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
-_FREE = {"data", "train.workers", "train.evaluate_every", "train.max_val", "train.protocol"}
+_FREE = {"data", "train.workers", "train.evaluate_every", "train.evaluate_last", "train.max_val", "train.protocol"}
 # Those may differ as well in schedules whose learning rate depends on the length of the run at its end or not at all.
 _LENGTH = {"train.epochs", "max_steps"}
 _OF_ANY_LENGTH = ("epoch-decay", "multi-step", "trapezoid")
@@ -129,21 +130,22 @@ def run(job: Job) -> None:
     torch.manual_seed(config.seed)
     model = registry.build(job.preset)
     items = _training_data(job, model, line)
-    scans = [] if config.sentences else chosen_scenes(job.data, "train", config.scenes)
+    scans = [] if config.sentences else chosen_scenes(job.data, config.split, config.scenes)
     samples = TrainingItems(items, config.sentences, (s for s in scans if scene_path(job.data, s).is_file()))
     order = BatchOrder(
         len(samples), batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, rank=rank, world=world,
-        max_steps=job.max_steps,
+        max_steps=job.max_steps, accumulate=config.accumulate, drop_last=config.drop_last,
     )  # fmt: skip
+    _say_batch(job, order, line)
     learner = Learner(model, config, order)
     best_by = headline(config)
     callback = RunCallback(
         job.out, order, validate=validation(job.data, config, line.say, rank=rank, world=world), headline=best_by,
-        card=functools.partial(_card, job, len(items), world), line=line, save_minutes=job.save_minutes,
+        card=functools.partial(_card, job, len(items), order), line=line, save_minutes=job.save_minutes,
         save_steps=job.save_steps, max_minutes=job.max_minutes, log_every=job.log_every,
     )  # fmt: skip
     if config.init and not callback.state_file.is_file():
-        line.say(checkpoints.load_part(model, config.init))
+        line.say(start_from(model, config.init, config.init_except))
     # Before the loading processes are started: they run the model's `prepare`, which may need what is counted here.
     model.begin_training(job.data, samples.scenes, line.say)
     if callback.resume(learner):
@@ -169,7 +171,8 @@ def run(job: Job) -> None:
     trainer = pl.Trainer(
         accelerator=job.accelerator, devices=job.devices, num_nodes=max(1, world // job.devices), strategy=strategy,
         precision=config.precision,  # type: ignore[arg-type]
-        gradient_clip_val=config.clip or None, max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0,
+        gradient_clip_val=config.clip or None, accumulate_grad_batches=config.accumulate, max_epochs=1,
+        limit_val_batches=0, num_sanity_val_steps=0,
         use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[callback],
         logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -193,25 +196,28 @@ def _check(job: Job) -> None:
         raise InputError(f"expected devices >= 1, max_steps >= 0 and max_minutes >= 0, got {job.devices}, "
                          f"{job.max_steps} and {job.max_minutes}")  # fmt: skip
     config = job.preset.train
-    least = min(config.epochs, config.batch_size, config.sentences + 1, config.evaluate_every)
-    if least < 1 or config.workers < 0 or config.max_val < 0:
-        raise InputError(
-            "expected train.epochs, batch_size, evaluate_every > 0, sentences, workers, max_val >= 0: got "
-            f"{config.epochs}, {config.batch_size}, {config.evaluate_every}, {config.sentences}, {config.workers}, "
-            f"{config.max_val}"
-        )
+    positive = ("epochs", "batch_size", "accumulate", "evaluate_every", "evaluate_last")
+    others = ("sentences", "workers", "max_val")
+    for names, least in ((positive, 1), (others, 0)):
+        for name in names:
+            if getattr(config, name) < least:
+                raise InputError(f"train.{name}: expected {least} or more, got {getattr(config, name)}")
     for name in ("conv_precision", "matmul_precision"):
         if getattr(config, name) not in ("ieee", "bf16"):
             raise InputError(f"train.{name}: expected ieee or bf16, got {getattr(config, name)!r}")
+    if config.split not in ("train", "trainval"):
+        raise InputError(f"train.split: expected train or trainval, got {config.split!r}")
     check_task(job.preset)
     read_manifest(job.data)
-    for path in (annotation_path(job.data, source, "train") for source in _sources(config)):
+    for path in _annotations(job):
         if not path.is_file():
-            raise InputError(f"{job.data}: expected {path.name} with sentences to train on; prepare the train split")
+            raise InputError(
+                f"{job.data}: expected {path.name} with sentences to train on; prepare the {config.split} split"
+            )
     if config.scenes or config.source == "scans":
-        chosen_scenes(job.data, "train", config.scenes)
+        chosen_scenes(job.data, config.split, config.scenes)
     if name := getattr(job.preset.model, "image_features", ""):
-        scenes = [s for s in chosen_scenes(job.data, "train", config.scenes) if scene_path(job.data, s).is_file()]
+        scenes = [s for s in chosen_scenes(job.data, config.split, config.scenes) if scene_path(job.data, s).is_file()]
         check_image_features(job.data, scenes, name, stretched=job.preset.model.stretched_images)
     if config.init:
         headers.find_checkpoint(config.init)
@@ -233,22 +239,28 @@ def _sources(config: TrainConfig) -> tuple[str, ...]:
     return () if config.source == "scans" else sources_of(config.source)
 
 
+def _annotations(job: Job) -> list[Path]:
+    """Return the files of the sentences that are trained on."""
+    config = job.preset.train
+    return [annotation_path(job.data, s, part) for s in _sources(config) for part in parts_of(config.split)]
+
+
 def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset | ScanDataset:
     """Return the scans, or the sentences about the scans, that are trained on."""
     config = job.preset.train
     if config.source == "scans":
         scans = ScanDataset(
-            job.data, "train", scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
+            job.data, config.split, scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
             image_features=model.image_features, stretched=model.stretched_images,
         )  # fmt: skip
         drop_missing(scans, line.say)
         return scans
     items = ReferDataset(
-        job.data, "train", source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        job.data, config.split, source=config.source, prepare=model.prepare, training=True, seed=config.seed,
         image_features=model.image_features, stretched=model.stretched_images,
     )  # fmt: skip
     if config.scenes:
-        keep_scenes(items, chosen_scenes(job.data, "train", config.scenes))
+        keep_scenes(items, chosen_scenes(job.data, config.split, config.scenes))
     drop_unknown(items, line.say)
     return items
 
@@ -293,6 +305,21 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _say_batch(job: Job, order: BatchOrder, line: ProgressLine) -> None:
+    """Say how many samples a step has; and that results may differ where the published training has others."""
+    factors = f"{order.batch_size} x {order.accumulate} passes x {order.world} processes"
+    published = job.preset.published_batch
+    if not published:
+        line.say(f"{order.per_step} samples per step ({factors})")
+    elif order.per_step == published:
+        line.say(f"{order.per_step} samples per step ({factors}), as published")
+    else:
+        line.say(
+            f"WARNING: {order.per_step} samples per step ({factors}), published {published}: the same learning rate "
+            "may not give the published results; set train.batch_size, train.accumulate or --devices"
+        )
+
+
 def _workers(config: TrainConfig, line: ProgressLine) -> int:
     """Return the number of loading processes; none where forking this process would not be safe."""
     if config.workers and kernels_have_run():
@@ -308,7 +335,7 @@ def _one_thread(worker: int) -> None:
     end_with_parent()
 
 
-def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:
+def _card(job: Job, count: int, order: BatchOrder, at: Any, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the card of a checkpoint made now; `metrics` are those of its weights, if they were measured."""
     manifest, config = read_manifest(job.data), job.preset.train
     first: dict[str, Any] = {}
@@ -323,13 +350,14 @@ def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) ->
         "metrics": metrics,
         "protocol": config.protocol,
         "licence": "Apache-2.0",
-        "preprocessing": to_json(job.preset.model),
+        "preprocessing": checkpoints.portable_settings(job.preset.model),
         "training": {
             "scans" if config.source == "scans" else "annotations": count,
-            "samples": at.step * config.batch_size * world,
+            "samples": order.seen(at.step),
             "steps": at.step,
             "seconds": round(at.seconds, 1),
-            "processes": world,
+            "processes": order.world,
+            **({"scans_left_out": at.left_out} if at.left_out else {}),
             "accelerator": job.accelerator,
             "skipped_steps": at.skipped,
             # A card travels: it names files, not where they lay.
@@ -341,10 +369,10 @@ def _card(job: Job, count: int, world: int, at: Any, metrics: dict[str, Any]) ->
 def _data_sha(job: Job) -> str:
     """Return the sha256 over the manifest, the sentences that are trained on and, if some are chosen, the scans."""
     config, digest = job.preset.train, hashlib.sha256()
-    for path in (job.data / "manifest.json", *(annotation_path(job.data, s, "train") for s in _sources(config))):
+    for path in (job.data / "manifest.json", *_annotations(job)):
         digest.update(path.read_bytes())
     if config.scenes:
-        digest.update("\n".join(chosen_scenes(job.data, "train", config.scenes)).encode())
+        digest.update("\n".join(chosen_scenes(job.data, config.split, config.scenes)).encode())
     return digest.hexdigest()
 
 

@@ -70,6 +70,9 @@ def validation(
     """
     if config.task == "none":
         return None
+    if config.split != "train":
+        say("the validation scans are trained on: nothing is measured, the last weights are kept")
+        return None
     task: Any = config.task  # one of NAMES: `check_task` has seen to it
     request = Request(data, task=task, protocol=config.protocol, limit=config.max_val or None)
     if config.task == "refer":

@@ -58,3 +58,9 @@ def check_threshold(threshold: float | None) -> float | None:
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 <= threshold <= 1:
         raise InputError(f"threshold: expected a relevance from 0 to 1, got {threshold!r}; 0.5 is a usual one")
     return float(threshold)
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first of the names, each once, and how many more there are."""
+    unique = sorted(set(names))
+    return ", ".join(unique[:3]) + (f" and {len(unique) - 3:,} more" if len(unique) > 3 else "")

@@ -297,7 +297,7 @@ def test_evaluate_leaves_model_and_protocol_to_the_task(capsys, tmp_path, monkey
 
     (tmp_path / "manifest.json").write_text('{"splits": {"val": []}}')
     monkeypatch.setattr("saymask.evaluation.run.evaluate", evaluate)
-    monkeypatch.setattr("saymask.evaluation.tables.print_table", lambda result: print(result["task"]))
+    monkeypatch.setattr("saymask.evaluation.tables.print_table", lambda result, **_: print(result["task"]))
     assert run(capsys, "evaluate", "default", "--data", tmp_path, "--task", task)[1].strip() == task
     assert (asked["model"], asked["task"], asked["protocol"]) == (None, task, None)
     path = tmp_path / "x.safetensors"

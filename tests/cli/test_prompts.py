@@ -75,6 +75,9 @@ class Painter(Model):
         scores = np.array([0.9, 0.8, 0.7], np.float32)
         return Objects(masks, scores, np.array([1, 2, 3]), np.arange(len(own)), tuple(PAINTS), IDS)
 
+    def scan_features(self, batch: Tensor) -> list[tuple[Tensor, np.ndarray]]:
+        return [(batch[0], np.arange(len(batch[0])))]
+
     def find(self, encoded: Tensor, names, *, threshold=None) -> Objects:
         least = self.config.find_threshold if threshold is None else threshold
         known = tuple(PAINTS)
@@ -271,6 +274,15 @@ def test_segment_saves_what_it_reports(capsys, scan, weights, tmp_path, task):
     assert counts == [mask["points"] for mask in report["masks"]]
     assert picture.read_bytes()[1:4] == b"PNG"
     assert {"save", "picture"} <= set(report["seconds"])
+
+
+def test_segment_writes_the_features_of_every_point(capsys, scan, weights, tmp_path):
+    ask(capsys, "segment", scan, "--features", str(tmp_path / "f.npy"))
+    found = np.load(tmp_path / "f.npy")
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, read_ply(scan).colors)
+    for where, name in ((scan, "f.txt"), (scan.parent, "f.npy")):
+        assert "expected one scan and a name that ends in .npy" in refused(capsys, "segment", where, "--features", name)
 
 
 def test_segment_without_an_object(capsys, scan, weights, monkeypatch):

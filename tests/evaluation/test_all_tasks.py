@@ -176,9 +176,9 @@ def test_limit_counts_scans_with_all_their_sentences(data, model):
 
 def test_clicks_at_distances(data, model):
     found = evaluate(model, Request(data, task="click", click_distances=True, quiet=True))["metrics"]
-    groups = [f"distance_{d / 10}" for d in range(1, 11)]
+    groups = [*(f"distance_{d / 10}" for d in range(1, 11)), "distance_random"]
     assert [name for name in found if name.startswith("distance")] == groups
-    assert {found[name]["n"] for name in groups} == {found["overall"]["n"] // 10}
+    assert {found[name]["n"] for name in groups} == {found["overall"]["n"] // 11}
     assert found["overall"]["miou"] == 1
     with pytest.raises(InputError, match=r"click_distances: expected task 'click', .*got 'find'"):
         evaluate(model, Request(data, task="find", click_distances=True, quiet=True))

@@ -20,7 +20,8 @@ from saymask.evaluation.run import evaluate
 from saymask.evaluation.tables import print_table
 from saymask.evaluation.tasks.semantic import majority_class, point_classes
 from saymask.evaluation.tasks.table import TASKS
-from saymask.hub import registry
+from saymask.hub import checkpoints, registry
+from saymask.io.ply import read_ply
 from saymask.io.scannet import read_scan_folder
 from saymask.labels.tables import scannet20, scannet200
 from saymask.metrics.semantic import SemanticMetric
@@ -324,6 +325,50 @@ def test_two_processes_give_the_same(data, tmp_path, monkeypatch, task):
     assert files == sorted(p.relative_to(tmp_path / "two") for p in (tmp_path / "two").rglob("*.txt"))
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("task", ["semantic", "instances"])
+def test_coloured_clouds_beside_the_exported_files(data, model, tmp_path, task):
+    evaluate(model, Request(data, task=task, export=tmp_path / "out", colored=True, quiet=True))
+    known = {c.id: c.color for c in scannet200()}
+    for scene in VAL:
+        cloud = read_ply(tmp_path / "out" / f"{scene}.ply")
+        own = load_scene(scene_path(data, scene))
+        np.testing.assert_allclose(cloud.points, own.points, atol=1e-5)
+        assert cloud.colors is not None
+        if task == "semantic":
+            ids = read_ids(tmp_path / "out" / f"{scene}.txt")
+            for i in set(ids.tolist()) - {0}:
+                assert (cloud.colors[ids == i] == known[i]).all()
+    again = evaluate(tmp_path / "out", Request(data, task=task, quiet=True))  # the clouds do not disturb
+    assert again["scans"] == len(VAL)
+    with pytest.raises(InputError, match="colored: expected export of task semantic or instances"):
+        evaluate(model, Request(data, task=task, colored=True, quiet=True))
+
+
+def test_a_row_per_class(data, model, capsys):
+    print_table(evaluate(spoilt("chairs"), Request(data, task="semantic", quiet=True)), per_class=True)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = {line[1]: line for line in lines if len(line) > 3 and line[1] in ("chair", "floor", "wall")}
+    assert set(rows) == {"chair", "floor", "wall"}
+    assert rows["wall"].count("100.00") == 3  # IoU, precision, recall
+    assert "0.00" in rows["chair"]
+    print_table(evaluate(model, Request(data, task="all", quiet=True)), per_class=True)
+    assert "instances · protocol scannet200" in capsys.readouterr().out
+
+
+def test_settings_of_a_checkpoint_are_changed(data, tmp_path, monkeypatch):
+    path = checkpoints.save_checkpoint(registry.build("reader.all"), tmp_path / "reader.safetensors")
+    asked = Request(data, task="semantic", settings=("spoil=chairs",), quiet=True)
+    found = evaluate(path, asked)
+    assert found["settings"] == {"spoil": "chairs"}
+    assert found["metrics"]["iou"]["chair"] == 0
+    assert evaluate(path, replace(asked, settings=()))["metrics"]["iou"]["chair"] == 1
+    for settings, said in ((("spoil",), "expected NAME=VALUE"), (("spoils=a",), "there is no setting 'model.spoils'")):
+        with pytest.raises(InputError, match=said):
+            evaluate(path, replace(asked, settings=settings))
+    with pytest.raises(InputError, match="expected a checkpoint whose settings are changed"):
+        evaluate(registry.build("reader.all"), asked)
 
 
 def test_a_failed_export_leaves_no_files(data, model, tmp_path, monkeypatch):

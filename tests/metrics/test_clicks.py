@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saymask.errors import InputError
-from saymask.metrics.clicks import DISTANCES, agile_clicks, relative_clicks
+from saymask.metrics.clicks import DISTANCES, agile_clicks, random_clicks, relative_clicks
 
 SEEDS = st.integers(0, 10_000)
 
@@ -76,6 +76,16 @@ def test_relative_clicks(seed):
     for r in (-0.1, 1.1, float("nan")):
         with pytest.raises(InputError, match="0 to 1"):
             relative_clicks(points, instance, r)
+
+
+def test_random_clicks_are_those_of_the_scans_name():
+    instance = scene(0)[1]
+    drawn = [random_clicks(instance, name) for name in ("a", "a", "b")]
+    for clicks, clicked in drawn:
+        assert instance[clicks].tolist() == clicked.tolist() == list(range(instance.max() + 1))
+    assert drawn[0][0].tolist() == drawn[1][0].tolist() != drawn[2][0].tolist()
+    anywhere = {int(random_clicks(np.zeros(4, np.int64), f"s{i}")[0][0]) for i in range(60)}
+    assert anywhere == {0, 1, 2, 3}
 
 
 def test_an_object_of_one_point():

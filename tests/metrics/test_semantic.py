@@ -90,19 +90,32 @@ def test_groups_hold_their_members():
     result = metric.compute()
     assert [result[g]["n"] for g in ("overall", "head", "common", "tail")] == [200, 66, 68, 66]
     assert all(result[g][m] == 1 for g in ("overall", "head") for m in ("miou_present", "miou_all"))
-    assert set(filled("scannet", [[(1, 1)]]).compute()) == {"protocol", "overall", "iou"}
+    assert set(filled("scannet", [[(1, 1)]]).compute()) == {
+        "protocol", "overall", "iou", "precision", "recall",
+    }  # fmt: skip
 
 
 def test_only_one_group_is_there():
     tail = next(c for c in scannet200() if c.split == "tail")
     result = filled("scannet200", [[(tail.id, tail.id)]]).compute()
-    assert result["tail"] == {"n": 1, "miou_present": 1.0, "miou_all": 1 / 66}
-    assert result["head"] == {"n": 0, "miou_present": 0.0, "miou_all": 0.0}
+    one, none = {"precision": 1.0, "recall": 1.0}, {"precision": 0.0, "recall": 0.0}
+    assert result["tail"] == {"n": 1, "miou_present": 1.0, "miou_all": 1 / 66, **one}
+    assert result["head"] == {"n": 0, "miou_present": 0.0, "miou_all": 0.0, **none}
+
+
+def test_precision_and_recall_of_classes():
+    result = filled("scannet", [[(3, 3), (3, 3), (3, 4), (4, 4), (5, 4), (5, 0)]]).compute()  # (predicted, true)
+    names = {c.id: c.name for c in get_benchmark("scannet").classes}
+    assert result["precision"] == {names[3]: 2 / 3, names[4]: 1.0, names[5]: 0.0}
+    assert result["recall"] == {names[3]: 1.0, names[4]: 1 / 3}
+    assert result["overall"]["precision"] == pytest.approx(5 / 9)
+    assert result["overall"]["recall"] == pytest.approx(2 / 3)
 
 
 def test_nothing_counted():
     metric = SemanticMetric("scannet200")
-    assert metric.compute()["overall"] == {"n": 0, "miou_present": 0.0, "miou_all": 0.0, "points": 0, "acc": 0.0}
+    zero = dict.fromkeys(("miou_present", "miou_all", "precision", "recall", "acc"), 0.0)
+    assert metric.compute()["overall"] == {"n": 0, "points": 0, **zero}
     metric.update(np.zeros(3, int), np.zeros(3, int), "all ignored")
     assert metric.compute()["overall"]["points"] == 0
     metric.reset()

@@ -14,6 +14,7 @@ from saymask.metrics import metric_for
 from saymask.models.bqnet.batch import caption, expression
 from saymask.models.less import rooms
 from saymask.scene.scene import Scene
+from saymask.text.clean import as_tokens
 from tests.models import fakes
 from tests.models.bqnet import test_model as test_bqnet
 from tests.models.uniseg3d import test_model as test_uniseg3d
@@ -81,8 +82,24 @@ def models():
     }
 
 
-READ = {"bqnet": lambda text, written, read: read + END, "less": lambda text, *_: text, "uniseg3d": lambda _, w, __: w}
-"""What each system reads of (text, as written, cleaned): BQNet the last, LESS the first, UniSeg3D what was written."""
+READ = {
+    "bqnet": lambda text, written, read: read + END,
+    "less": lambda text, *_: as_tokens(text),
+    "uniseg3d": lambda _, written, __: written,
+}
+"""What each system reads of (text, as written, cleaned): BQNet the last, LESS tokens, UniSeg3D what was written."""
+
+
+def test_less_reads_tokens_as_scanrefer_has_them():
+    for source, text, _ in CASES:
+        assert (as_tokens(text) == text) == (source == "scanrefer")
+    for typed, tokens in (
+        ("The chair, next to the table.", "the chair , next to the table ."),
+        ("It’s the L-shaped couch; isn't it?", "it 's the l-shaped couch ; is n't it ?"),
+        ("a 2.5 m (white) desk", "a 2.5 m ( white ) desk"),
+        ("  the people's   choice ", "the people 's choice"),
+    ):
+        assert as_tokens(typed) == tokens == as_tokens(tokens)
 
 
 @pytest.mark.parametrize("system", READ)

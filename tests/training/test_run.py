@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from saymask import cli
 from saymask.data.samples.order import BatchOrder
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
@@ -68,7 +70,7 @@ def test_trains_logs_validates_and_exports(data, tmp_path):
     assert model.card["metrics"]["overall"]["n"] == 12
 
 
-@pytest.mark.parametrize("more", [{}, {"ema": 0.9}])
+@pytest.mark.parametrize("more", [{}, {"ema": 0.9}, {"accumulate": 2, "batch_size": 2}])
 def test_stopped_and_resumed_in_the_middle_of_an_epoch_equals_uninterrupted(data, tmp_path, more):
     run(data, tmp_path / "whole", overrides=more)
     # The state of step 8 of 12 is that of a run that was killed after it: epoch 2 has 6 steps and began at 6.
@@ -78,6 +80,72 @@ def test_stopped_and_resumed_in_the_middle_of_an_epoch_equals_uninterrupted(data
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "parts/last.safetensors")
     state = torch.load(tmp_path / "parts/state.pt", weights_only=True)
     assert state["progress"]["step"] == 12
+
+
+def test_passes_of_a_step_add_up_to_the_large_batch(data, tmp_path, capsys):
+    plain = {"model.layers": []}  # without batch statistics and dropout, which passes do not share
+    run(data, tmp_path / "whole", overrides=plain)
+    toy = replace(registry.preset("toy.tiny"), published_batch=4)
+    settings = plain | {"train.accumulate": 2, "train.batch_size": 2}
+    card = train(toy, data, tmp_path / "parts", accelerator="cpu", overrides=settings)
+    assert "4 samples per step (2 x 2 passes x 1 processes), as published" in said(capsys)
+    one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
+    assert card["training"]["samples"] == 2 * 24
+    train(toy, data, tmp_path / "small", accelerator="cpu", overrides={"batch_size": 2}, max_steps=1)
+    assert "WARNING: 2 samples per step (2 x 1 passes x 1 processes), published 4" in said(capsys)
+
+
+def said(capsys) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_the_settings_of_another_run(data, tmp_path):
+    run(data, tmp_path / "one", overrides={"lr": 3e-3, "model.width": 8}, max_steps=2)
+    flags = ["--data", str(data), "--max-steps", "2", "--accelerator", "cpu"]
+    config = str(tmp_path / "one/config.json")
+    assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "two")]) == 0
+    assert same(tmp_path / "one/last.safetensors", tmp_path / "two/last.safetensors")
+    assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "three"), "--train.seed", "7"]) == 0
+    made = json.loads((tmp_path / "three/config.json").read_text())
+    assert (made["train"]["seed"], made["train"]["lr"], made["model"]["width"]) == (7, 3e-3, 8)
+    (tmp_path / "bad.json").write_text('{"preset": "toy.tiny", "model": {"widht": 3}, "train": {}}')
+    for bad, said in (("bad.json", "widht"), ("none.json", "none.json")):
+        with pytest.raises(InputError, match=said):
+            cli.run(["train", "--config", str(tmp_path / bad), *flags, "--out", str(tmp_path / "four")])
+
+
+def test_several_seeds_give_a_mean_and_a_deviation(data, tmp_path, capsys):
+    flags = ["--data", str(data), "--out", str(tmp_path), "--accelerator", "cpu", "--train.epochs", "1"]
+    assert cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "2", "3"]) == 0
+    cards = [json.loads((tmp_path / f"seed-{seed}/best.json").read_text()) for seed in (1, 2, 3)]
+    values = [card["metrics"]["overall"]["miou"] for card in cards]
+    assert len(set(values)) == 3
+    found = json.loads((tmp_path / "seeds.json").read_text())
+    assert found["seeds"] == [1, 2, 3]
+    assert found["metrics"]["overall/miou"]["mean"] == pytest.approx(np.mean(values))
+    assert found["metrics"]["overall/miou"]["std"] == pytest.approx(np.std(values, ddof=1))
+    out = capsys.readouterr().out
+    assert f"overall/miou  {100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f}" in out
+    whole = (tmp_path / "seed-2/last.safetensors").read_bytes()
+    assert cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "2", "3"]) == 0  # nothing is done twice
+    assert (tmp_path / "seed-2/last.safetensors").read_bytes() == whole
+    with pytest.raises(InputError, match="seeds: expected different numbers"):
+        cli.run(["train", "toy.tiny", *flags, "--seeds", "1", "1"])
+
+
+def test_the_last_epochs_are_validated_each(data, tmp_path):
+    run(data, tmp_path / "run", overrides={"epochs": 7, "evaluate_every": 3, "evaluate_last": 2})
+    with open(tmp_path / "run/metrics.csv") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file) if row["val/overall/miou"]]
+    assert steps == [6 * epoch for epoch in (3, 6, 7)]
+
+
+def test_the_rest_of_an_epoch_is_a_smaller_step(data, tmp_path):
+    card = run(data, tmp_path / "run", overrides={"batch_size": 7, "drop_last": False, "epochs": 2})
+    last = json.loads((tmp_path / "run/last.json").read_text())["training"]
+    assert (last["steps"], last["samples"]) == (2 * 4, 2 * 24)
+    assert card["training"]["samples"] in (24, 48)
 
 
 def test_what_is_exported_is_the_running_mean(data, tmp_path):
@@ -274,6 +342,22 @@ class TestOrder:
         drawn = [key for part in parts for batch in part for key in batch]
         assert len(drawn) == len(set(drawn)) == 3 * 16
         assert {epoch for epoch, _ in drawn} == {1, 2, 3}
+
+    @pytest.mark.parametrize(("count", "accumulate", "world"), [(17, 1, 2), (17, 3, 1), (13, 2, 3), (1, 2, 2)])
+    def test_without_dropping_the_last_step_has_the_rest(self, count, accumulate, world):
+        parts = [
+            list(BatchOrder(
+                count, batch_size=2, epochs=2, seed=1, rank=rank, world=world, accumulate=accumulate, drop_last=False
+            ))
+            for rank in range(world)
+        ]  # fmt: skip
+        assert len({len(part) for part in parts}) == 1  # no process waits for another
+        assert all(0 < len(batch) <= 2 for part in parts for batch in part)
+        drawn = [key for part in parts for batch in part for key in batch]
+        assert set(drawn) == {(epoch, i) for epoch in (1, 2) for i in range(count)}
+        order = BatchOrder(count, batch_size=2, epochs=2, seed=1, world=world, accumulate=accumulate, drop_last=False)
+        assert len(drawn) - 2 * count <= 2 * max(0, accumulate * world - order.samples(order.total - 1))
+        assert order.seen(order.total) == sum(order.samples(step) for step in range(order.total)) == 2 * count
 
     def test_start_skips_what_was_done(self):
         whole = list(BatchOrder(10, batch_size=2, epochs=4, seed=3))

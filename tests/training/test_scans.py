@@ -281,7 +281,9 @@ def test_clear_errors_before_any_work(data, tmp_path):
     fails(r"train\.milestones: schedule multi-step expects the epochs", milestones=())
     fails(r"train\.milestones: .*got \[0, 3\]", milestones="0,3")
     fails(r"train\.momentum from 0 to below 1", momentum=1.5)
-    fails("sentences, .*got 3, 2, .*, -1, ", sentences=-1)
+    fails(r"train\.sentences: expected 0 or more, got -1", sentences=-1)
+    fails(r"train\.accumulate: expected 1 or more, got 0", accumulate=0)
+    fails(r"train\.split: expected train or trainval, got 'val'", split="val")
 
 
 def test_too_few_scans_for_a_step(data, tmp_path):
@@ -300,6 +302,28 @@ def test_a_run_that_began_before_a_setting_existed_goes_on(data, tmp_path):
         run(data, tmp_path, "toy.tiny", overrides={"optimizer": "sgd"})
     run(data, tmp_path, "toy.tiny")
     assert json.loads((tmp_path / "last.json").read_text())["training"]["steps"] == 12
+
+
+def test_training_and_validation_scans_together(data, tmp_path):
+    """As before the benchmark's hidden scans: both splits are trained on, and nothing is measured."""
+    card = run(data, tmp_path / "scans", overrides={"split": "trainval", "batch_size": 1, "epochs": 1})
+    splits = json.loads((data / "manifest.json").read_text())["splits"]
+    assert ToyClasses.began is not None
+    assert sorted(ToyClasses.began[0]) == sorted(splits["train"] + splits["val"])
+    assert (card["training"]["scans"], card["metrics"]) == (len(splits["train"] + splits["val"]), {})
+    assert not (tmp_path / "scans/best.safetensors").exists()
+    sentences = run(data, tmp_path / "said", "toy.tiny", overrides={"split": "trainval", "epochs": 1})
+    counts = [len(json.loads((data / f"annotations/scanrefer_{s}.json").read_text())) for s in ("train", "val")]
+    assert sentences["training"]["annotations"] == sum(counts)
+
+
+def test_scans_that_do_not_fit_are_counted_and_said(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ToyClasses, "left_out", lambda self, batch: ("scene0000_00",))
+    card = train("toy.classes", data, tmp_path, accelerator="cpu", overrides={"epochs": 2})
+    assert card["training"]["scans_left_out"] in (card["training"]["steps"], 3, 6)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "epoch 2: 3 scans did not fit into their batches and were left out; raise --model.view.most-voxels" in said
+    assert json.loads((tmp_path / "last.json").read_text())["training"]["scans_left_out"] == 6
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Order of the training samples: a function of (seed, epoch, step, rank) alone, so a run can be resumed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from saymask.data.samples.scans import ScanDataset, item_generator
 from saymask.data.samples.sentences import ReferDataset, by_scene
 from saymask.data.scenes import read_scene_info, scene_path
 from saymask.errors import InputError
+from saymask.util.words import some
 
 Key = tuple[int, int]
 """(epoch, index of the sample)."""
@@ -19,20 +20,35 @@ Key = tuple[int, int]
 class BatchOrder:
     """Batches of one process from step `start` to step `total`, as lists of (epoch, index).
 
-    Every epoch (counted from 1) is one permutation of all samples; each step takes `batch_size * world` of them in
-    order and process `rank` gets its share; the rest that fills no step is left out of this epoch (`drop_last`). Since
-    nothing depends on what was drawn before, a run that resumes at a step sees what it would have seen.
+    Every epoch (counted from 1) is one permutation of all samples; each step takes `per_step` of them in order:
+    `accumulate` batches of `batch_size` for each of `world` processes, of which process `rank` gets its share. The rest
+    that fills no step is left out of this epoch, or with `drop_last=False` is a smaller step, shared out evenly; where
+    it has fewer samples than batches, first ones of the epoch come once more. Since nothing depends on what was drawn
+    before, a run that resumes at a step sees what it would have seen.
     """
 
     def __init__(
-        self, count: int, *, batch_size: int, epochs: int, seed: int, rank: int = 0, world: int = 1, max_steps: int = 0
+        self,
+        count: int,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        max_steps: int = 0,
+        accumulate: int = 1,
+        drop_last: bool = True,
     ) -> None:
         self.count, self.batch_size, self.seed, self.rank, self.world = count, batch_size, seed, rank, world
-        self.steps_per_epoch = count // (batch_size * world)
+        self.accumulate = accumulate
+        self.per_step = batch_size * accumulate * world
+        self.steps_per_epoch = count // self.per_step if drop_last else -(-count // self.per_step)
         if self.steps_per_epoch == 0:
             raise InputError(
-                f"{count} training samples do not fill one step of {batch_size} on {world} process(es); "
-                "use more data, a smaller train.batch_size, or fewer devices"
+                f"{count} training samples do not fill one step of {self.per_step} ({batch_size} x {accumulate} on "
+                f"{world} process(es)); use more data, a smaller train.batch_size or train.accumulate, fewer devices, "
+                "or train.drop_last=False"
             )
         self.total = self.steps_per_epoch * epochs
         if max_steps:
@@ -40,7 +56,7 @@ class BatchOrder:
         self.start = 0
 
     def __len__(self) -> int:
-        return max(0, self.total - self.start)
+        return max(0, self.total - self.start) * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch, order = 0, np.empty(0, np.int64)
@@ -48,8 +64,22 @@ class BatchOrder:
             if self.epoch(step) != epoch:
                 epoch = self.epoch(step)
                 order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
-            first = (step % self.steps_per_epoch * self.world + self.rank) * self.batch_size
-            yield [(epoch, int(index)) for index in order[first : first + self.batch_size]]
+            first = step % self.steps_per_epoch * self.per_step
+            taken = order[first : first + self.per_step]
+            batches = self.accumulate * self.world
+            if len(taken) < batches:
+                taken = np.concatenate([taken, np.resize(order, batches - len(taken))])
+            for part in np.array_split(taken, batches)[self.rank :: self.world]:
+                yield [(epoch, int(index)) for index in part]
+
+    def samples(self, step: int) -> int:
+        """Return how many samples of the epoch `step` takes, all processes together."""
+        return min(self.per_step, self.count - step % self.steps_per_epoch * self.per_step)
+
+    def seen(self, steps: int) -> int:
+        """Return how many samples the first `steps` steps take, all processes together."""
+        epochs, rest = divmod(steps, self.steps_per_epoch)
+        return epochs * min(self.count, self.steps_per_epoch * self.per_step) + rest * self.per_step
 
     def epoch(self, step: int) -> int:
         """Return the epoch of a step, counted from 1."""
@@ -111,21 +141,27 @@ def drop_missing(data: ScanDataset, say: Callable[[str], None]) -> int:
     """Remove scans without a file from `data`; say how many, return the count."""
     missing = [name for name in data.names if not scene_path(data.data, name).is_file()]
     if missing:
-        say(f"{len(missing)} {data.split} scans left out, they are not prepared: {_some(missing)}")
+        say(f"{len(missing)} {data.split} scans left out, they are not prepared: {some(missing)}")
         data.names = [name for name in data.names if name not in missing]
     if not data.names:
         raise InputError(f"{data.data}: none of the {data.split} scans is there; run `saymask prepare` again")
     return len(missing)
 
 
-def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
-    """Remove annotations that name a missing scene or object from `data`; say how many, return the count."""
+def drop_unknown(data: ReferDataset, say: Callable[[str], None], *, hidden: bool = False) -> int:
+    """Remove annotations that name a missing scene or object from `data`; say how many, return the count.
+
+    hidden: keep those about scans without any object, whose labels are hidden as those of a benchmark's test scans.
+    """
     objects: dict[str, set[int] | None] = {}
+    unknown: set[str] = set()
     for scene in {a.scene_id for a in data.annotations}:
         path = scene_path(data.data, scene)
         if path.is_file():
             info = read_scene_info(path)
             objects[scene] = set(info.objects) | set(info.aliases)
+            if hidden and not objects[scene]:
+                unknown.add(scene)
         else:
             objects[scene] = None
     kept, no_scene, no_object = [], [], []
@@ -133,20 +169,15 @@ def drop_unknown(data: ReferDataset, say: Callable[[str], None]) -> int:
         known = objects[annotation.scene_id]
         if known is None:
             no_scene.append(annotation.scene_id)
-        elif not set(annotation.object_ids) <= known:
+        elif annotation.scene_id not in unknown and not set(annotation.object_ids) <= known:
             no_object.append(f"{annotation.scene_id}/{annotation.ann_id}")
         else:
             kept.append(annotation)
     if no_scene:
-        say(f"{len(no_scene)} {data.split} annotations left out, their scene is not prepared: {_some(no_scene)}")
+        say(f"{len(no_scene)} {data.split} annotations left out, their scene is not prepared: {some(no_scene)}")
     if no_object:
-        say(f"{len(no_object)} {data.split} annotations left out, their object is not in the scene: {_some(no_object)}")
+        say(f"{len(no_object)} {data.split} annotations left out, their object is not in the scene: {some(no_object)}")
     data.annotations = kept
     if not kept:
         raise InputError(f"{data.data}: none of the {data.split} annotations names a scene and object that are there")
     return len(no_scene) + len(no_object)
-
-
-def _some(names: Sequence[str]) -> str:
-    unique = sorted(set(names))
-    return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")

@@ -118,9 +118,19 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
+def parts_of(split: str) -> tuple[str, ...]:
+    """Return the splits that a name means: itself, or train and val for `trainval`."""
+    return ("train", "val") if split == "trainval" else (split,)
+
+
 def split_scenes(data: str | Path, split: str) -> tuple[str, ...]:
-    """Return the names of the scans of a split of a prepared folder, sorted; InputError names the splits there are."""
+    """Return the names of the scans of a split of a prepared folder, sorted; InputError names the splits there are.
+
+    `trainval` are those of train and val together, as a model for the benchmark's hidden test scans is trained.
+    """
     splits: dict[str, list[str]] = read_manifest(data).get("splits", {})
+    if split == "trainval":
+        return tuple(sorted({scene for part in parts_of(split) for scene in split_scenes(data, part)}))
     if not splits.get(split):
         there = ", ".join(name for name, scenes in splits.items() if scenes)
         raise InputError(f"{data}: expected scans of split {split!r}; its manifest.json has {there or 'no split'}")

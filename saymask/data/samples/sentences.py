@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import BOTH, SOURCES, Annotation, load_annotations
-from saymask.data.samples.scans import PreparedScans, evenly_spaced
+from saymask.data.samples.scans import PreparedScans, evenly_spaced, parts_of
 from saymask.data.scenes import target_mask
 from saymask.errors import InputError
 
@@ -85,7 +85,8 @@ def load_split(data: str | Path, split: str, *, source: str = "scanrefer") -> li
     annotations: list[Annotation] = []
     for name in sources_of(source):
         last = Counter(a.scene_id for a in annotations)
-        annotations += [replace(a, ann_id=a.ann_id + last[a.scene_id]) for a in _load_one(Path(data), split, name)]
+        found = [a for part in parts_of(split) for a in _load_one(Path(data), part, name)]
+        annotations += [replace(a, ann_id=a.ann_id + last[a.scene_id]) for a in found]
     return annotations
 
 

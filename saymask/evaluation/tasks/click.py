@@ -15,7 +15,7 @@ from saymask.errors import InputError
 from saymask.evaluation.tasks.task import NOTHING, PUBLISHED, Aside, Task
 from saymask.geometry.superpoints import superpoints_of
 from saymask.geometry.votes import owners
-from saymask.metrics.clicks import DISTANCES, agile_clicks, relative_clicks
+from saymask.metrics.clicks import DISTANCES, RANDOM, agile_clicks, random_clicks, relative_clicks
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
 from saymask.models.contract import AnswersClick
@@ -58,7 +58,7 @@ def measure_clicks(
     clicks and a model that does not tell them.
     """
     found = targets(scan, voted=metric.protocol.voted)
-    places, owners, distances = clicks_on(scan.points, found, metric.distances)
+    places, owners, distances = clicks_on(scan.points, found, metric.distances, scan.name)
     asked, rows = np.unique(places, return_inverse=True)
     # Also without a click: a model that does not fit the protocol is refused on every scan.
     probabilities = model.click_classes(encoded, asked) if metric.protocol.oracle else None
@@ -116,15 +116,19 @@ def clicks_on(
     points: np.ndarray,  # float32 [N, 3] metres
     found: Targets,
     distances: tuple[float, ...],
+    name: str = "",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (point int64 [P], object int64 [P], distance float64 [P]) of the clicks of the evaluation.
 
     One per object and distance; without distances the benchmark's, of which an object that has no point of its own in
-    any 5 cm cell has none, and the distance is NaN.
+    any 5 cm cell has none, and the distance is NaN. The scan's `name` decides on the random ones.
 
     Source: docs/systems/uniseg3d.md §2.7b.
     """
-    sets = [(r, relative_clicks(points, found.points, r)) for r in distances]
+    sets = [
+        (r, random_clicks(found.points, name) if r == RANDOM else relative_clicks(points, found.points, r))
+        for r in distances
+    ]
     sets = sets or [(np.nan, agile_clicks(points, found.points))]
     places, owners = (np.concatenate([each[part] for _, each in sets]) for part in (0, 1))
     return places, owners, np.concatenate([np.full(len(each[0]), r) for r, each in sets])
@@ -146,5 +150,5 @@ CLICK = Task(
 
 
 def at_distances(task: Task) -> Task:
-    """Return the task with clicks at each of `DISTANCES` of an object's radius, instead of one deep inside."""
-    return replace(task, metric=partial(InteractiveMetric, distances=DISTANCES))
+    """Return the task with clicks at each of `DISTANCES` of an object's radius and anywhere, not one deep inside."""
+    return replace(task, metric=partial(InteractiveMetric, distances=(*DISTANCES, RANDOM)))

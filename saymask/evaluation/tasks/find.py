@@ -5,9 +5,10 @@
 | `scannet200`, `scannet` | each name that is in the scan, at the model's own threshold | `FindMetric` |
 | `uniseg3d` | all 198 instance classes of ScanNet200; the best 600 pairs of mask and name | `OpenVocabularyMetric` |
 
-The last one is that of the paper (docs/systems/uniseg3d.md §6.7), with two differences. Masks are named by the model's
-own `find`, where the paper takes CLIP features of posed frames, which a scan alone does not have; and the masks are
-those that `find` chooses from: objects without doubles, wall and floor.
+The last one is that of the paper (docs/systems/uniseg3d.md §6.7) where there are posed frames of the scans
+(`saymask.evaluation.tasks.find_by_frames`). Without them there are two differences: masks are named by the model's own
+`find`, where the paper takes CLIP features of the frames, and the masks are those that `find` chooses from, objects
+without doubles, wall and floor.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,6 @@
 """Objects with classes, counted as average precision."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.submission import write_instances
 from saymask.models.contract import AnswersInstances
 from saymask.scan import Scan
+from saymask.scene.to_masks import object_masks
 
 
 def measure_instances(
@@ -29,6 +31,10 @@ def measure_instances(
         metric.update(masks, labels, scores, true, scan.name, index=answer.index)
     if aside.folder is not None:
         write_instances(aside.folder, scan.name, masks, labels, scores, index=answer.index)
+        if aside.colored:
+            object_masks(replace(answer, masks=masks, scores=scores, classes=answer.classes[fine]), scan).save(
+                aside.folder / f"{scan.name}.ply", colored=True
+            )
     return int((~fine).sum())
 
 

@@ -27,15 +27,15 @@ def measure_sentences(
     metric: Metric[Any],
     aside: Aside,
 ) -> int:
-    """Count the annotations of an encoded scan (with labels); return for how many the answer was no number.
+    """Count the annotations of an encoded scan; return for how many the answer was no number.
 
-    What the model predicts is added to `aside.kept` if that is a list.
+    What the model predicts is added to `aside.kept` if that is a list; a scan without labels is only predicted.
     """
     kept = aside.kept
     rule = metric.protocol
-    truth = SentenceTruth(scan, rule)
+    truth = SentenceTruth(scan, rule) if REFER.labelled(scan, rule.name) else None
     # An export holds all sentences, whatever the protocol counts.
-    asked = [a for a in aside.annotations if kept is not None or truth.counts(a)]
+    asked = [a for a in aside.annotations if kept is not None or (truth is not None and truth.counts(a))]
     if not asked:
         return 0
     predictions = model.refer(encoded, [annotation.asked for annotation in asked], count=rule.count)
@@ -45,13 +45,15 @@ def measure_sentences(
         broken += bool(np.isnan(logits).any())
         masks, scores = answer(prediction, logits, rule, separate=rule.separate or kept is not None)
         aside.scores[annotation.key] = max(scores, default=prediction.best or 0.0)
-        if truth.counts(annotation):
-            metric.update(masks, truth.rows(annotation), annotation, points=truth.points)
+        if truth is not None and truth.counts(annotation):
+            sp_iou = truth.superpoint_iou(unite(masks), annotation)
+            metric.update(masks, truth.rows(annotation), annotation, points=truth.points, sp_iou=sp_iou)
         if kept is not None:
             # The folder form holds p > 0.5 (docs/systems/bqnet.md §6.1), unless the rule makes masks in a way of its
             # own.
             union = unite(masks) if rule.fallback else logits > 0
-            kept.append(predicted(annotation, masks, scores, union, target_mask(scan, annotation.object_ids)))
+            true = np.zeros(len(scan), bool) if truth is None else target_mask(scan, annotation.object_ids)
+            kept.append(predicted(annotation, masks, scores, union, true))
     return broken
 
 
@@ -111,7 +113,7 @@ REFER = Task(
     figures=("miou", "f1_50"),
     columns={
         "miou": "mIoU", "oiou": "oIoU", "acc25": "Acc@0.25", "acc50": "Acc@0.5", "f1_25": "F1@0.25",
-        "f1_50": "F1@0.5",
+        "f1_50": "F1@0.5", "spmiou": "spmIoU", "spacc25": "spAcc@0.25", "spacc50": "spAcc@0.5",
     },
     counts="means over n sentences",
     broken="sentences have no mask",

@@ -15,6 +15,7 @@ from saymask.metrics.semantic import SemanticMetric, SemanticRecord
 from saymask.metrics.submission import write_semantic
 from saymask.models.contract import AnswersSemantic
 from saymask.scan import Scan
+from saymask.scene.to_masks import class_masks
 
 
 def measure_semantic(
@@ -31,6 +32,8 @@ def measure_semantic(
         metric.update(ids, metric.protocol.true_classes(scan.labels), scan.name)
     if aside.folder is not None:
         write_semantic(aside.folder, scan.name, ids)
+        if aside.colored:
+            class_masks(answer, scan).save(aside.folder / f"{scan.name}.ply", colored=True)
     return broken
 
 
@@ -82,7 +85,13 @@ SEMANTIC = Task(
     metric=SemanticMetric,
     measure=measure_semantic,
     figures=("miou_present",),
-    columns={"miou_present": "mIoU", "miou_all": "mIoU, absent = 0", "acc": "accuracy"},
+    columns={
+        "miou_present": "mIoU",
+        "miou_all": "mIoU, absent = 0",
+        "precision": "precision",
+        "recall": "recall",
+        "acc": "accuracy",
+    },
     counts="means over the n classes that occur; absent = 0: over all classes of the protocol",
     broken="points have no class",
     own_classes=True,

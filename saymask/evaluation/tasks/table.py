@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.tasks.click import CLICK, at_distances
 from saymask.evaluation.tasks.find import FIND
+from saymask.evaluation.tasks.find_by_frames import by_frames
 from saymask.evaluation.tasks.instances import INSTANCES
 from saymask.evaluation.tasks.panoptic import PANOPTIC
 from saymask.evaluation.tasks.refer import REFER
@@ -18,4 +19,9 @@ NAMES = (*TASKS, ALL)
 
 def tasks_of(request: Request) -> Mapping[str, Task]:
     """Return the tasks as a request wants them."""
-    return {**TASKS, CLICK.name: at_distances(CLICK)} if request.click_distances else TASKS
+    tasks = dict(TASKS)
+    if request.click_distances:
+        tasks[CLICK.name] = at_distances(CLICK)
+    if request.frames is not None:
+        tasks[FIND.name] = by_frames(FIND, request)
+    return tasks

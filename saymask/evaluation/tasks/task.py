@@ -30,6 +30,8 @@ class Aside:
     """The sentences about the scan."""
     folder: Path | None = None
     """Folder for the scan's submission files; None = nowhere."""
+    colored: bool = False
+    """Whether that folder also gets the scan as a PLY file, coloured by the answer."""
     kept: list[Predicted] | None = None
     """Gets the predictions of the sentences; None = they are not kept."""
     scores: dict[tuple[str, int], float] = field(default_factory=dict)

@@ -134,9 +134,18 @@ class BQNet(Model):
 
     def encode_batch(self, batch: Batch) -> Encoded:
         """Return the superpoint features of all scans."""
+        pyramid, features = self._features(batch)
+        return Encoded(batch, pyramid, batch.scans.pad(features))
+
+    @torch.no_grad()
+    def scan_features(self, batch: Batch) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of the superpoints."""
+        return list(zip(self._features(batch)[1].split(batch.scans.sizes), batch.scans.index, strict=True))
+
+    def _features(self, batch: Batch) -> tuple[SitePyramid, Tensor]:
         shape = official_extent(batch.scans.coords) if self.config.odd_extents else None
         pyramid = self.backbone.sites(batch.scans, shape)
-        return Encoded(batch, pyramid, batch.scans.pad(self.backbone(batch.scans, pyramid)))
+        return pyramid, self.backbone(batch.scans, pyramid)
 
     def text(self, texts: Sequence[str]) -> TextFeatures:
         """Return the text encoder's features of model texts (see `caption`), from the cache unless it has dropout."""

@@ -22,7 +22,8 @@ def res() -> Preset:
         evaluate_every=1,
         protocol="3dres",
     )
-    return Preset("bqnet.res", "bqnet", BQNetConfig(image_features="clip-vit-l14-336", count="one"), train)
+    model = BQNetConfig(image_features="clip-vit-l14-336", count="one")
+    return Preset("bqnet.res", "bqnet", model, train, published_batch=2)
 
 
 def gres() -> Preset:

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saymask.data.annotations import Sentence
 from saymask.geometry.voxelize import unique_cells
 from saymask.models.less.transform import LessItem
 from saymask.nn.superpoints import Pooling, site_pooling
 from saymask.text import TextFeatures
+from saymask.text.clean import as_tokens
 from saymask.util.words import check_sentence
 
 
@@ -27,8 +29,12 @@ class Sample:
 
 
 def caption(sentence: str) -> str:
-    """Return what the text encoder reads for a sentence, in training, evaluation and use alike: its text as it is."""
-    return check_sentence(sentence)
+    """Return what the text encoder reads for a sentence, in training, evaluation and use alike: ScanRefer's tokens.
+
+    Any other sentence, such as what a user types, is brought to their form.
+    """
+    checked = check_sentence(sentence)
+    return checked if Sentence.of(sentence).source == "scanrefer" else as_tokens(checked)
 
 
 def make_sample(item: LessItem, superpoints: np.ndarray | None, sentence: str = "") -> Sample:

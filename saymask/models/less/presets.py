@@ -7,18 +7,21 @@ from saymask.models.less.config import LessConfig
 
 
 def scanrefer() -> Preset:
-    """Return `less.scanrefer`: LESS as in its last published code (2024-12), for ScanRefer."""
+    """Return `less.scanrefer`: LESS as in its last published code (2024-12), for ScanRefer.
+
+    Published are 7 samples on each of two GPUs; on one `--train.accumulate 2` makes as many.
+    """
     train = TrainConfig(
         epochs=40, batch_size=7, lr=1e-4, weight_decay=0.05, text_lr=2e-5, text_weight_decay=0.01, protocol="less"
     )
-    return Preset("less.scanrefer", "less", LessConfig(), train)
+    return Preset("less.scanrefer", "less", LessConfig(), train, published_batch=14)
 
 
 def scanrefer_2024_10() -> Preset:
     """Return `less.scanrefer-2024-10`: the first release, whose area weight, augmentation and length differ."""
     base = scanrefer()
     model = replace(base.model, area_weight=1.0, augment="2024-10", align=False)
-    return Preset("less.scanrefer-2024-10", "less", model, replace(base.train, epochs=64))
+    return replace(base, name="less.scanrefer-2024-10", model=model, train=replace(base.train, epochs=64))
 
 
 def rooms() -> Preset:

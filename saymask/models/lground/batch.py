@@ -16,6 +16,7 @@ from saymask.data.scenes import aligned_points
 from saymask.errors import InputError
 from saymask.geometry.extent import lowest
 from saymask.geometry.neighbours import knn
+from saymask.models.lground.attributes import change_attributes, joined, parted
 from saymask.models.lground.insert import Insertion, TailBank, insert, object_boxes
 from saymask.models.lground.limited import annotated_points
 from saymask.models.lground.mix import mix, pairs
@@ -63,19 +64,31 @@ class ViewConfig:
     """Tail-instance sampling; takes effect with a bank."""
     mix: float = 0.0
     """Probability that two neighbours in a training batch become one scene."""
+    attributes: Literal["none", "raw", "latent"] = "none"
+    """Changed attributes of rare things in training: colours and sizes of their points (raw), or features of stage 1
+    (latent); the targets are then names with the attribute, "a red lamp" (docs/systems/lground.md §2.8)."""
     shift: Literal["batch", "scene", "none"] = "batch"
     """Unit that gets a random offset of its own in training."""
     shift_range: int = 100
     """Voxels; the offset of each axis is a whole number from 0 to below this."""
     most_voxels: int = 1_800_000
-    """Voxels of a training batch; scenes that would exceed it are left out (0 = no limit)."""
+    """Voxels of a training batch; scenes that would exceed it are left out (0 = no limit, -1 = what the free memory
+    holds, measured when training begins)."""
     annotated: float = 1.0
     """Annotated share of the points of every object in training."""
+    point_lists: str = ""
+    """File with the points of each scan that are annotated in training, a torch file of the data-efficient benchmark;
+    all others, and all of a scan that it does not list, have no label (docs/systems/lground.md §5)."""
     compat: bool = False
     """Follow the published code also where it is wrong: label conflicts and the sampling of annotated points.
 
     Source: docs/systems/lground.md §7.6.
     """
+
+    @property
+    def tail(self) -> np.ndarray:
+        """bool [C]: the rare classes."""
+        return np.array([c.split == "tail" for c in CLASSES[self.labels]()])
 
     @property
     def stuff(self) -> np.ndarray:
@@ -199,6 +212,9 @@ def _limited(cloud: Cloud, config: ViewConfig, annotated: np.ndarray | None) -> 
 
 def _training_voxels(cloud: Cloud, config: ViewConfig, bank: TailBank | None, draw: Draws) -> Voxels:
     boxes = object_boxes(cloud, config.stuff) if config.insertion is not None else np.zeros((0, 2, 3))
+    if config.attributes == "raw":
+        cloud, attributes = change_attributes(cloud, config.tail, draw)
+        cloud = replace(cloud, labels=joined(cloud.labels, attributes, len(config.tail)))
     cloud = replace(cloud, points=distort_twice(cloud.points, config.augment, draw))
     space = similarity(config.voxel_size, config.augment, draw.numpy)
     if config.insertion is None or bank is None or not len(bank):
@@ -248,6 +264,7 @@ class Batch:
     names: tuple[str, ...]  # B
     dropped: tuple[str, ...] = ()  # scenes left out because the batch was full
     superpoints: tuple[np.ndarray | None, ...] = ()  # per scene int64 [N], where answers are pooled over them
+    attributes: Tensor | None = None  # int64 [V] changed attributes, 0 none; only where the view changes them
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -277,6 +294,11 @@ def collate(samples: Sequence[Sample], config: ViewConfig | None = None) -> Batc
     if samples[0].training:
         samples = _mixed(samples, config.mix)
         samples, dropped = _fitting(samples, config.most_voxels)
+    attributes = None
+    if config.attributes == "raw":
+        parts = [parted(s.voxels.labels, len(config.tail)) for s in samples]
+        samples = [replace(s, voxels=replace(s.voxels, labels=own)) for s, (own, _) in zip(samples, parts)]
+        attributes = torch.from_numpy(np.concatenate([found for _, found in parts]))
     coords = [_coords(b, s, samples[0] if config.shift == "batch" else s, config) for b, s in enumerate(samples)]
     labels = instances = centers = None
     if all(s.labelled for s in samples):
@@ -296,6 +318,7 @@ def collate(samples: Sequence[Sample], config: ViewConfig | None = None) -> Batc
         names=tuple(s.name for s in samples),
         dropped=dropped,
         superpoints=tuple(s.superpoints for s in samples),
+        attributes=attributes,
     )
 
 

@@ -228,8 +228,8 @@ def _score(logits: np.ndarray, label: int, kind: str) -> float:
 
 
 def propose_dual(
-    points: np.ndarray,  # float [N, 3] metres
-    offsets: np.ndarray,  # float [N, 3] metres
+    moved: np.ndarray,  # float [N, 3] positions plus offsets
+    points: np.ndarray,  # float [N, 3] positions
     logits: np.ndarray,  # float [N, C]
     config: Clustering = BENCHMARK,
     unshifted: Clustering = DUAL,
@@ -238,6 +238,8 @@ def propose_dual(
     names: Iterable[str] = UNSHIFTED,
 ) -> Proposals:
     """Return the objects from two sets: classes in `names` by the points as they are, the others by shifted points.
+
+    Both in the unit of the radii; with no names there is one set.
 
     The published code names the classes by nyu40 ids and therefore means it for ScanNet20 only
     (docs/systems/lground.md §7.20). Raises InputError for a name that is no class.
@@ -248,8 +250,9 @@ def propose_dual(
         raise InputError(f"unshifted classes: expected names of the {len(classes)} classes, got {sorted(unknown)}")
     things = np.array([not c.stuff for c in classes])
     still = np.array([c.name in names for c in classes])
-    moved = np.asarray(points, np.float32) + np.asarray(offsets, np.float32)
     first = propose(moved, logits, config, candidates=things & ~still)
+    if not names:
+        return first
     second = propose(points, logits, unshifted, candidates=things & still)
     owner = np.where(second.owner >= 0, second.owner + len(first), first.owner)
     return Proposals(

@@ -19,14 +19,17 @@ from torch import Tensor, nn
 from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
 from saymask.data.class_frequencies import CLASSES, count_classes
+from saymask.data.scenes import load_scene, scene_path
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
 from saymask.models.base import Model
-from saymask.models.lground.anchors import Anchors, load_anchors, make_anchors
+from saymask.models.lground.anchors import ATTRIBUTES, Anchors, load_anchors, make_anchors
+from saymask.models.lground.attributes import attribute_maps, changed_features
 from saymask.models.lground.batch import Batch, Sample, collate, make_sample
 from saymask.models.lground.config import LGroundConfig
 from saymask.models.lground.frequency import class_weights, read_class_weights, read_sampling_weights
 from saymask.models.lground.insert import TailBank, build_bank
+from saymask.models.lground.limited import listed_points, read_point_lists
 from saymask.models.lground.losses.classification import class_splits, classification_loss, reduce_losses
 from saymask.models.lground.losses.contrastive import (
     anchor_cross_entropy,
@@ -37,6 +40,7 @@ from saymask.models.lground.losses.contrastive import (
     voxel_contrast,
 )
 from saymask.models.lground.losses.offsets import offset_losses, offset_targets
+from saymask.models.lground.memory import bytes_per_voxel, free_bytes, piece_of, voxels_in
 from saymask.models.lground.postprocess import (
     TEMPERATURE,
     Support,
@@ -70,7 +74,7 @@ class LGround(Model):
 
     system = "lground"
     anchors: Tensor
-    """float32 [C, D], NaN until they are known; only with text."""
+    """float32 [C, D], with changed attributes [C, A, D]; NaN until they are known; only with text."""
     encoder_print: Tensor
     """uint8 [32]: sha256 of the fingerprint of the text encoder whose anchors these are; zeros = not known."""
     weights: Tensor
@@ -91,16 +95,43 @@ class LGround(Model):
         )
         self.lift = nn.Linear(config.network.features, width) if config.text == "lifted" else None
         if config.text != "none":
-            self.register_buffer("anchors", torch.full((count, width), torch.nan))
+            kinds = () if config.view.attributes == "none" else (len(ATTRIBUTES),)
+            self.register_buffer("anchors", torch.full((count, *kinds, width), torch.nan))
             self.register_buffer("encoder_print", torch.zeros(32, dtype=torch.uint8))
         self.register_buffer("weights", torch.ones(count), persistent=False)
         self._text = FrozenText(config.encoder if text_encoder is None else text_encoder)
         self._bank: TailBank | None = None
+        self._points: dict[str, np.ndarray] | None = None
+        self._maps: tuple[Tensor, Tensor] | None = None
+        """Of latent attributes; made of the anchors when training begins."""
         if config.trainable == "classifier":
             self.requires_grad_(False)
             assert self.network.classifier is not None
             self.network.classifier.requires_grad_(True)
         self.train(self.training)
+
+    @classmethod
+    def settled(cls, config: LGroundConfig) -> LGroundConfig:
+        """Return the configuration, after a look at its files: InputError for what training could not use."""
+        names = [c.name for c in CLASSES[config.view.labels]()]
+        if unknown := set(config.unshifted) - set(names):
+            raise InputError(f"unshifted: expected names of the {len(names)} classes, got {sorted(unknown)}")
+        changed = config.view.attributes != "none"
+        if changed and (config.text == "none" or config.contrast != "anchors" or config.view.labels != "semantic200"):
+            raise InputError(
+                "view.attributes: expected a model that learns from text anchors of the 200 classes (text, "
+                "contrast=anchors, labels=semantic200), whose targets change with the attributes"
+            )
+        if config.view.attributes == "latent" and config.text == "anchors":
+            raise InputError(
+                "view.attributes=latent: expected features in the text's own space (text=features or lifted), not "
+                "projected anchors; use raw"
+            )
+        if config.anchors and config.text != "none":
+            _check_width(load_anchors(config.anchors, names), len(names), config.text_width)
+        if config.view.point_lists:
+            read_point_lists(config.view.point_lists)
+        return config
 
     @classmethod
     def answers(cls, config: LGroundConfig) -> tuple[str, ...]:
@@ -138,6 +169,8 @@ class LGround(Model):
         if config.text != "none" and not bool(self.anchors.isfinite().all()):
             self.set_anchors(self._made_anchors())
             say(f"{len(self.anchors)} text anchors of {config.anchors or config.encoder}")
+        if view.attributes == "latent":
+            self._maps = attribute_maps(self.anchors.cpu())
         frequencies = count_classes(data, scenes, labels=view.labels)
         if frequencies.left_out:
             say(
@@ -155,6 +188,14 @@ class LGround(Model):
             if len(weights) != len(self.classes):
                 raise InputError(f"class weights: expected {len(self.classes)}, got {len(weights)}; for other labels?")
             self.weights.copy_(weights)
+        if view.point_lists:
+            self._points = read_point_lists(view.point_lists)
+            listed = sum(len(self._points.get(scene, ())) > 0 for scene in scenes)
+            say(f"{Path(view.point_lists).name} lists labelled points of {listed} of {len(scenes)} scans")
+            if not listed:
+                raise InputError(f"{view.point_lists}: expected points of the training scans, got none of theirs")
+        if view.most_voxels < 0:
+            self._fit_memory(data, scenes, say)
         if view.insertion is not None:
             weights = read_sampling_weights(config.sampling_weights).numpy() if config.sampling_weights else None
             self._bank = build_bank(
@@ -163,20 +204,38 @@ class LGround(Model):
             if len(self._bank):  # an empty one has warned already
                 say(self._bank.describe())
 
+    def _fit_memory(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
+        """Set the limit of voxels per batch to what the free memory holds; InputError where not even a scan fits."""
+        sample = self.prepare(load_scene(scene_path(data, scenes[0])), rng=np.random.RandomState(0))
+        per_voxel, free = bytes_per_voxel(self, piece_of(sample)), free_bytes()
+        most = voxels_in(free, self, per_voxel)
+        if most < len(sample.voxels):
+            raise InputError(
+                f"view.most_voxels: the free {free / 1e9:.1f} GB hold {most:,} voxels of {per_voxel / 1e3:.1f} kB in "
+                f"training, {scenes[0]} has {len(sample.voxels):,}; take larger voxels (--model.view.voxel-size) or a "
+                "smaller network"
+            )
+        say(f"at most {most:,} voxels per batch: {per_voxel / 1e3:.1f} kB each, {free / 1e9:.1f} GB are free")
+        self.config = replace(self.config, view=replace(self.config.view, most_voxels=most))
+
     def _made_anchors(self) -> Anchors:
         names = tuple(c.name for c in self.classes)
         if self.config.anchors:
             return load_anchors(self.config.anchors, names)
-        return make_anchors(names, self.text_encoder())
+        changed = self.config.view.attributes != "none"
+        return make_anchors(names, self.text_encoder(), attributes=ATTRIBUTES if changed else ("",))
 
     def set_anchors(self, anchors: Anchors) -> None:
         """Take anchors of this model's classes; raise InputError when their number or width is another."""
         if self.config.text == "none":
             raise InputError("this model has no text head: anchors are of no use to it")
-        plain = anchors.plain
-        if plain.shape != self.anchors.shape:
-            raise InputError(f"anchors: expected {list(self.anchors.shape)}, got {list(plain.shape)}")
-        self.anchors.copy_(plain)
+        _check_width(anchors, len(self.classes), self.config.text_width)
+        if self.anchors.ndim == 3 and anchors.features.shape != self.anchors.shape:
+            raise InputError(
+                f"anchors: view.attributes needs names with {len(ATTRIBUTES)} attributes, got "
+                f"{list(anchors.features.shape)}; leave --model.anchors out, and they are made with the text encoder"
+            )
+        self.anchors.copy_(anchors.features if self.anchors.ndim == 3 else anchors.plain)
         self.encoder_print.copy_(torch.tensor(list(_print(anchors.fingerprint)), dtype=torch.uint8))
 
     def text_encoder(self) -> CachedText:
@@ -194,7 +253,10 @@ class LGround(Model):
         self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None
     ) -> Sample:
         """Return the voxels of a scan; with `rng` augmented, with their truth. Sentences are not used."""
-        sample = make_sample(scan, self.config.view, rng, bank=self._bank)
+        annotated = None
+        if rng is not None and self._points is not None:
+            annotated = listed_points(self._points, scan.name, len(scan))
+        sample = make_sample(scan, self.config.view, rng, bank=self._bank, annotated=annotated)
         if rng is not None or not self.config.superpoints:
             return sample
         if scan.superpoints is None:
@@ -206,6 +268,19 @@ class LGround(Model):
         return collate(samples, self.config.view)
 
     # ---- the network
+
+    def left_out(self, batch: Batch) -> tuple[str, ...]:
+        """Return the names of the scans beyond `view.most_voxels`."""
+        return batch.dropped
+
+    @torch.no_grad()
+    def scan_features(self, batch: Batch) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of the voxels, with a text head as they are compared with texts."""
+        pyramid = self.sites(batch)
+        found = self.network(batch.features[pyramid.order], pyramid).features
+        assert found is not None
+        rows = (self.text_features(found) if self.config.text != "none" else found)[pyramid.inverse].float()
+        return [(rows[batch.rows(b)], batch.index[b]) for b in range(len(batch))]
 
     def sites(self, batch: Batch) -> SitePyramid:
         """Return the sites of a batch on all levels."""
@@ -272,13 +347,16 @@ class LGround(Model):
         Source: docs/systems/lground.md §6.5.
         """
         scan = _only(encoded)
-        return group_objects(scan, self._class_logits(scan), self.classes, self.config.clustering)
+        return group_objects(
+            scan, self._class_logits(scan), self.classes, self.config.clustering, unshifted=self.config.unshifted,
+            unshifted_clustering=self.config.unshifted_clustering,
+        )  # fmt: skip
 
     @torch.no_grad()
     def find(self, encoded: Encoded, names: Sequence[str], *, threshold: float | None = None) -> Objects:
         """Return connected components whose relevance for a name is at least `threshold` (by default the config's)."""
         scan, texts = _only(encoded), self._encode(names)
-        vocabulary = cosine(self.text_side(self._anchors()), self.text_side(texts))
+        vocabulary = cosine(self.text_side(self._plain()), self.text_side(texts))
         similarity = self._expected(scan, texts) if self.config.expected_text else self._similarity(scan, texts)
         fits = relevance(similarity, vocabulary).cpu().numpy()
         level = self.config.find_threshold if threshold is None else threshold
@@ -287,7 +365,7 @@ class LGround(Model):
     def _class_logits(self, scan: Support) -> Tensor:
         if scan.logits is not None:
             return scan.logits
-        return self._similarity(scan, self._anchors()) / TEMPERATURE
+        return self._similarity(scan, self._plain()) / TEMPERATURE
 
     def _similarity(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of every row and text, float [S, T]."""
@@ -296,11 +374,16 @@ class LGround(Model):
 
     def _expected(self, scan: Support, texts: Tensor) -> Tensor:
         """Return the cosine of the mean anchor under each row's class probabilities and every text, float [S, T]."""
-        anchors = F.normalize(self.text_side(self._anchors()), dim=1)
+        anchors = F.normalize(self.text_side(self._plain()), dim=1)
         return cosine(self._class_logits(scan).float().softmax(1) @ anchors, self.text_side(texts))
 
     def _encode(self, names: Sequence[str]) -> Tensor:
         return self.text_encoder()(list(names)).sentence.float()
+
+    def _plain(self) -> Tensor:
+        """Return the anchors float32 [C, D] of the bare names."""
+        anchors = self._anchors()
+        return anchors if anchors.ndim == 2 else anchors[:, 0]
 
     def _anchors(self) -> Tensor:
         if not bool(self.anchors.isfinite().all()):
@@ -326,7 +409,11 @@ class LGround(Model):
         if config.text != "none" and config.contrast_weight > 0 and config.trainable == "all":
             rows = _drawn(labels, config.contrasted)
             features, own = self.text_features(out.features[rows]), labels[rows]
-            reduced = reduce_losses(self._contrast(features, own), own, splits, divisor=divisor)
+            changed = None if batch.attributes is None else batch.attributes[order][rows]
+            if self._maps is not None:
+                tail = torch.from_numpy(config.view.tail).to(own.device)
+                features, changed = changed_features(features, own, tail, self._maps)
+            reduced = reduce_losses(self._contrast(features, own, changed), own, splits, divisor=divisor)
             terms["contrast"] = config.contrast_weight * reduced.loss
             if config.norm_penalty:
                 terms["norm"] = norm_penalty(features)
@@ -349,7 +436,7 @@ class LGround(Model):
         assert self.network.classifier is not None
         return Res16Output(out.features, self.network.classifier(out.features))
 
-    def _contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _contrast(self, features: Tensor, labels: Tensor, attributes: Tensor | None = None) -> Tensor:
         config = self.config
         if config.contrast == "voxels":
             return voxel_contrast(
@@ -365,8 +452,19 @@ class LGround(Model):
         return contrastive(
             features, anchors, labels, count=config.negatives, present=config.negatives_present,
             distance=config.distance, positive_margin=config.positive_margin, negative_margin=config.negative_margin,
-            negative_weight=config.negative_weight,
+            negative_weight=config.negative_weight, attributes=attributes,
         ).loss  # fmt: skip
+
+
+def _check_width(anchors: Anchors, classes: int, width: int) -> None:
+    """Raise InputError for anchors of other classes or another width than a model has room for."""
+    if anchors.plain.shape != (classes, width):
+        raise InputError(
+            f"anchors: expected [{classes}, {width}], got {list(anchors.plain.shape)} (of {anchors.encoder}); "
+            f"a model that trains with them needs --model.text-width {anchors.dim}, and where its features have "
+            "another width --model.text anchors (the anchors are projected) or lifted (the features are); one that was "
+            "trained with others needs those"
+        )
 
 
 def _print(fingerprint: str) -> bytes:

@@ -5,7 +5,7 @@ running fastest, those of volume 1 are [in, out], biases [1, out].
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -152,8 +152,8 @@ def load_official(
         official_names(net),
         plain_state(state),
         unused=UNUSED,
-        ours=_from_official,
-        theirs=lambda name, shape: list(_to_official(name, torch.empty(shape, device="meta")).shape),
+        ours=from_official,
+        theirs=official_shape,
     )
     if strict or not loaded:
         report.check(title)
@@ -161,7 +161,12 @@ def load_official(
     return report
 
 
-def _from_official(name: str, value: Tensor) -> Tensor | None:
+def official_shape(name: str, shape: Sequence[int]) -> list[int]:
+    """Return the official shape of one of `Res16UNet`'s tensors."""
+    return list(_to_official(name, torch.empty(tuple(shape), device="meta")).shape)
+
+
+def from_official(name: str, value: Tensor) -> Tensor | None:
     """Return a tensor in this network's layout, or None for one that has no such layout."""
     if name.startswith("projection."):
         return value[..., 0] if value.ndim == 3 else value

@@ -14,7 +14,7 @@ from torch import Tensor
 from saymask.answers import Classes, Objects
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
-from saymask.models.lground.cluster import Clustering, components, propose, shifted
+from saymask.models.lground.cluster import Clustering, components, propose_dual, shifted
 
 TEMPERATURE = 0.07
 """Cosines are divided by it before they become probabilities."""
@@ -81,15 +81,25 @@ def likeliest(scan: Support, logits: Tensor, names: tuple[str, ...], ids: tuple[
     return Classes(chosen.cpu().numpy(), best.cpu().numpy(), scan.index, names, ids)
 
 
-def group_objects(scan: Support, logits: Tensor, table: Sequence[LabelClass], config: Clustering) -> Objects:
-    """Return the objects of a scan, best score first.
+def group_objects(
+    scan: Support,
+    logits: Tensor,
+    table: Sequence[LabelClass],
+    config: Clustering,
+    *,
+    unshifted: Sequence[str] = (),
+    unshifted_clustering: Clustering | None = None,
+) -> Objects:
+    """Return the objects of a scan, best score first; those of the classes `unshifted` by their points without offsets.
 
     A superpoint counts as often as it has voxels. Published scores are raw logits (docs/systems/lground.md §7.21): they
     are brought to 0..1 by a function that keeps their order.
     """
-    things = np.array([not c.stuff for c in table])
     rows = np.repeat(np.arange(len(scan.size)), scan.size)
-    found = propose(scan.vertices[rows], logits.float().cpu().numpy()[rows], config, candidates=things)
+    found = propose_dual(
+        scan.vertices[rows], scan.places[rows], logits.float().cpu().numpy()[rows], config,
+        unshifted_clustering or config, classes=table, names=unshifted,
+    )  # fmt: skip
     first = np.cumsum(scan.size) - scan.size
     owner = found.owner[first]
     scores = found.scores.astype(np.float64)

@@ -17,6 +17,7 @@ PUBLISHED = TrainConfig(
     epochs=400,
     source="scans",
     batch_size=8,
+    drop_last=False,
     optimizer="sgd",
     momentum=0.9,
     dampening=0.1,
@@ -30,23 +31,38 @@ PUBLISHED = TrainConfig(
     protocol="scannet200",
 )
 """As docs/systems/lground.md §5 says; the published scripts split the batch over their GPUs."""
+PUBLISHED_BATCH = PUBLISHED.batch_size
+"""Scenes per step, all GPUs together."""
 
 
 def pretrain() -> Preset:
     """Return `lground.pretrain`: stage 1, features of 34D pulled to CLIP's class names."""
     model = LGroundConfig(classifier=False, text="features", view=ViewConfig(most_voxels=1_400_000))
-    return Preset("lground.pretrain", "lground", model, PUBLISHED)
+    return Preset("lground.pretrain", "lground", model, PUBLISHED, PUBLISHED_BATCH)
+
+
+def pretrain_34c() -> Preset:
+    """Return `lground.pretrain-34c`: stage 1 of 34C, whose 96 features meet CLIP's anchors by a learned projection."""
+    base = pretrain()
+    model = replace(base.model, network=res16_plan("34CR"), text="anchors")
+    return replace(base, name="lground.pretrain-34c", model=model)
+
+
+def scannet200_34c() -> Preset:
+    """Return `lground.scannet200-34c`: stage 2 of 34C with cross-entropy; start from its stage 1 by `--train.init`."""
+    base = scannet200_ce()
+    return replace(base, name="lground.scannet200-34c", model=replace(base.model, network=res16_plan("34C")))
 
 
 def scannet200_ce() -> Preset:
     """Return `lground.scannet200-ce`: stage 2 with cross-entropy; start from stage 1 by `--train.init`."""
-    return Preset("lground.scannet200-ce", "lground", LGroundConfig(), PUBLISHED)
+    return Preset("lground.scannet200-ce", "lground", LGroundConfig(), PUBLISHED, PUBLISHED_BATCH)
 
 
 def scannet200_focal() -> Preset:
     """Return `lground.scannet200-focal`: stage 2 with the class-balanced focal loss of the follow-up."""
     train = replace(PUBLISHED, epochs=200)
-    return Preset("lground.scannet200-focal", "lground", LGroundConfig(loss="focal"), train)
+    return Preset("lground.scannet200-focal", "lground", LGroundConfig(loss="focal"), train, PUBLISHED_BATCH)
 
 
 def scannet200_finetune() -> Preset:
@@ -58,20 +74,20 @@ def scannet200_finetune() -> Preset:
 def scannet200_5pct() -> Preset:
     """Return `lground.scannet200-5pct`: stage 2 with 5 % of the points of every object annotated."""
     model = LGroundConfig(view=ViewConfig(annotated=0.05))
-    return Preset("lground.scannet200-5pct", "lground", model, PUBLISHED)
+    return Preset("lground.scannet200-5pct", "lground", model, PUBLISHED, PUBLISHED_BATCH)
 
 
 def scannet200_instances() -> Preset:
     """Return `lground.scannet200-instances`: the instance network, from stage 1 or 2 by `--train.init`."""
     model = LGroundConfig(network=res16_plan("34D", instances=True), view=instance_view(), offsets=True, balanced=False)
     train = replace(PUBLISHED, lr=0.02, seed=123, milestones=(150, 200), task="instances", evaluate_every=5)
-    return Preset("lground.scannet200-instances", "lground", model, train)
+    return Preset("lground.scannet200-instances", "lground", model, train, PUBLISHED_BATCH)
 
 
 def _long_tail(base: Preset, variant: str) -> Preset:
     """Return a stage as the follow-up trains it: voxels of 4 cm, 200 epochs (docs/systems/lground.md §2.4, §5)."""
     model = replace(base.model, view=replace(base.model.view, voxel_size=0.04))
-    return Preset(f"lground.long-tail-{variant}", "lground", model, replace(base.train, epochs=200))
+    return replace(base, name=f"lground.long-tail-{variant}", model=model, train=replace(base.train, epochs=200))
 
 
 def long_tail_pretrain() -> Preset:

@@ -40,8 +40,11 @@ class UniSeg3DConfig:
 
     Source: docs/systems/uniseg3d.md §2.9.
     """
+    class_embeddings: str = ""
+    """File with the class embeddings that training uses, the official `scannet_cls_embedding.pth`; without it they are
+    made of the classes' names by the text encoder (docs/systems/uniseg3d.md §2.9)."""
     class_prototypes: int = 1
-    """Texts per class in the class embeddings (`UniSeg3D.set_class_embeddings` sets it)."""
+    """Texts per class in the class embeddings; that of the file, where one is given."""
     logit_scale: float = 4.6052
     """Class logits are cosines times exp of this."""
 

@@ -22,7 +22,7 @@ from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model
 from saymask.models.uniseg3d.batch import Batch, Sample, caption, collate, make_sample
-from saymask.models.uniseg3d.class_embeddings import make_class_embeddings
+from saymask.models.uniseg3d.class_embeddings import load_class_embeddings, make_class_embeddings
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Decoder, Words
 from saymask.models.uniseg3d.encoded import (
@@ -103,6 +103,14 @@ class UniSeg3D(Model):
         self._vocabulary: Tensor | None = None
         self.train(self.training)
 
+    @classmethod
+    def settled(cls, config: UniSeg3DConfig) -> UniSeg3DConfig:
+        """Return the configuration with as many texts per class as the file of class embeddings has."""
+        if not config.class_embeddings:
+            return config
+        embeddings = load_class_embeddings(config.class_embeddings, text_width=config.text_width)
+        return replace(config, class_prototypes=embeddings.shape[1])
+
     def train(self, mode: bool = True) -> "UniSeg3D":
         """Switch BatchNorm; the frozen text encoder stays in eval mode."""
         super().train(mode)
@@ -144,8 +152,11 @@ class UniSeg3D(Model):
     # ---- classes and texts
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
-        """Make the class embeddings unless they are known; InputError for a furniture library that cannot be read."""
-        if not bool(self.class_embeddings.isfinite().all()):
+        """Read the class embeddings or make them unless they are known; InputError for a file that cannot be read."""
+        if file := self.config.class_embeddings:
+            self.set_class_embeddings(load_class_embeddings(file, text_width=self.config.text_width))
+            say(f"{CLASSES} class embeddings of {Path(file).name}, {self.config.class_prototypes} texts each")
+        elif not bool(self.class_embeddings.isfinite().all()):
             self.set_class_embeddings(self._named([c.name for c in scannet20()]))
             say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
         if self.config.degrade.share and self.config.degrade.library:
@@ -213,6 +224,11 @@ class UniSeg3D(Model):
             pyramid = self.backbone.sites(scans, shape)
             features += self.backbone(scans, pyramid).split(scans.sizes)
         return features
+
+    @torch.no_grad()
+    def scan_features(self, batch: Batch) -> list[tuple[Tensor, np.ndarray]]:
+        """Return the features of the superpoints."""
+        return list(zip(self.features(batch), batch.scans.index, strict=True))
 
     def forward(self, batch: Batch) -> list[Outputs]:
         """Return all stages of all queries of each scan, as training needs them."""

@@ -26,10 +26,13 @@ def scannet() -> Preset:
         clip=10.0,
         workers=16,
         seed=1,
+        drop_last=False,
         evaluate_every=16,
-        protocol="3dres",
+        evaluate_last=16,
+        task="all",
+        protocol="uniseg3d",
     )
-    return Preset("uniseg3d.scannet", "uniseg3d", UniSeg3DConfig(compat=True, window=0), train)
+    return Preset("uniseg3d.scannet", "uniseg3d", UniSeg3DConfig(compat=True, window=0), train, published_batch=4)
 
 
 def rooms() -> Preset:

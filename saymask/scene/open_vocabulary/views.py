@@ -96,10 +96,20 @@ class Views:
         The score is the mean probability over an object's points that it is this and none of the other names, nor one
         of ScanNet200's classes, nor another word for it. threshold: None = 0.5.
         """
-        proposals, features = self.look(scene)
-        rivals = different(names, [c.name for c in scannet200()], self.encoder)
-        level = THRESHOLD if threshold is None else threshold
-        return name_masks(proposals, features, names, self.encoder, rivals=rivals, threshold=level)
+        return find_by_views(*self.look(scene), names, self.encoder, threshold)
+
+
+def find_by_views(
+    proposals: Masks,
+    features: PointFeatures,
+    names: Sequence[str],
+    encoder: PairEncoder,
+    threshold: float | None = None,
+) -> Masks:
+    """Return which of the proposals words name, by features of the points from frames; see `Views.find`."""
+    rivals = different(names, [c.name for c in scannet200()], encoder)
+    level = THRESHOLD if threshold is None else threshold
+    return name_masks(proposals, features, names, encoder, rivals=rivals, threshold=level)
 
 
 def unnamed(masks: Masks) -> Masks:

@@ -196,11 +196,11 @@ def test_the_second_set_is_of_unmoved_points():
     offsets = centre[np.repeat([0, 1, 2], 300)] - points
     offsets[:300] = rng.randn(300, 3) * 2  # wrong for the bookshelf
     near = replace(DUAL, radius=0.4)
-    found = propose_dual(points, offsets, logits, unshifted=near, classes=classes)
+    found = propose_dual(points + offsets, points, logits, unshifted=near, classes=classes)
     assert found.classes.tolist() == [chair, chair, shelf]
     np.testing.assert_array_equal(found.owner, np.repeat([2, 0, 1], 300))
     assert (found.ids(classes) == [classes[chair].id, classes[chair].id, classes[shelf].id]).all()
-    none = propose_dual(points, offsets, logits, unshifted=near, classes=classes, names=())
+    none = propose_dual(points + offsets, points, logits, unshifted=near, classes=classes, names=())
     assert none.classes.tolist() == [chair, chair]
     with pytest.raises(InputError, match="'cupboard'"):
-        propose_dual(points, offsets, logits, classes=classes, names=("cupboard",))
+        propose_dual(points + offsets, points, logits, classes=classes, names=("cupboard",))

@@ -9,12 +9,16 @@ import torch
 from saymask.data.prepare.folder import prepare
 from saymask.data.scenes import read_manifest
 from saymask.errors import InputError
+from saymask.geometry.superpoints import superpoints_of
 from saymask.hub import checkpoints, registry
+from saymask.io.load import load_scan
 from saymask.models.lground import LGround, LGroundConfig
-from saymask.models.lground.anchors import make_anchors
+from saymask.models.lground import model as lground_model
+from saymask.models.lground.anchors import load_anchors, make_anchors, save_anchors, scannet200_names
 from saymask.models.lground.batch import ViewConfig
 from saymask.models.lground.cluster import Clustering
 from saymask.models.lground.insert import Insertion
+from saymask.models.lground.memory import bytes_per_voxel, piece_of
 from saymask.models.lground.postprocess import group_found, make_support
 from saymask.models.lground.transform import Augmentation
 from saymask.nn.res16unet.plan import small_plan
@@ -251,7 +255,7 @@ def hub_rooms():
 
 def test_presets_have_what_their_names_say():
     made = {name: registry.preset(name) for name in registry.PRESETS if name.startswith("lground.")}
-    assert len(made) == 16
+    assert len(made) == 18
     for name, preset in made.items():
         assert preset.name == name
         verbs = LGround.answers(preset.model)
@@ -263,6 +267,8 @@ def test_presets_have_what_their_names_say():
     assert made["lground.scannet200-focal"].model.loss == "focal"
     assert made["lground.scannet200-5pct"].model.view.annotated == 0.05
     assert made["lground.pretrain"].model.text == "features"
+    for name, text in (("lground.pretrain-34c", "anchors"), ("lground.scannet200-34c", "none")):
+        assert (made[name].model.network.features, made[name].model.text) == (96, text)
     for name in ("pretrain", "ce", "focal", "finetune"):
         stage = made[f"lground.long-tail-{name}"]
         assert (stage.train.epochs, stage.model.view.voxel_size) == (200, 0.04)
@@ -273,6 +279,109 @@ def test_the_scene_answers_without_superpoints_given():
     masks = scene.semantic()
     assert masks.dense.sum() == 3000
     assert masks.labels is not None
+
+
+@pytest.mark.parametrize("heads", ["pretrain", "classes", "voxels"])
+def test_features_of_every_point(heads, tmp_path):
+    model, scan = tiny(heads), scan_of(0)
+    found = Scene(model, scan).features()
+    channels = 12 if model.config.text == "lifted" else model.config.network.features
+    assert (found.dtype, found.shape) == (np.float16, (len(scan), channels))
+    batch = model.collate([model.prepare(replace(scan, labels={}, superpoints=superpoints_of(scan)))])
+    support = model.encode_batch(batch).scans[0]
+    if heads == "voxels":  # answers are of voxels, too, whose features are kept for texts
+        assert support.features is not None
+        np.testing.assert_allclose(found, support.features.numpy()[support.index], rtol=2e-3, atol=2e-3)
+    dropped = load_scan(np.concatenate([scan.points, [[np.nan] * 3]]))
+    assert (Scene(model, dropped).features()[-1] == 0).all()
+
+
+def test_labelled_points_come_from_a_list(tmp_path):
+    scan = replace(scan_of(0), name="scene0000_00")
+    rows = np.flatnonzero(scan.labels["semantic200"] == 3)[:7]
+    torch.save({"scene0000_00": rows.tolist(), "scene0707_00": [0]}, tmp_path / "points20")
+    make_fake_scannet(tmp_path / "raw", train=1, val=1)
+    prepare(tmp_path / "raw", tmp_path / "data", workers=1, quiet=True)
+    config = replace(SMALL, view=replace(SMALL.view, point_lists=str(tmp_path / "points20")))
+    assert LGround.settled(config) == config
+    model, said = LGround(config), []
+    model.begin_training(tmp_path / "data", ("scene0000_00",), said.append)
+    assert "points20 lists labelled points of 1 of 1 scans" in said
+    labels = model.prepare(scan, rng=np.random.RandomState(0)).voxels.labels
+    assert set(labels.tolist()) == {-1, 3}
+    assert 0 < (labels == 3).sum() <= 7
+    assert set(model.prepare(replace(scan, name="other"), rng=np.random.RandomState(0)).voxels.labels.tolist()) == {-1}
+    assert len(set(model.prepare(scan).voxels.labels.tolist())) > 2  # all of them when testing
+    with pytest.raises(InputError, match="expected points of the training scans, got none"):
+        model.begin_training(tmp_path / "data", ("scene0001_00",), said.append)
+    (tmp_path / "bad").write_bytes(b"no torch file")
+    with pytest.raises(InputError, match="bad"):
+        LGround.settled(replace(config, view=replace(config.view, point_lists=str(tmp_path / "bad"))))
+
+
+def test_the_limit_of_voxels_follows_the_memory(tmp_path, monkeypatch):
+    make_fake_scannet(tmp_path / "raw", train=1, val=1)
+    prepare(tmp_path / "raw", tmp_path / "data", workers=1, quiet=True)
+    model = tiny("objects", view=replace(SMALL.view, most_voxels=-1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    said = []
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 8e8)
+    model.begin_training(tmp_path / "data", ("scene0000_00",), said.append)
+    first = model.config.view.most_voxels
+    assert 1000 < first < 1e6
+    assert any(line.startswith(f"at most {first:,} voxels per batch") for line in said)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    again = tiny("objects", view=replace(SMALL.view, most_voxels=-1))
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 16e8)
+    again.begin_training(tmp_path / "data", ("scene0000_00",), said.append)
+    assert again.config.view.most_voxels == pytest.approx(2 * first, rel=0.02)
+    monkeypatch.setattr(lground_model, "free_bytes", lambda: 1e6)
+    with pytest.raises(InputError, match="take larger voxels"):
+        tiny("objects", view=replace(SMALL.view, most_voxels=-1)).begin_training(
+            tmp_path / "data", ("scene0000_00",), said.append
+        )
+
+
+def test_what_a_voxel_keeps_grows_with_the_network():
+    sample = tiny("classes").prepare(scan_of(0), rng=np.random.RandomState(0))
+    small, large = (
+        bytes_per_voxel(tiny("classes", network=small_plan((w,) * 8, stem=8)), piece_of(sample, 500)) for w in (8, 16)
+    )
+    assert 1.3 * small < large < 2 * small  # what is kept of sites does not grow
+    # At least the input of every convolution of the two finest blocks, four bytes a channel.
+    assert small > 8 * 4 * 8
+
+
+def test_anchors_of_another_width_are_refused_before_training(tmp_path):
+    file = save_anchors(tmp_path / "wide.safetensors", make_anchors(scannet200_names(), WordHash(20)))
+    config = replace(SMALL, **{**HEADS["projected"], "anchors": str(file)})
+    with pytest.raises(InputError, match=r"expected \[200, 12\], got \[200, 20\] .*--model.text-width 20"):
+        LGround.settled(config)
+    for text in ("anchors", "lifted"):  # projected, one or the other
+        wide = LGround.settled(replace(config, text_width=20, text=text))
+        model = LGround(wide, text_encoder=WordHash(20))
+        model.set_anchors(load_anchors(file))
+        assert bool(torch.isfinite(model.losses(training_batch(model))["contrast"]))
+
+
+def test_some_classes_are_grouped_without_offsets():
+    moved = tiny("voxels")
+    plain = moved.instances(encoded(moved, 0))
+    things = {plain.names[c] for c in plain.classes}
+    still = tiny("voxels", unshifted=tuple(things), unshifted_clustering=SMALL.clustering)
+    with torch.no_grad():
+        assert still.network.offset_out is not None
+        still.network.offset_out.bias.fill_(1e3)  # offsets that tear nothing apart: they are not looked at
+    there = tiny("voxels")
+    with torch.no_grad():
+        assert there.network.offset_out is not None
+        there.network.offset_out.weight.zero_()
+        there.network.offset_out.bias.zero_()
+    a, b = still.instances(encoded(still, 0)), there.instances(encoded(there, 0))
+    assert len(a.masks) == len(b.masks) > 0
+    assert {m.tobytes() for m in a.masks} == {m.tobytes() for m in b.masks}
+    with pytest.raises(InputError, match=r"unshifted: expected names of the 200 classes, got \['cupboards'\]"):
+        LGround.settled(replace(SMALL, unshifted=("cupboards",)))
 
 
 def test_wrong_use_is_said():
@@ -291,7 +400,7 @@ def test_wrong_use_is_said():
         model.prepare(replace(scan_of(0), superpoints=None))
     with pytest.raises(InputError, match="labels"):
         model.prepare(scan_of(0, labels=False), rng=np.random.RandomState(0))
-    with pytest.raises(InputError, match="expected \\[200, 12\\]"):
+    with pytest.raises(InputError, match=r"expected \[200, 12\], got .*--model\.text-width .*--model\.text anchors"):
         model.set_anchors(make_anchors(["chair"], WordHash(12)))
     with pytest.raises(InputError, match="no text head"):
         tiny("classes").set_anchors(make_anchors(["chair"], WordHash(12)))

@@ -1,5 +1,6 @@
 """Class embeddings: the ways to say a class, the average over prompts, the official file."""
 
+import json
 import pickle
 
 import pytest
@@ -7,13 +8,17 @@ import torch
 import torch.nn.functional as F
 
 from saymask.errors import InputError
+from saymask.hub.checkpoints import load_model, save_checkpoint
+from saymask.hub.headers import read_metadata
+from saymask.models.uniseg3d import UniSeg3D, UniSeg3DConfig
 from saymask.models.uniseg3d.class_embeddings import (
     PROMPTS,
     alternatives,
     load_class_embeddings,
     make_class_embeddings,
 )
-from saymask.text import load_text_encoder
+from saymask.text import lazy, load_text_encoder
+from tests.models.fakes import WordHash
 from tests.text.tiny import tiny_bert, tiny_clip
 
 
@@ -85,3 +90,37 @@ def test_the_official_file(tmp_path):
     path.write_bytes(pickle.dumps(print))
     with pytest.raises(InputError, match="refused"):
         load_class_embeddings(path)
+
+
+def test_the_official_file_as_a_setting_of_training(tmp_path, monkeypatch):
+    made = F.normalize(torch.randn(20, 3, 48, generator=torch.Generator().manual_seed(3)), dim=-1)
+    path, said = tmp_path / "scannet_cls_embedding.pth", []
+    torch.save(made, path)
+    config = UniSeg3DConfig(
+        widths=(8, 12),
+        block_reps=1,
+        text_width=48,
+        width=16,
+        heads=2,
+        layers=1,
+        ffn_width=24,
+        class_embeddings=str(path),
+    )
+    settled = UniSeg3D.settled(config)
+    assert settled.class_prototypes == 3
+    model = UniSeg3D(settled, text_encoder=WordHash(48))
+    model.set_class_embeddings(F.normalize(torch.ones(20, 1, 48), dim=-1))  # those of a start are replaced
+    model.begin_training(tmp_path, (), said.append)
+    assert torch.equal(model.class_embeddings, made)
+    assert said == ["20 class embeddings of scannet_cls_embedding.pth, 3 texts each"]
+    out = save_checkpoint(model, tmp_path / "out.safetensors", {"name": "out", "preset": "uniseg3d.scannet"})
+    path.unlink()
+    header = json.loads(read_metadata(out)["config"])
+    assert (header["class_embeddings"], header["class_prototypes"]) == (
+        "scannet_cls_embedding.pth",
+        3,
+    )  # not where it lay
+    monkeypatch.setattr(lazy, "load_text_encoder", lambda name: WordHash(48))
+    assert torch.equal(load_model(out, device="cpu").class_embeddings, made)
+    with pytest.raises(InputError, match=r"scannet_cls_embedding\.pth"):
+        UniSeg3D.settled(config)

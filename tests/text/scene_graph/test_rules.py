@@ -1,3 +1,4 @@
+import json
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from saymask.text.scene_graph.lexicon import lexicon
 from saymask.text.scene_graph.parse import parse_sentence
 from saymask.text.scene_graph.rules import parse_rules
 from saymask.text.scene_graph.vocabulary import Vocabulary
+from tests.parity import GOLDEN
 from tests.text.scene_graph.referring import CASES, Case
 
 WORDS = sorted(lexicon().tags)
@@ -177,3 +179,11 @@ def test_long_sentences_take_time_in_proportion():
     graph = parse_rules(sentence * 15)  # 315 words
     assert time.thread_time() - start < 0.1
     assert len(graph.edges) >= 30
+
+
+def test_the_prefix_is_put_where_the_official_rule_puts_it():
+    """There: no node, or a first node that is not the main target, number 0."""
+    path = GOLDEN / "bqnet" / "scene_graph_a.json"
+    for case in json.loads(path.read_text()):
+        official = not case["nodes"] or case["nodes"][0]["node_id"] != 0
+        assert parse_sentence(case["text"], backend="rules").utterance.startswith(PREFIX) == official, case["name"]

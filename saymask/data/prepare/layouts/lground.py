@@ -15,6 +15,7 @@ from saymask.data.prepare.layouts.source import Found, ScanSource
 from saymask.io.ply import read_ply
 from saymask.io.scannet import MESH, RawScan, mesh_scan
 from saymask.labels.tables import LabelTable
+from saymask.scan import Scan
 
 COLUMNS = {"label", "instance_id"}
 
@@ -43,13 +44,17 @@ def read(source: ScanSource, table: LabelTable) -> RawScan:
     if not set(columns) >= COLUMNS:
         return RawScan(scan, {}, {}, ())
     ids, objects = columns["label"].astype(np.int64), columns["instance_id"].astype(np.int32)
-    instance = np.where((objects == 0) & (ids == 0), -1, objects).astype(np.int32)
+    return labelled_by_ids(scan, ids, np.where((objects == 0) & (ids == 0), -1, objects).astype(np.int32), table)
+
+
+def labelled_by_ids(scan: Scan, ids: np.ndarray, instance: np.ndarray, table: LabelTable) -> RawScan:
+    """Return a scan with the labels that raw ScanNet ids int64 [N] (0 none) give; instance: int32 [N], -1 none."""
     rows = {row.id: (name, row.nyu40id) for name, row in reversed(table.rows.items()) if row.id}
     kinds, place = np.unique(ids, return_inverse=True)
     nyu40 = np.array([rows.get(int(i), ("", 0))[1] for i in kinds], np.uint8)[place]
     labels = {
         "semantic20": table.semantic20(nyu40),
-        "semantic200": table.semantic200(np.maximum(ids, 0)),
+        "semantic200": table.semantic200(ids),
         "nyu40": nyu40,
         "instance": instance,
     }

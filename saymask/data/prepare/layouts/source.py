@@ -11,7 +11,10 @@ from saymask.io.scannet import RawScan, mesh_scan
 from saymask.labels.tables import LabelTable, scannet20
 from saymask.scan import Scan
 
-LAYOUTS = ("scannet", "uniseg3d", "bqnet", "lground", "scannetpp", "s3dis", "replica", "arkitscenes")
+LAYOUTS = (
+    "scannet", "uniseg3d", "bqnet", "lground", "lground_instances", "less", "scannetpp", "s3dis", "replica",
+    "arkitscenes",
+)  # fmt: skip
 """Modules of this folder with `find(base)` and `read(source, table)`; of a scan in several the first counts."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from saymask.geometry.superpoints import mesh_superpoints
-from saymask.io.ply import write_ply
+from saymask.io.ply import read_ply, write_ply
 from saymask.io.scannet import RawScan, read_scan_folder
 from saymask.labels.tables import LABEL_TABLE, scannet20
 from tests.data.fake_scannet import make_fake_scannet
@@ -145,3 +145,37 @@ def remove(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     folder.rmdir()
+
+
+def lground_instances_folder(root: Path) -> Path:
+    """Seed 002's instance segmentation: a flat folder of <scan>.pth, with the lists of the splits."""
+    lground_folder(root / "semantic")
+    (root / "splits").mkdir()
+    for split in SPLITS:
+        names = [Path(line).stem for line in (root / f"semantic/{split}.txt").read_text().split()]
+        (root / f"splits/scannetv2_{split}.txt").write_text("\n".join(names) + "\n")
+        for name in names:
+            cloud = read_ply(root / f"semantic/train/{name}.ply")
+            ids, objects = (cloud.columns[column].astype(np.int64) for column in ("label", "instance_id"))
+            running = np.where(ids > 0, objects + 1, 0)
+            parts = (cloud.points.astype(np.float64), cloud.colors.astype(np.float64), ids, running)
+            torch.save(parts, root / f"{name}.pth")
+    remove(root / "semantic")
+    return root
+
+
+def less_preprocessed_folder(root: Path) -> Path:
+    """Seed 000 after its preprocessing: data/scannet/scannet_data/*.npy, without the scans; sentences beside."""
+    less_folder(root)
+    folder = root / "data/scannet/scannet_data"
+    folder.mkdir()
+    for path in sorted((root / "data/scannet/scans").iterdir()):
+        raw = read_scan_folder(path)
+        scan, labels = raw.scan, raw.scan.labels
+        moved = np.c_[scan.points, np.ones(len(scan))] @ scan.alignment.T
+        rows = np.concatenate([moved[:, :3], scan.colors, np.zeros((len(scan), 3))], axis=1).astype(np.float32)
+        np.save(folder / f"{path.name}_aligned_vert.npy", rows)
+        np.save(folder / f"{path.name}_sem_label.npy", labels["nyu40"].astype(np.uint32))
+        np.save(folder / f"{path.name}_ins_label.npy", (labels["instance"] + 1).astype(np.uint32))
+    remove(root / "data/scannet/scans")
+    return root / "data"

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from saymask.cli import run
 from saymask.data.annotations import load_annotations
@@ -17,7 +18,14 @@ from saymask.io.scannet import read_scan_folder
 from saymask.models.uniseg3d.batch import make_sample
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from tests.data.fake_scannet import make_fake_scannet
-from tests.data.prepare.layouts.published import bqnet_folder, less_folder, lground_folder, uniseg3d_folder
+from tests.data.prepare.layouts.published import (
+    bqnet_folder,
+    less_folder,
+    less_preprocessed_folder,
+    lground_folder,
+    lground_instances_folder,
+    uniseg3d_folder,
+)
 
 TRAIN, VAL = ["scene0000_00", "scene0001_00", "scene0002_00"], ["scene0003_00"]
 FIRST = "scene0000_00"
@@ -109,6 +117,39 @@ def test_lground(tmp_path, plain):
     assert (
         "feature_data/scannet200_category_weights.pkl: found: class weights: --model.class-weights" in report.messages
     )
+
+
+def test_instances_of_lground(tmp_path, plain):
+    prepare(lground_instances_folder(tmp_path / "data"), tmp_path / "out", quiet=True)
+    assert read_manifest(tmp_path / "out")["splits"] == {"train": TRAIN, "val": VAL}
+    scan, info = scene(tmp_path / "out")
+    np.testing.assert_array_equal(scan.colors, plain.scan.colors)
+    for name in ("instance", "semantic20", "semantic200"):
+        np.testing.assert_array_equal(scan.labels[name], plain.scan.labels[name])
+    assert info.objects.keys() == plain.objects.keys()
+    torch.save({"features": torch.zeros(3, 2)}, tmp_path / "data" / f"{FIRST}.pth")  # 2D features are called so, too
+    with pytest.raises(InputError, match="expected scans as"):
+        find_raw(tmp_path / "data")
+
+
+def test_less_after_its_preprocessing(tmp_path, plain):
+    root = less_preprocessed_folder(tmp_path / "LESS")
+    report = prepare(root, tmp_path / "out", quiet=True)
+    assert read_manifest(tmp_path / "out")["splits"] == {"train": TRAIN, "val": VAL}
+    assert report.annotations == {"scanrefer_train": 36, "scanrefer_val": 12}
+    scan, info = scene(tmp_path / "out")
+    aligned = np.c_[plain.scan.points, np.ones(len(scan))] @ plain.scan.alignment.T
+    np.testing.assert_allclose(scan.points, aligned[:, :3], atol=1e-5)
+    np.testing.assert_array_equal(scan.colors, plain.scan.colors)
+    for name in ("instance", "semantic20", "nyu40"):
+        np.testing.assert_array_equal(scan.labels[name], plain.scan.labels[name])
+    assert set(info.objects) == set(plain.objects)
+    folder = root / "scannet/scannet_data"
+    (folder / f"{FIRST}_sem_label.npy").unlink()
+    assert "one is missing" in prepare(root, tmp_path / "half", quiet=True).failures[FIRST]
+    (folder / f"{FIRST}_ins_label.npy").unlink()
+    prepare(root, tmp_path / "test", quiet=True)
+    assert scene(tmp_path / "test")[0].labels == {}
 
 
 def test_uniseg3d(tmp_path, plain):
