@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from saymask.errors import InputError
+from saymask.scan import Scan
 
 SECONDS = 120
 """Time that reading a scan may take."""
@@ -33,6 +34,12 @@ class Facts:
     colors: bool
     messages: list[str]
     """Messages from loading: units, axes, dropped points."""
+
+    @classmethod
+    def of(cls, scan: Scan) -> "Facts":
+        """Return the facts of a scan."""
+        low, high = ([round(float(v), 4) for v in corner] for corner in (scan.points.min(0), scan.points.max(0)))
+        return cls(scan.n_original, low, high, scan.faces is not None, scan.has_color, list(scan.messages))
 
 
 def read_apart(
@@ -88,9 +95,7 @@ def main() -> int:
     except MemoryError:
         print("error: reading it takes too much memory")
         return 1
-    low, high = ([round(float(v), 4) for v in corner] for corner in (scan.points.min(0), scan.points.max(0)))
-    facts = Facts(scan.n_original, low, high, scan.faces is not None, scan.has_color, list(scan.messages))
-    print(json.dumps(asdict(facts)))
+    print(json.dumps(asdict(Facts.of(scan))))
     return 0
 
 

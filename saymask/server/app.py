@@ -99,6 +99,10 @@ def _add_errors(app: FastAPI) -> None:
             return answer(request, error.status, words, error.retry_after)
         return answer(request, 422, words)
 
+    @app.exception_handler(Exception)
+    async def of_bug(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, 500, "the server failed, which is a bug; its log says more under this id")
+
     @app.exception_handler(RequestValidationError)
     async def of_form(request: Request, error: RequestValidationError) -> JSONResponse:
         return answer(request, 422, "; ".join(_in_words(problem) for problem in error.errors()[:5]))
@@ -264,11 +268,12 @@ def _add_verbs(app: FastAPI, service: Service, work: Work, counts: Metrics) -> N
 
     async def click(request: Request, scan: ScanId, asked: ClickForm, output: Output) -> Response:
         """Return one mask for each object that was clicked on."""
-        on = asked.positive or [True] * len(asked.points)
+        on = True if asked.positive is None else asked.positive
+        marks = zip(asked.points, on if isinstance(on, list) else [on] * len(asked.points))
         return await ask(
             request, scan, "click", len(asked.points), output,
             lambda scene: [scene.click(asked.points, positive=asked.positive, objects=asked.objects)],
-            list(zip(asked.points, on)),
+            list(marks),
         )  # fmt: skip
 
     async def semantic(request: Request, scan: ScanId, output: Output, asked: SemanticForm | None = None) -> Response:

@@ -8,7 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
+import numpy as np
+
 from saymask.errors import InputError
+from saymask.scene.clicks import Places, check_places
 
 try:
     import httpx
@@ -19,8 +22,6 @@ except ImportError as error:
     raise InputError(f"the client needs {error.name}; install it with: pip install 'saymask[serve]'") from None
 from saymask.server.refusal import Refusal
 
-Place = Sequence[float]
-"""x, y, z in metres, z up, in the scan's own frame."""
 FormT = TypeVar("FormT", bound=BaseModel)
 
 
@@ -144,15 +145,15 @@ class RemoteScene:
 
     def click(
         self,
-        points: Place | Sequence[Place],
+        points: Places,
         *,
-        positive: Sequence[bool] | None = None,
-        objects: Sequence[int] | None = None,
+        positive: bool | Sequence[bool] | np.ndarray | None = None,
+        objects: int | Sequence[int] | np.ndarray | None = None,
     ) -> MasksForm:
         """Return one mask for each object that was clicked on; see `Scene.click`."""
-        single = len(points) > 0 and not isinstance(points[0], Sequence)
-        asked = [points] if single else list(points)
-        return self.answer("click", points=asked, positive=positive, objects=objects).results[0]
+        asked = check_places(points).tolist()
+        on, of = (None if given is None else np.asarray(given).tolist() for given in (positive, objects))
+        return self.answer("click", points=asked, positive=on, objects=of).results[0]
 
     def semantic(self, classes: str | Sequence[str] | None = None) -> MasksForm:
         """Return a mask for every class that occurs; see `Scene.semantic`."""

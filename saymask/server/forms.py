@@ -1,6 +1,6 @@
 """Forms of what is asked and answered over HTTP, as JSON."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from saymask.io.rle import decode_rle
 from saymask.masks import Masks
 from saymask.scan import Scan
+from saymask.scene.clicks import MOST_CLICKS
 
 MOST_AT_ONCE = 256
 """Sentences or names in one request."""
-MOST_CLICKS = 1000
-"""Clicks in one request."""
+Number = Annotated[int, Field(ge=0, lt=2**31)]
 Unit = Literal["m", "cm", "mm", "in", "ft"]
 Up = Literal["x", "y", "z", "-x", "-y", "-z"]
 Format = Literal["json", "npz", "ply", "glb", "png"]
@@ -62,9 +62,11 @@ class ClickForm(Asked):
     """Places in metres, z up, in the scan's own frame."""
 
     points: list[list[float]] = Field(min_length=1, max_length=MOST_CLICKS)
-    positive: list[bool] | None = Field(None, description="per click: on the object (true), or off it (false)")
-    objects: list[int] | None = Field(
-        None, description="per click: the number of its object, from 0; null: each click is about its own"
+    positive: bool | list[bool] | None = Field(
+        None, description="per click, or for all: on the object (true, as null), or off it (false)"
+    )
+    objects: Number | list[Number] | None = Field(
+        None, description="per click, or for all: the number of its object; null: each click is about its own"
     )
 
 

@@ -96,11 +96,8 @@ class Front:
             await error_response(refusal.status, str(refusal), number)(scope, receive, sending)
         except HTTPException as refusal:
             await error_response(refusal.status_code, refusal.detail, number)(scope, receive, sending)
-        except Exception as error:
+        except Exception as error:  # the application has answered with 500 and lets it be known
             broken = error
-            if not status:
-                words = "the server failed, which is a bug; its log says more under this id"
-                await error_response(500, words, number)(scope, receive, sending)
         finally:
             seconds = perf_counter() - start
             route = getattr(scope.get("route"), "path", "other")

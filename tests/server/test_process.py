@@ -1,0 +1,162 @@
+"""The command: what it says, its token, an end that finishes what it has begun, and a kill that loses no scan."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from saymask.errors import InputError
+from saymask.server.client import Client
+from saymask.server.refusal import Refusal
+from tests.cli.test_cli import refused
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Command:
+    """A server in a process of its own."""
+
+    process: subprocess.Popen
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it serves, once it does."""
+        for _ in range(1200):
+            found = re.search(r"at (http://\S+?)/? ", "".join(self.said))
+            if found:
+                return found[1]
+            assert self.process.poll() is None, "".join(self.said)
+            time.sleep(0.05)
+        raise AssertionError("it does not start")
+
+    def stop(self, number: int) -> int:
+        """Send a signal; return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextmanager
+def command(*arguments: object, **environment: str) -> Iterator[Command]:
+    words = [sys.executable, "-m", "saymask.cli", "serve", "--port", "0", *map(str, arguments)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env={**os.environ, **environment}
+    ) as process:
+        made = Command(process)
+        assert process.stdout is not None
+        reader = threading.Thread(target=lambda: made.said.extend(iter(process.stdout.readline, "")))
+        reader.start()
+        try:
+            yield made
+        finally:
+            process.kill()
+            reader.join()
+
+
+@pytest.mark.slow
+def test_a_kill_loses_nothing_but_the_cache(scans, tmp_path):
+    data = tmp_path / "data"
+    with command("--root", scans, "--data", data) as server:
+        with Client(server.url) as client:
+            remotes = [client.load("a.ply"), client.upload(scans / "b.ply")]
+            infos = [remote.info for remote in remotes]
+            answers = [remote.instances() for remote in remotes]
+        server.process.kill()
+    with command("--root", scans, "--data", data) as server, Client(server.url) as client:
+        assert [scan.info for scan in client.scans()] == infos  # and none is encoded
+        assert [client.scene(info.id).instances() for info in infos] == answers
+        words = [sys.executable, "-m", "saymask.cli", "serve", "--data", str(data), "--port", "0"]
+        second = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+        assert second.returncode == 2
+        assert f"another server uses {data}" in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_finishes_what_has_begun(scans, number, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    with command(TMPDIR=str(tmp_path / "tmp")) as server:
+        got: list = []
+        with Client(server.url) as client:
+            remote = client.upload(scans / "a.ply")
+            asking = threading.Thread(target=lambda: got.append(remote.instances()))  # encodes it, which takes a while
+            asking.start()
+            while client.health().taken == 0 and not got:
+                time.sleep(0.005)
+            assert not got
+            assert server.stop(number) == 0
+            asking.join()
+            assert got[0].points == 3000
+            with pytest.raises(InputError, match="no server can be reached"):
+                client.health()
+    said = "".join(server.said)
+    assert '"event": "stopped"' in said
+    assert "Traceback" not in said
+    assert list((tmp_path / "tmp").iterdir()) == []  # what was sent is gone
+
+
+@pytest.mark.slow
+def test_other_hosts_need_the_token():
+    with command("--host", "0.0.0.0") as server:
+        with Client(server.url) as client:
+            assert client.health().status == "ok"
+            with pytest.raises(Refusal, match="Bearer TOKEN"):
+                client.scans()
+        said = "".join(server.said)
+        assert "warning: others can reach this server" in said
+        token = re.search(r"^token: (\S{32,})$", said, re.M)
+        assert token is not None
+        with Client(server.url, token=token[1]) as client:
+            assert client.scans() == []
+    with command("--host", "0.0.0.0", SAYMASK_TOKEN="my own") as server:
+        with Client(server.url, token="my own") as client:
+            assert client.scans() == []
+        assert "token: " not in "".join(server.said)
+        assert "my own" not in "".join(server.said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--root", "none/at/all"), "--root: expected a folder with scans"),
+        (("--port", "70000"), "--port: expected 0 to 65535"),
+        (("--threads", "0"), "--threads: expected at least 1"),
+        (("--model", "nosuchmodel"), "nosuchmodel"),
+        (("--origins", "example.org"), "--origins: expected pages' servers"),
+        (("--device", "abacus"), "abacus"),
+    ],
+)
+def test_mistakes_cost_nothing(capsys, arguments, words):
+    assert words in refused(capsys, "serve", *arguments)
+
+
+def test_an_address_that_is_taken(tmp_path):
+    import socket
+
+    from saymask.server.run import _folder, _socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1 port {port}"), _socket("127.0.0.1", port):
+            pass
+    with pytest.raises(InputError, match="--host: expected an address"), _socket("no such host", 0):
+        pass
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--data: .* cannot be written"), _folder(tmp_path / "file"):
+        pass
+    with (
+        _folder(tmp_path / "data"),
+        pytest.raises(InputError, match="another server uses"),
+        _folder(tmp_path / "data"),
+    ):
+        pass
