@@ -1,19 +1,16 @@
 """The command: what it says, its token, an end that finishes what it has begun, and a kill that loses no scan."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from benchmarks.serve import serving
 from saymask.errors import InputError
 from saymask.server.client import Client
 from saymask.server.refusal import Refusal
@@ -22,57 +19,16 @@ from tests.cli.test_cli import refused
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass
-class Command:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Where it serves, once it does."""
-        for _ in range(1200):
-            found = re.search(r"at (http://\S+?)/? ", "".join(self.said))
-            if found:
-                return found[1]
-            assert self.process.poll() is None, "".join(self.said)
-            time.sleep(0.05)
-        raise AssertionError("it does not start")
-
-    def stop(self, number: int) -> int:
-        """Send a signal; return the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-
-@contextmanager
-def command(*arguments: object, **environment: str) -> Iterator[Command]:
-    words = [sys.executable, "-m", "saymask.cli", "serve", "--port", "0", *map(str, arguments)]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env={**os.environ, **environment}
-    ) as process:
-        made = Command(process)
-        assert process.stdout is not None
-        reader = threading.Thread(target=lambda: made.said.extend(iter(process.stdout.readline, "")))
-        reader.start()
-        try:
-            yield made
-        finally:
-            process.kill()
-            reader.join()
-
-
 @pytest.mark.slow
 def test_a_kill_loses_nothing_but_the_cache(scans, tmp_path):
     data = tmp_path / "data"
-    with command("--root", scans, "--data", data) as server:
-        with Client(server.url) as client:
+    with serving("--root", scans, "--data", data) as server:
+        with Client(server.url()) as client:
             remotes = [client.load("a.ply"), client.upload(scans / "b.ply")]
             infos = [remote.info for remote in remotes]
             answers = [remote.instances() for remote in remotes]
         server.process.kill()
-    with command("--root", scans, "--data", data) as server, Client(server.url) as client:
+    with serving("--root", scans, "--data", data) as server, Client(server.url()) as client:
         assert [scan.info for scan in client.scans()] == infos  # and none is encoded
         assert [client.scene(info.id).instances() for info in infos] == answers
         words = [sys.executable, "-m", "saymask.cli", "serve", "--data", str(data), "--port", "0"]
@@ -85,9 +41,9 @@ def test_a_kill_loses_nothing_but_the_cache(scans, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_end_finishes_what_has_begun(scans, number, tmp_path):
     (tmp_path / "tmp").mkdir()
-    with command(TMPDIR=str(tmp_path / "tmp")) as server:
+    with serving(TMPDIR=str(tmp_path / "tmp")) as server:
         got: list = []
-        with Client(server.url) as client:
+        with Client(server.url()) as client:
             remote = client.upload(scans / "a.ply")
             asking = threading.Thread(target=lambda: got.append(remote.instances()))  # encodes it, which takes a while
             asking.start()
@@ -99,7 +55,7 @@ def test_the_end_finishes_what_has_begun(scans, number, tmp_path):
             assert got[0].points == 3000
             with pytest.raises(InputError, match="no server can be reached"):
                 client.health()
-    said = "".join(server.said)
+    said = "".join(server.lines)
     assert '"event": "stopped"' in said
     assert "Traceback" not in said
     assert list((tmp_path / "tmp").iterdir()) == []  # what was sent is gone
@@ -107,22 +63,22 @@ def test_the_end_finishes_what_has_begun(scans, number, tmp_path):
 
 @pytest.mark.slow
 def test_other_hosts_need_the_token():
-    with command("--host", "0.0.0.0") as server:
-        with Client(server.url) as client:
+    with serving("--host", "0.0.0.0") as server:
+        with Client(server.url()) as client:
             assert client.health().status == "ok"
             with pytest.raises(Refusal, match="Bearer TOKEN"):
                 client.scans()
-        said = "".join(server.said)
+        said = "".join(server.lines)
         assert "warning: others can reach this server" in said
         token = re.search(r"^token: (\S{32,})$", said, re.M)
         assert token is not None
         with Client(server.url, token=token[1]) as client:
             assert client.scans() == []
-    with command("--host", "0.0.0.0", SAYMASK_TOKEN="my own") as server:
+    with serving("--host", "0.0.0.0", SAYMASK_TOKEN="my own") as server:
         with Client(server.url, token="my own") as client:
             assert client.scans() == []
-        assert "token: " not in "".join(server.said)
-        assert "my own" not in "".join(server.said)
+        assert "token: " not in "".join(server.lines)
+        assert "my own" not in "".join(server.lines)
 
 
 @pytest.mark.parametrize(
