@@ -1,7 +1,6 @@
 """Numbers of a service for Prometheus, in its text format."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from saymask import __version__
 from saymask.server.service import Service
@@ -9,7 +8,7 @@ from saymask.server.work import Work
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Upper ends, in seconds."""
-MEDIA = CONTENT_TYPE_PLAIN_0_0_4
+MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:

@@ -18,8 +18,8 @@ from tests.io.rooms import furnished_room
 from tests.text.tiny import tiny_clip
 
 COMMANDS = (
-    "demo", "refer", "find", "click", "segment", "view", "rooms", "prepare", "anchors", "train", "evaluate", "compare",
-    "convert", "get", "models", "doctor", "completion",
+    "demo", "refer", "find", "click", "segment", "view", "serve", "rooms", "prepare", "anchors", "train", "evaluate",
+    "compare", "convert", "get", "models", "doctor", "completion",
 )  # fmt: skip
 
 
