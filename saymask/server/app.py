@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
+from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -15,7 +17,7 @@ from starlette.types import ASGIApp
 
 from saymask import __version__
 from saymask.errors import InputError
-from saymask.io.uploads import check_kind, check_size
+from saymask.io.uploads import check_size
 from saymask.masks import Masks
 from saymask.render.labels import Click
 from saymask.scene.scene import Scene
@@ -49,7 +51,7 @@ from saymask.server.work import Work
 UPLOAD = "/scans/upload"
 ABOUT = "Language-grounded segmentation of 3D scans: load a scan, ask about it, get masks over the points of its file."
 
-ScanId = Annotated[str, Path(alias="id", max_length=64, description="id of a scan")]
+ScanId = Annotated[str, InPath(alias="id", max_length=64, description="id of a scan")]
 Output = Annotated[OutputForm, Query()]
 
 
@@ -178,14 +180,16 @@ def _add_scans(app: FastAPI, service: Service, work: Work) -> None:
     )  # fmt: skip
     async def upload_scan(request: Request, response: Response, asked: Annotated[UploadForm, Query()]) -> ScanForm:
         """Load a scan that is sent: the file itself is the body of the request."""
-        check_kind(asked.name)
+        name = upload_name(asked.name)
         service.store.check_room()
         incoming = service.store.incoming()
         try:
             async with work.place():
-                await _receive(request, incoming / upload_name(asked.name), service.limits.seconds)
-            check_size(asked.name, (incoming / upload_name(asked.name)).stat().st_size)
-            stored, new = await work.run(lambda: service.add_upload(incoming, asked.name, asked.unit, asked.up))
+                size = await _receive(request, incoming / name, service.limits.seconds)
+                check_size(asked.name, size)
+                stored, new = await work.run(
+                    lambda: service.add_upload(incoming, asked.name, asked.unit, asked.up), held=True
+                )
         except BaseException:
             service.store.drop(incoming)
             raise
@@ -203,13 +207,14 @@ def _add_scans(app: FastAPI, service: Service, work: Work) -> None:
         service.forget(scan)
 
 
-async def _receive(request: Request, path: Any, seconds: float) -> None:
-    """Write the body of a request to a file."""
+async def _receive(request: Request, path: Path, seconds: float) -> int:
+    """Write the body of a request to a file; return its size."""
     try:
         async with asyncio.timeout(seconds):
             with open(path, "wb") as file:
                 async for part in request.stream():
                     file.write(part)
+                return file.tell()
     except TimeoutError:
         raise Refusal(408, f"the file did not arrive within {seconds:g} s; send it again") from None
 

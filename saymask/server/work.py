@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from saymask.server.limits import Limits
 from saymask.server.refusal import Refusal
@@ -31,26 +31,24 @@ class Work:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place, for what is to be received before there is a job; Refusal 429 where all are taken."""
+        """Hold a place, for what is to be received before its job is `run(…, held=True)`; Refusal 429 without one."""
         self._take()
         try:
             yield
         finally:
             self._free()
 
-    async def run(self, job: Callable[[], Result]) -> Result:
+    async def run(self, job: Callable[[], Result], *, held: bool = False) -> Result:
         """Return what a job returns; Refusal 429 where all places are taken, 504 when it takes too long.
 
         A job that waits is then taken out. One that runs cannot be stopped: it ends in its own time, and keeps its
         place until then.
         """
-        self._take()
-        try:
-            future = self._pool.submit(job)
-        except BaseException:
-            self._free()
-            raise
-        future.add_done_callback(self._free)
+        if not held:
+            self._take()
+        future = self._pool.submit(job)
+        if not held:
+            future.add_done_callback(self._free)
         awaited = asyncio.wrap_future(future)
         awaited.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to see it
         try:
@@ -73,6 +71,6 @@ class Work:
                 )
             self._taken += 1
 
-    def _free(self, _: Future[Result] | None = None) -> None:
+    def _free(self, _: Future[Any] | None = None) -> None:
         with self._lock:
             self._taken -= 1

@@ -1,6 +1,5 @@
 """Bytes that objects hold in arrays and tensors."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from torch import nn
 def held_bytes(*things: Any) -> int:
     """Return the bytes of all arrays and tensors that are reached from `things`, memory that is shared counted once.
 
-    Models (`nn.Module`) are left out: they belong to nobody alone.
+    Models (`nn.Module`) are left out: they belong to nobody alone. Only attributes, and items of plain collections, are
+    looked at, so that other threads may use the objects meanwhile.
     """
     seen: set[int] = set()
     memory: dict[tuple[str, int], int] = {}
@@ -32,7 +32,7 @@ def held_bytes(*things: Any) -> int:
             memory[str(thing.device), storage.data_ptr()] = storage.nbytes()
         elif isinstance(thing, KDTree):
             waiting += [thing.data, thing.indices]
-        elif isinstance(thing, Mapping):
+        elif isinstance(thing, dict):
             waiting += thing.values()
         elif isinstance(thing, list | tuple | set | frozenset):
             waiting += thing

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from cachetools import LRUCache
+from scipy.spatial import KDTree
 from torch import nn
 
 from saymask.scene.encoded import EncodedScans
@@ -71,5 +73,12 @@ def test_what_objects_hold():
         model=nn.Linear(1000, 1000),
     )  # fmt: skip
     thing.itself = thing
+    thing.cache = LRUCache(2)
+    thing.cache["old"], thing.cache["new"] = array[:3], tensor
     assert held_bytes(thing) == 400 + 200 + 7
     assert held_bytes(thing, SimpleNamespace(again=array)) == 400 + 200 + 7
+    thing.cache["newest"] = np.zeros(11, np.uint8)
+    assert list(thing.cache) == ["new", "newest"]  # looking at them is no use of them
+    assert held_bytes(thing) == 400 + 200 + 7 + 11
+    tree = KDTree(np.zeros((40, 3)))
+    assert held_bytes(tree) == 40 * 3 * 8 + 40 * tree.indices.itemsize
