@@ -7,9 +7,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, JSONResponse
@@ -38,7 +39,7 @@ from saymask.server.forms import (
     UploadForm,
     schema_of,
 )
-from saymask.server.front import Access, Front, error_response, status_words
+from saymask.server.front import Access, Front, error_response
 from saymask.server.limits import MEGABYTE
 from saymask.server.metrics import Metrics
 from saymask.server.page import POLICY, page
@@ -68,6 +69,7 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app = FastAPI(
         title="saymask", version=__version__, description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],  # said; the front asks for it
     )  # fmt: skip
     _add_errors(app)
     _add_state(app, service, work, counts)
@@ -111,7 +113,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> JSONResponse:
-        response = answer(request, error.status_code, error.detail or status_words(error.status_code))
+        response = answer(request, error.status_code, error.detail)
         response.headers.update(error.headers or {})
         return response
 

@@ -25,21 +25,23 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class PathForm(Asked):
+class FileForm(Asked):
+    """Options of a scan's file."""
+
+    unit: Unit | None = Field(None, description="length unit of the file; detected without it")
+    up: Up | None = Field(None, description="axis of the file that points up; detected without it")
+
+
+class PathForm(FileForm):
     """A scan below the server's root."""
 
     path: str = Field(min_length=1, max_length=4096, description="path below the server's root")
-    unit: Unit | None = Field(None, description="length unit of the file; detected without it")
-    up: Up | None = Field(None, description="axis of the file that points up; detected without it")
 
 
-class UploadForm(BaseModel):
+class UploadForm(FileForm):
     """Name and options of a file that is sent."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=255, description="the file's name; its suffix says what it is")
-    unit: Unit | None = Field(None, description="length unit of the file; detected without it")
-    up: Up | None = Field(None, description="axis of the file that points up; detected without it")
 
 
 class ReferForm(Asked):

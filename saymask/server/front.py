@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
@@ -144,11 +143,6 @@ def error_response(status: int, message: str, request_id: str, *, retry_after: i
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return JSONResponse({"error": message, "request_id": request_id}, status, headers)
-
-
-def status_words(status: int) -> str:
-    """Return the standard words of a status."""
-    return HTTPStatus(status).phrase
 
 
 def _method(scope: Scope) -> str:

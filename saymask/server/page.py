@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_ERROR = html.escape('{"error": "in words", "request_id": "as in the log"}')
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1f23 }
 h2 { margin: 2rem 0 .2rem; font: 600 1rem ui-monospace, monospace } h2 span { color: #0b6b3a; margin-right: .5rem }
@@ -23,7 +24,8 @@ def page(document: dict[str, Any]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(info["title"])}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<h1>{_text(info['title'])} {_text(info['version'])}</h1><p>{_text(info.get('description', ''))}</p>"
-        f'<p>For programs: <a href="openapi.json">openapi.json</a></p>{body}</body></html>'
+        f'<p>For programs: <a href="openapi.json">openapi.json</a>. '
+        f"Errors, from 400 on, are <code>{_ERROR}</code>.</p>{body}</body></html>"
     )
 
 
@@ -36,8 +38,7 @@ def _operations(document: dict[str, Any]) -> Iterator[str]:
             if rows:
                 yield "<table>" + "".join(f"<tr><td><code>{a}</code></td><td>{b}</td></tr>" for a, b in rows)
                 yield "</table>"
-            codes = [f"{code} {_text(answer['description'])}" for code, answer in operation["responses"].items()]
-            yield f"<p>Answers: {', '.join(codes)}</p>"
+            yield f"<p><small>answers with {', '.join(map(_text, operation['responses']))}</small></p>"
 
 
 def _parameters(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -198,7 +198,7 @@ def upload_name(name: str) -> str:
     """Return the name under which an upload is kept; raises InputError for a suffix that is that of no scan."""
     suffix = check_kind(name)
     shown = display_name(name)
-    return shown if len(os.fsencode(shown)) <= _LONGEST and shown != RECORD else f"upload{suffix}"
+    return shown if len(os.fsencode(shown)) <= _LONGEST else f"upload{suffix}"
 
 
 def _digest(*parts: Any) -> "hashlib._Hash":

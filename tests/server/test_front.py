@@ -81,6 +81,7 @@ def test_the_token_over_http(quick_model, scans, tmp_path):
                     call()
                 assert refusal.value.status == 401
         assert httpx.get(f"{server.url}/scans").headers["www-authenticate"] == "Bearer"
+        assert httpx.get(f"{server.url}/openapi.json").json()["components"]["securitySchemes"]
 
 
 def test_a_page_of_another_server(quick_model, tmp_path):

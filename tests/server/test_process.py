@@ -72,10 +72,10 @@ def test_other_hosts_need_the_token():
         assert "warning: others can reach this server" in said
         token = re.search(r"^token: (\S{32,})$", said, re.M)
         assert token is not None
-        with Client(server.url, token=token[1]) as client:
+        with Client(server.url(), token=token[1]) as client:
             assert client.scans() == []
     with serving("--host", "0.0.0.0", SAYMASK_TOKEN="my own") as server:
-        with Client(server.url, token="my own") as client:
+        with Client(server.url(), token="my own") as client:
             assert client.scans() == []
         assert "token: " not in "".join(server.lines)
         assert "my own" not in "".join(server.lines)
