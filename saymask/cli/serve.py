@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -12,6 +12,9 @@ from saymask.errors import InputError
 from saymask.server.limits import Limits
 from saymask.util.access import check_port
 from saymask.util.devices import check_device
+
+if TYPE_CHECKING:
+    from saymask.models.base import Model
 
 TOKEN = "SAYMASK_TOKEN"
 """Name of the environment variable with the token: a flag could be read in the list of processes."""
@@ -60,8 +63,11 @@ def serve(
     from saymask.hub.checkpoints import load_model
     from saymask.server.run import Place, serve
 
-    loaded = load_model(model, device=device, text_encoder=liked.text_encoder)
-    for verb in loaded.verbs:
-        loaded.get_ready(verb)
-    serve(loaded, Place(host, port, root, data, os.environ.get(TOKEN, ""), origins), limits)
+    def load() -> "Model":
+        loaded = load_model(model, device=device, text_encoder=liked.text_encoder)
+        for verb in loaded.verbs:
+            loaded.get_ready(verb)
+        return loaded
+
+    serve(load, Place(host, port, root, data, os.environ.get(TOKEN, ""), origins), limits)
     return 0

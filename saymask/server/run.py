@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,15 @@ class Place:
     """Origins of pages in browsers that may ask, such as https://example.org."""
 
 
-def serve(model: Model, place: Place, limits: Limits) -> None:
-    """Answer until SIGINT or SIGTERM; raises InputError for an address or a folder that cannot be used."""
-    logs.begin()
+def serve(load: Callable[[], Model], place: Place, limits: Limits) -> None:
+    """Answer until SIGINT or SIGTERM.
+
+    Raises InputError for an address or a folder that cannot be used, before the model is loaded.
+    """
     token = place.token or ("" if is_loopback(place.host) else new_token())
     with _folder(place.data) as folder, _socket(place.host, place.port) as listening:
+        model = load()
+        logs.begin()
         store = Store(folder, place.root, most=limits.scans, log=lambda line: logs.log(line, level=logging.WARNING))
         app = create_app(Service(model, store, limits), Access(place.host, token, tuple(place.origins)))
         url = address(place.host, listening.getsockname()[1])

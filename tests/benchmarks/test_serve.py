@@ -9,9 +9,11 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 
 from benchmarks import serve
 from saymask.hub.registry import preset
+from saymask.io.load import load_scan
 from saymask.scene.scene import Scene
+from saymask.server import service
 from tests.models.fakes import small_scan, tiny
-from tests.server.serving import running, write_cloud
+from tests.server.serving import read_here, running, write_cloud
 
 
 @pytest.fixture
@@ -36,13 +38,12 @@ def test_questions_are_new_and_of_all_verbs(scenes):
     assert len(set(new)) == len(new) == 180
 
 
-def test_clients_get_answers_that_are_compared(scenes, tmp_path):
+def test_clients_get_answers_that_are_compared(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "read_apart", read_here)
     for seed in range(3):
         write_cloud(tmp_path / f"{seed}.ply", seed)
     (tmp_path / "data").mkdir()
     model = scenes[0].model
-    from saymask.io.load import load_scan
-
     own = [Scene(model, load_scan(tmp_path / f"{seed}.ply", quiet=True)) for seed in range(3)]
     with running(model, tmp_path / "data", root=tmp_path, threads=1, queue=0) as server:
         keys = [server.client.load(f"{seed}.ply").id for seed in range(3)]

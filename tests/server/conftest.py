@@ -7,14 +7,11 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 from saymask.cli.demo import make_example
 from saymask.hub.checkpoints import load_model
 from saymask.hub.registry import preset
-from saymask.io.beside import only_below
-from saymask.io.load import load_scan
 from saymask.io.ply import write_ply
-from saymask.io.read_apart import Facts
 from saymask.server import service
 from tests.io.rooms import furnished_room
 from tests.models.fakes import tiny
-from tests.server.serving import running, write_cloud
+from tests.server.serving import read_here, running, write_cloud
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +19,7 @@ def root(tmp_path_factory):
     """A folder with a mesh of a kitchen and the cloud of a furnished room."""
     folder = tmp_path_factory.mktemp("scans")
     make_example(folder)
-    points, colors = furnished_room()[:2]
+    points, colors = furnished_room(density=260)[:2]
     columns = {name: points[:, i].astype("<f4") for i, name in enumerate("xyz")}
     columns |= {name: colors[:, i].astype("u1") for i, name in enumerate(("red", "green", "blue"))}
     (folder / "rooms").mkdir()
@@ -59,15 +56,10 @@ def scans(tmp_path):
     return folder
 
 
-@pytest.fixture
-def read_here(monkeypatch):
+@pytest.fixture(name="read_here")
+def _read_here(monkeypatch):
     """Let new scans be read in this process, which takes no second to start."""
-
-    def read(path, *, below, unit, up, **limits):
-        with only_below(below):
-            return Facts.of(load_scan(path, unit=unit, up=up, quiet=True))
-
-    monkeypatch.setattr(service, "read_apart", read)
+    monkeypatch.setattr(service, "read_apart", read_here)
 
 
 @pytest.fixture

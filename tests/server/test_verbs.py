@@ -75,8 +75,9 @@ def test_sentences_are_answered_in_their_order(kitchen):
     assert 0 <= whole.seconds < 60
 
 
-@pytest.mark.parametrize("kind", ["npz", "ply", "glb"])
-@pytest.mark.parametrize("colored", [None, True, False])
+@pytest.mark.parametrize(
+    ("kind", "colored"), [("npz", None), ("ply", None), ("ply", True), ("glb", None), ("glb", False)]
+)
 def test_files_equal_the_librarys(kitchen, tmp_path, kind, colored):
     remote, scene = kitchen
     options = {} if colored is None else {"colored": colored}
