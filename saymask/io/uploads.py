@@ -60,6 +60,8 @@ def sweep(prefix: str, folder: Path | None = None) -> None:
 
 
 def _runs(process: int) -> bool:
+    if os.name == "nt":  # there the signal 0 is Ctrl-C
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

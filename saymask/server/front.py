@@ -26,6 +26,7 @@ MOST_JSON = 2**20
 """Bytes of a request without a file."""
 BODY_SECONDS = 30
 """Time within which the next part of a request must come."""
+_LONGEST = 15  # digits of a length; Python reads no endless ones
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -116,7 +117,7 @@ class _Bounded:
         self._receive, self._left, self._most = receive, most, most
         self._whole = False
         length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length) > most:
+        if len(length) > _LONGEST or (length.isascii() and length.isdigit() and int(length) > most):
             raise self._too_large()
 
     def _too_large(self) -> HTTPException:

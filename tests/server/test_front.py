@@ -7,6 +7,7 @@ import socket
 import httpx
 import pytest
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 
 from saymask.server import front
 from saymask.server.client import Client
@@ -144,6 +145,12 @@ def test_a_request_is_bounded(quick):
     parts = (b'"' + b"x" * 2**19 for _ in range(4))  # without a length
     answer = httpx.post(f"{quick.url}/scans", content=parts, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("length", ["9" * 15, "9" * 16, "9" * 5000])
+def test_lengths_without_end(length):
+    with pytest.raises(HTTPException, match="413"):
+        front._Bounded(None, 100, Headers({"content-length": length}))  # type: ignore[arg-type]
 
 
 def test_a_request_that_stops_is_ended(quick, monkeypatch):
