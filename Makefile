@@ -29,8 +29,9 @@ demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png
 test: install  ## the whole test suite, in two processes (JOBS=0: in one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
-browser: install  ## the page in a real browser (needs Debian's chromium)
-	@command -v chromium >/dev/null || { echo "make browser needs Chromium: apt-get install chromium"; exit 2; }
+browser: install  ## the page in a real browser: Debian's Chromium, which root gets where it is missing
+	@command -v chromium >/dev/null || { apt-get update --quiet=2 && apt-get install --quiet=2 --yes chromium >/dev/null; } || \
+	  { echo "make browser needs Chromium: apt-get install chromium (as root)"; exit 2; }
 	SAYMASK_BROWSER=1 $(BIN)/python -m pytest tests/viewer/test_browser.py
 
 fuzz: install  ## 20,000 damaged files to every reader; counts per reader
@@ -55,8 +56,9 @@ imports: install  ## the direction of imports, and that there are no circles
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/test_imports.py
 
-docs: install  ## links, citations, and the answers of docs/architecture.md; draws its picture again
+docs: install  ## links, citations, answers of docs/architecture.md; its picture and README's numbers made again
 	$(BIN)/python docs/make_architecture.py
+	$(BIN)/python docs/make_numbers.py
 	$(BIN)/python -m pytest tests/docs
 
 check: install  ## what is quick: lint, imports, and that the installed packages fit together

@@ -35,6 +35,7 @@ import torch
 from benchmarks.foreign_worlds import VIEWS, World, load_world, world_names
 from saymask.data.annotations import Annotation
 from saymask.data.scenes import save_scene, scene_path
+from saymask.evaluation.rows import Row, sentence_rows, write_rows
 from saymask.evaluation.tasks.click import measure_clicks
 from saymask.evaluation.tasks.find import measure_find
 from saymask.evaluation.tasks.instances import measure_instances
@@ -79,8 +80,11 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
 
 
 @torch.inference_mode()
-def measure(model: Model, world: World, adapt: float | None) -> dict[str, float]:
-    """Return the figures of one view of one world in %; what it has no truth for is missing."""
+def measure(model: Model, world: World, adapt: float | None, rows: list[Row] | None = None) -> dict[str, float]:
+    """Return the figures of one view of one world in %; what it has no truth for is missing.
+
+    A row per sentence about one object is added to `rows`.
+    """
     from dataclasses import replace
 
     scan = replace(world.scan, superpoints=superpoints_of(world.scan))
@@ -101,7 +105,7 @@ def measure(model: Model, world: World, adapt: float | None) -> dict[str, float]
         measure_clicks(model, encoded, scan, clicks)
         figures["click"] = clicks.compute()["overall"]["miou"]
     if isinstance(model, AnswersRefer) and world.any_number:
-        figures |= _refer(model, encoded, replace(world, scan=scan))
+        figures |= _refer(model, encoded, replace(world, scan=scan), rows)
     if isinstance(model, AnswersFind) and "find" in model.verbs:
         figures |= _find(model, encoded, scan, world.objects.values())
     return {name: 100 * value for name, value in figures.items()}
@@ -129,9 +133,11 @@ def _instances(model: AnswersInstances, encoded: Any, scan: Scan) -> dict[str, f
     }  # fmt: skip
 
 
-def _refer(model: AnswersRefer, encoded: Any, world: World) -> dict[str, float]:
+def _refer(model: AnswersRefer, encoded: Any, world: World, rows: list[Row] | None) -> dict[str, float]:
     one, several = ReferMetric("3dres"), ReferMetric("3dgres")
-    _sentences(model, encoded, world, world.single, one)
+    scores = _sentences(model, encoded, world, world.single, one)
+    if rows is not None:
+        rows += sentence_rows(one, world.single, scores)
     _sentences(model, encoded, world, world.any_number, several)
     result, groups = one.compute(), several.compute()
     figures = {"refer": result["overall"]["miou"], "refer any": groups["overall"]["miou"]}
@@ -149,15 +155,18 @@ def _refer(model: AnswersRefer, encoded: Any, world: World) -> dict[str, float]:
 
 def _sentences(
     model: AnswersRefer, encoded: Any, world: World, annotations: Sequence[Annotation], metric: ReferMetric
-) -> None:
-    """Count sentences; points of what an answer may include are taken out of it."""
+) -> dict[tuple[str, int], float]:
+    """Count sentences and return the scores; points of what an answer may include are taken out of it."""
     instance = world.scan.labels["instance"]
+    scores: dict[tuple[str, int], float] = {}
     predictions = model.refer(encoded, [a.asked for a in annotations], count=metric.protocol.count)
     for annotation, prediction in zip(annotations, predictions, strict=True):
         logits = point_logits(prediction)
         logits[np.isin(instance, world.optional.get(annotation.asked, ()))] = -np.inf
-        masks, _ = answer(prediction, logits, metric.protocol, separate=False)
+        masks, sure = answer(prediction, logits, metric.protocol, separate=False)
         metric.update(masks, np.isin(instance, annotation.object_ids)[None], annotation)
+        scores[annotation.key] = max(sure, default=prediction.best or 0.0)
+    return scores
 
 
 def _find(model: AnswersFind, encoded: Any, scan: Scan, there: Iterable[str]) -> dict[str, float]:
@@ -215,8 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", help="worlds; default: all")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--rows", type=Path, help="file (.csv, .jsonl) for a row per sentence about one object")
     options = parser.parse_args(arguments)
     report: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for view in options.views:
         worlds = {
             (name, seed): load_world(options.worlds, name, view, seed)
@@ -226,24 +237,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.model:
             model = checkpoints.load_model(name)
             for adapt in options.adapt or [None]:
-                report.append(_one(model, name, view, adapt, worlds))
+                report.append(_one(model, name, view, adapt, worlds, rows))
                 if options.json:
                     write_text(options.json, json.dumps(report, indent=1) + "\n")
+    if options.rows:
+        write_rows(options.rows, rows)
     return 0
 
 
 def _one(
-    model: Model, name: str, view: str, adapt: float | None, worlds: dict[tuple[str, int], World]
+    model: Model, name: str, view: str, adapt: float | None, worlds: dict[tuple[str, int], World], rows: list[Row]
 ) -> dict[str, Any]:
-    start, rows = time.perf_counter(), dict[str, list[dict[str, float]]]()
+    start, figures = time.perf_counter(), dict[str, list[dict[str, float]]]()
     for (world, _), seen in worlds.items():
-        rows.setdefault(world, []).append(measure(model, seen, adapt))
-    means = {world: mean(repeats) for world, repeats in rows.items()}
+        sentences: list[Row] = []
+        figures.setdefault(world, []).append(measure(model, seen, adapt, sentences))
+        rows += [{"model": Path(name).name, "view": view, **row} for row in sentences]
+    means = {world: mean(repeats) for world, repeats in figures.items()}
     means["mean"] = mean(list(means.values()))
     share = getattr(model.config, "adapt", 0.0) if adapt is None else adapt
     print(table(f"{Path(name).name}, {view}, adapt {share:g}", means), end="\n\n")
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    return {"model": Path(name).name, "view": view, "adapt": share, "worlds": means, "repeats": rows}
+    return {"model": Path(name).name, "view": view, "adapt": share, "worlds": means, "repeats": figures}
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Served:
 @contextmanager
 def serving(*arguments: object, **environment: str) -> Iterator[Served]:
     """Run the command on a free port inside the block; what is left of it then is killed."""
-    words = [sys.executable, "-m", "saymask.cli", "serve", "--port", "0", *map(str, arguments)]
+    words = [sys.executable, "-m", "saymask", "serve", "--port", "0", *map(str, arguments)]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
     ) as process:

@@ -17,6 +17,8 @@ class Prediction:
     index: np.ndarray  # int64 [N]: support row of every point of the scan
     best: float | None = None
     """Highest probability of any candidate, also of those that became no mask; None where a model has no such value."""
+    calibrated: bool = False
+    """Whether the scores are probabilities of being right (IoU over 0.5)."""
 
 
 @dataclass(frozen=True, eq=False)

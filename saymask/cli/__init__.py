@@ -1,5 +1,6 @@
 """The `saymask` command: one function per verb; its parameters become flags (tyro)."""
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -82,12 +83,21 @@ def run(arguments: list[str]) -> int:
     return tyro.cli(_COMMANDS[name], args=rest, prog=f"saymask {name}")
 
 
+def _leave(code: int) -> None:
+    """End the process at once: with torch loaded, the interpreter takes seconds to take itself down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point; ends with an exit code.
 
     0: done. 1: a part could not be done (a bad file among many), the rest was. 2: an error that the user can mend, one
     line on standard error. 130: interrupted.
     """
+    process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         sys.exit(run(arguments))
@@ -101,6 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         again = "; the same command goes on where it stopped" if arguments[0] in _RESUMED else ""
         print(f"\nsaymask: interrupted{again}", file=sys.stderr)
+        if process:
+            _leave(130)
         sys.exit(130)
     print(f"saymask: error: {message}", file=sys.stderr)
     sys.exit(2)

@@ -1,7 +1,7 @@
 """The commands that make, measure and list models: train, evaluate, convert, models, doctor."""
 
-import sys
 from dataclasses import field, make_dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from saymask.cli.checks import check_evaluation, check_training
 from saymask.cli.options import Switch
 from saymask.errors import InputError
 from saymask.evaluation.request import Request
+from saymask.util.console import print_entry, table_console
 from saymask.util.files import check_writable
 
 
@@ -189,24 +190,17 @@ def get(
 
 
 def _print_catalogue() -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from saymask.answers import VERBS
     from saymask.hub.catalogue import catalogue
     from saymask.text.weights import SOURCES
 
-    table = Table(
-        Column("name", no_wrap=True), "what", Column("answers", min_width=14), "here", box=None, pad_edge=False
-    )
+    console = table_console()
     for entry in catalogue().values():
         verbs = "everything" if set(entry.answers) == set(VERBS) else ", ".join(entry.answers)
-        here = "yes" if entry.is_here else "by hand" if entry.page else "no"
-        table.add_row(entry.name, entry.what, verbs, here)
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    console.print("text encoders, from the hub: " + ", ".join(SOURCES), soft_wrap=True)
-    console.print("by hand: on a share page only; `saymask get NAME` says where and what to do", soft_wrap=True)
+        here = "here" if entry.is_here else "by hand" if entry.page else ""
+        print_entry(console, entry.name, here, [entry.what, f"answers {verbs}" if verbs else ""])
+    print_entry(console, "text encoders, from the hub", "", [", ".join(SOURCES)])
+    console.print("by hand: on a share page only; `saymask get NAME` says where and what to do")
 
 
 def models(*, json: Switch = False) -> int:
@@ -226,20 +220,19 @@ def models(*, json: Switch = False) -> int:
 
         print(dumps({"checkpoints": cards, "presets": list(PRESETS)}))
         return 0
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    table = Table(Column("checkpoint", no_wrap=True), "system", "answers", "trained on", "metric", "size")
+    console = table_console()
     for card in cards:
-        metric = ", ".join(f"{key} {value}" for key, value in card.get("headline", {}).items())
-        size = f"{card['bytes'] / 1e6:.1f} MB"
         verbs = ", ".join(verb + "*" * (verb in card["default_for"]) for verb in card["verbs"])
-        table.add_row(card["name"], card["system"], verbs, card["data"], metric, size)
-    console = Console(width=None if sys.stdout.isatty() else 110)  # as wide as the tables of `evaluate`
-    console.print(table)
-    console.print("* answered by this checkpoint when no model is named", soft_wrap=True)
-    console.print("more, trained by the authors on ScanNet: `saymask get`", soft_wrap=True)
-    console.print("presets for `saymask train`: " + ", ".join(PRESETS), soft_wrap=True)
+        figures = dict(card.get("headline", {}))
+        rule = figures.pop("protocol", "")
+        measured = ", ".join(f"{key} {value:.1f}" for key, value in figures.items())
+        said = f"measured, in %: {measured}; {rule}" if figures else ""
+        lines = [f"answers {verbs}", said, f"trained on {card['data']}"]
+        print_entry(console, card["name"], f"{card['bytes'] / 1e6:.1f} MB", lines)
+    console.print("* answered by this checkpoint when no model is named")
+    console.print("more, trained by the authors on ScanNet: `saymask get`\n")
+    families = groupby(PRESETS, lambda name: name.partition(".")[0])
+    print_entry(console, "presets for `saymask train`", "", [", ".join(names) for _, names in families])
     return 0
 
 

@@ -68,7 +68,7 @@ def sentence_prompt(said: str, count: Literal["one", "any"] | None = None) -> Pr
 
 def _sentence_lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
     yield from (line(i, row) for i, row in enumerate(rows))
-    if not rows:
+    if masks.message:  # nothing fits, or the answer is unsure
         yield masks.message
 
 

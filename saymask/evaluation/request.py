@@ -45,6 +45,12 @@ class Request:
     """File to write the numbers to, with the single results and where they come from."""
     rows: Path | None = None
     """refer and click: file for a row per sentence or click (.csv, .jsonl, .parquet)."""
+    pictures: Path | None = None
+    """refer: folder for pictures of predictions beside the truth, and a sheet of them."""
+    most_pictures: int = 12
+    """Pictures to draw."""
+    worst: bool = False
+    """Draw the predictions with the lowest IoU; without it they are spread evenly over the sentences."""
     processes: int = 1
     """Scenes are shared out among this many processes; the result is the same."""
     limit: int | None = None
@@ -59,7 +65,7 @@ class Request:
     """No progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("data", "export", "json", "rows"):
+        for name in ("data", "export", "json", "rows", "pictures"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -86,3 +92,9 @@ class Request:
             if self.task not in ("refer", "click"):
                 raise InputError(f"rows: expected task refer or click, got {self.task!r}")
             check_rows_file(self.rows)
+        if self.pictures is not None:
+            if self.task != "refer":
+                raise InputError(f"pictures: expected task refer, got {self.task!r}")
+            if self.most_pictures < 1:
+                raise InputError(f"most_pictures: expected 1 or more, got {self.most_pictures}")
+            check_writable(self.pictures / "sheet.png")

@@ -23,6 +23,7 @@ from saymask.evaluation.measure import (
     report,
     wanted_of,
 )
+from saymask.evaluation.pictures import write_pictures
 from saymask.evaluation.request import ALL, Request
 from saymask.evaluation.rows import Row, class_means, click_rows, sentence_rows, write_rows
 from saymask.evaluation.stored import score_stored, stored_path
@@ -107,7 +108,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
             scored = score_stored(path, items, chosen, allow_missing=request.allow_missing, advance=advance)
         name, items, measured, missing = scored.name, scored.items, scored.measured, scored.missing
     else:
-        keep = task.exports == "sentences" and request.export is not None
+        keep = task.exports == "sentences" and not (request.export is None and request.pictures is None)
         folder = request.export if task.exports == "scans" else None
         with opened(model, request, items) as (ready, advance), all_or_nothing(folder) as work:
             name = ready.name
@@ -128,6 +129,9 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
         rows += sentence_rows(metric, annotations, scores)
     elif rows is not None and task.name == "click":
         rows += click_rows(metric)
+    if request.pictures is not None:
+        shown = [entry for one in measured for entry in one.predicted]
+        write_pictures(request.pictures, items, metric, shown, most=request.most_pictures, worst=request.worst)
     if items.source:
         sentences = sum(len(a) for a in items.annotations.values())
         counted = {"source": items.source, "annotations": sentences, "scenes": len(items.names)}

@@ -1,7 +1,7 @@
 """Predictions that were made elsewhere, scored without any model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,16 @@ def score_stored(
         return Scored(path.name, items, measured, missing)
     sentences = items.scans
     assert isinstance(sentences, ReferDataset)
-    metric, name, missing = score_file(path, sentences, wanted.protocol, allow_missing=allow_missing, advance=advance)
+    metric, name, missing, found = score_file(
+        path, sentences, wanted.protocol, allow_missing=allow_missing, advance=advance
+    )
     if missing:
         to_stderr(f"{missing:,} annotations have no prediction and are left out")
     left = grouped(sentences)
     kept = Items(sentences, list(left), items.left_out, items.source, left)
-    return Scored(name, kept, [Measured("", {wanted.key: metric.state()})], missing)
+    # A file may count annotations in a way of its own.
+    predicted = [replace(entry, scene_id=scene, ann_id=number) for (scene, number), entry in found.items()]
+    return Scored(name, kept, [Measured("", {wanted.key: metric.state()}, predicted=predicted)], missing)
 
 
 def score_folder(

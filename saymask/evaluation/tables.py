@@ -1,6 +1,5 @@
 """Results of evaluations, and of comparisons of them, as tables on standard output."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from saymask.evaluation.compare import METRICS, Comparison, lines_of
 from saymask.evaluation.request import ALL
 from saymask.evaluation.tasks.table import TASKS
 from saymask.metrics import get_protocol
+from saymask.util.console import plain_table, table_console
 
 _CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
 """Keys of a result that hold a number per class → title of that number."""
@@ -15,17 +15,15 @@ _CLASSES = {"iou": "IoU", "ap": "AP", "pq": "PQ"}
 
 def print_table(result: Mapping[str, Any]) -> None:
     """Print a result of `evaluate` as a table; a group without annotations, classes or clicks has `-`."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = table_console()
     task = result["task"]
     table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
-    # The title and the lines hold paths and messages, which must not be broken where somebody copies them.
-    title, table.title = table.title, None
-    console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
+    # All but the table may hold paths and messages, which must not be broken where somebody copies them.
+    title, caption, table.title, table.caption = table.title, table.caption, None, None
+    console.print(title, style="italic", soft_wrap=True)
     console.print(table)
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in (caption, *lines):
+        console.print(line, soft_wrap=True)
 
 
 def shown(name: str, group: Mapping[str, Any]) -> str:
@@ -69,20 +67,21 @@ def _scans(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
 
 
 def _table(result: Mapping[str, Any], caption: str) -> Any:
-    from rich.table import Table
+    from rich.table import Column
 
     title = f"{result['task']} on {result['data']} {result['split']} · protocol {result['protocol']}"
-    return Table("", "subset", title=title, caption=caption)
+    return plain_table(Column("", overflow="fold"), title=title, caption=caption)
 
 
 def _fill(table: Any, result: Mapping[str, Any], columns: Mapping[str, str]) -> None:
-    """Add a column per number, and a row per group of the model and of each baseline."""
+    """Add a column per number, and a row for the model and each baseline, with its groups below it."""
     for title in ("n", *columns.values()):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", overflow="fold")
     for name, metrics in {result["model"]: result["metrics"], **result["baselines"]}.items():
         for subset, group in metrics.items():
             if isinstance(group, Mapping) and "n" in group:
-                table.add_row(name, subset, f"{group['n']:,}", *(shown(key, group) for key in columns))
+                first = name if subset == "overall" else f"  {subset}"
+                table.add_row(first, f"{group['n']:,}", *(shown(key, group) for key in columns))
         table.add_section()
 
 
@@ -104,16 +103,14 @@ def _best_and_worst(numbers: Sequence[tuple[str, float]], title: str) -> Iterato
 
 def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """Return a row per task and protocol: the headline figure, then the others."""
-    from rich.table import Table
-
     caption = f"{result['scans']:,} scans; numbers in %, ratio: of mIoU to chance"
     if result["left_out"]:
         caption += f"; {result['left_out']:,} scans are not prepared"
-    table = Table(title=f"{result['model']} on {result['data']} {result['split']}: every task", caption=caption)
+    table = plain_table(title=f"{result['model']} on {result['data']} {result['split']}: every task", caption=caption)
     for title in ("task", "protocol"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=True)
     for title in ("n", "figure", ""):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("others")
     for name, protocols in result["results"].items():
         task = TASKS[name]
@@ -130,11 +127,10 @@ def _all(result: Mapping[str, Any]) -> tuple[Any, list[str]]:
 
 def print_comparison(found: Comparison, a: str, b: str) -> None:
     """Print the differences of two results, and where the second gained and lost most."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    table = Table("subset", "", caption="numbers in %; * = the 95 % interval, over scans (five at least), leaves out 0")
+    console = table_console()
+    table = plain_table(
+        "subset", "", caption="numbers in %; * = the 95 % interval, over scans (five at least), leaves out 0"
+    )
     for title in ("n", "A", "B", "B - A", "95 % interval"):
         table.add_column(title, justify="right")
     for d in found.differences:
@@ -143,10 +139,10 @@ def print_comparison(found: Comparison, a: str, b: str) -> None:
         interval = "-" if d.interval is None else " … ".join(f"{100 * end:+.2f}" for end in d.interval)
         table.add_row(d.group, METRICS[d.metric], f"{d.n:,}", first, second, gain + " *" * d.sure, interval)
     for line in (f"A: {a}", f"B: {b}"):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(table)
     lines = [f"{found.unshared:,} rows that only one of them has do not count"] if found.unshared else []
     for what, pairs in (("most gained", found.wins), ("most lost", found.losses)):
         lines += [f"{what} (IoU of A -> B):", *lines_of(pairs)] if pairs else []
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

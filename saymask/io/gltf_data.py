@@ -29,19 +29,19 @@ class GltfData:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        data = read_bytes(path)
+        data = memoryview(read_bytes(path))  # whose parts are no copies
         self.size = len(data)
         """Bytes of the file, of the buffers that were read, and of what Draco made of them."""
-        self.binary = b""
+        self.binary = memoryview(b"")
         if path.suffix.lower() == ".glb" or data[:4] == b"glTF":
             data = self._chunks(data)
         try:
-            self.json: dict[str, Any] = json.loads(data.decode("utf-8-sig"))
+            self.json: dict[str, Any] = json.loads(bytes(data).decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise truncated(path, "a glTF text (JSON)", str(error)[:100]) from None
         if not isinstance(self.json, dict):
             raise self.wrong("a JSON object", type(self.json).__name__)
-        self._buffers: dict[int, bytes] = {}
+        self._buffers: dict[int, memoryview] = {}
         self._check_version()
         self._draco: dict[int, tuple[list[Any], np.ndarray | None]] = {}
 
@@ -62,17 +62,17 @@ class GltfData:
             "export it again without compression, or run gltfpack without -c on the original"
         )
 
-    def _chunks(self, data: bytes) -> bytes:
+    def _chunks(self, data: memoryview) -> memoryview:
         if data[:4] != b"glTF":
             raise InputError(
-                f"{self.path.name}: expected a GLB file starting with 'glTF', got {data[:4]!r}; check the suffix"
+                f"{self.path.name}: expected a GLB file starting with 'glTF', got {bytes(data[:4])!r}; check the suffix"
             )
         if len(data) < 20:
             raise truncated(self.path, "a GLB header of 20 bytes", f"{len(data):,}")
         length = struct.unpack_from("<I", data, 8)[0]
         if len(data) < length:
             raise truncated(self.path, f"{length:,} bytes as the header says", f"{len(data):,}")
-        at, text = 12, b""
+        at, text = 12, memoryview(b"")
         while at + 8 <= len(data):
             size, kind = struct.unpack_from("<I4s", data, at)
             chunk = data[at + 8 : at + 8 + size]
@@ -118,7 +118,7 @@ class GltfData:
                 raise self.wrong("a data URI", error) from None
         return find_beside(self.path.parent, uri)
 
-    def buffer(self, index: int) -> bytes:
+    def buffer(self, index: int) -> memoryview:
         """Return the bytes of a buffer."""
         if index not in self._buffers:
             entry = self.item("buffers", index)
@@ -133,11 +133,11 @@ class GltfData:
                         f"{self.path.name}: expected the buffer {entry['uri']!r} beside it, got no such file; "
                         "copy it there or export one .glb"
                     )
-                self._buffers[index] = read_bytes(found) if isinstance(found, Path) else found
+                self._buffers[index] = memoryview(read_bytes(found) if isinstance(found, Path) else found)
                 self.size += len(self._buffers[index])
         return self._buffers[index]
 
-    def view(self, index: object) -> tuple[bytes, int]:
+    def view(self, index: object) -> tuple[memoryview, int]:
         """Return the bytes of a buffer view and its stride (0 = tightly packed)."""
         entry = self.item("bufferViews", index)
         extensions = entry.get("extensions")
@@ -213,7 +213,7 @@ class GltfData:
         assert isinstance(view, int)
         if view not in self._draco:  # once, however many primitives name it
             try:
-                decoded = DracoPy.decode(data)
+                decoded = DracoPy.decode(bytes(data))
                 attributes = list(decoded.attributes)
             except Exception as error:  # the compiled decoder raises its own types
                 raise self.wrong("a readable Draco buffer", error) from None

@@ -69,7 +69,7 @@ def _image(data: GltfData, texture: dict[str, Any]) -> tuple[Texture | None, str
     entry = data.item("images", source)
     name = str(entry.get("name") or f"image {source}")
     if "bufferView" in entry:
-        return Texture(f"{name} ({source})", data.view(entry["bufferView"])[0]), ""
+        return Texture(f"{name} ({source})", bytes(data.view(entry["bufferView"])[0])), ""
     uri = entry.get("uri")
     found = data.uri(uri)
     if found is None:

@@ -8,6 +8,7 @@ import contextlib
 import io
 import math
 import pickle
+import pickletools
 import re
 import tarfile
 import zipfile
@@ -257,6 +258,10 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
         stand_ins["numpy", "ndarray"] = Numbers.__name__  # only ever an argument of `_reconstruct`
 
     class Unpickler(pickle.Unpickler):
+        def __init__(self, file: Any, **options: Any) -> None:
+            super().__init__(file, **options)
+            _check_memo(file)
+
         def find_class(self, module: str, name: str, /) -> Any:
             if (module, name) in stand_ins:
                 return stand_ins[module, name]
@@ -272,6 +277,24 @@ def _reader(ignored: set[str] | None) -> SimpleNamespace:
 
     reader = SimpleNamespace(Unpickler=Unpickler, load=load, __name__=__name__)
     return reader
+
+
+def _check_memo(file: Any) -> None:
+    """Raise InputError where the pickle that begins here numbers an object far beyond what the file can hold.
+
+    The unpickler reserves memory for all numbers up to it. Whatever else is wrong it says itself.
+    """
+    start = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(start)
+    highest = 0
+    with contextlib.suppress(ValueError):  # what pickletools raises for damage
+        for operation, number, _ in pickletools.genops(file):
+            if operation.name in ("PUT", "LONG_BINPUT") and isinstance(number, int):
+                highest = max(highest, number)
+    file.seek(start)
+    if highest > size:
+        raise InputError(f"expected at most {size:,} numbered objects in {size:,} bytes, got number {highest:,}")
 
 
 def _torch_file(file: Path | io.BytesIO, reader: SimpleNamespace) -> Any:

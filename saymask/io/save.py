@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
-from saymask.io.cloud import COLOR_NAMES, pick
+from saymask.io.cloud import COLOR_NAMES, pick, stack
 from saymask.io.rle import decode_rle, encode_rle
 from saymask.masks import Masks, check_format
 from saymask.scan import Scan
@@ -237,8 +237,10 @@ def _write_las(masks: Masks, path: Path, colored: bool) -> None:
 
     source = masks.scan.source
     flat = _flat(masks)
+    axes = pick(flat, (("x", "y", "z"),)) or ()
+    flat = {**dict(zip("xyz", map(flat.pop, axes))), **flat}  # "X" of another format is a dimension of its own in LAS
     added = mask_columns(masks, flat)
-    points = np.stack([flat[axis] for axis in "xyz"], 1).astype(np.float64)
+    points = stack(flat, ("x", "y", "z")).astype(np.float64)
     header = None if source is None else deepcopy(source.extra.get("header"))
     if source is not None and header is not None:
         for name in _ours(source.columns):

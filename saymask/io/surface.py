@@ -172,24 +172,29 @@ def join(pieces: list[Piece], materials: list[Material], messages: list[str]) ->
     starts = np.cumsum([0] + [len(p.points) for p in pieces])
     counts = [len(p.faces) for p in pieces]
     out = Surface(
-        np.concatenate([p.points for p in pieces]),
-        np.concatenate([p.faces + start for p, start in zip(pieces, starts)]),
+        _together([p.points for p in pieces]),
+        _together([p.faces + start if start else p.faces for p, start in zip(pieces, starts)]),
         materials=materials,
         messages=messages,
     )
     if any(p.material >= 0 for p in pieces):
         out.material = np.repeat(np.array([p.material for p in pieces], np.int32), counts)
     if any(p.uv is not None for p in pieces):
-        out.uv = np.concatenate(
+        out.uv = _together(
             [np.full((len(p.faces), 3, 2), np.nan, np.float32) if p.uv is None else p.uv[p.faces] for p in pieces]
         )
     if any(p.colors is not None for p in pieces):
-        out.vertex_colors = np.concatenate(
+        out.vertex_colors = _together(
             [np.full((len(p.points), 3), np.nan, np.float32) if p.colors is None else p.colors for p in pieces]
-        ).astype(np.float32)
+        ).astype(np.float32, copy=False)
     if len(pieces) > 1:
         out.part = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
     return out
+
+
+def _together(parts: list[np.ndarray]) -> np.ndarray:
+    """Return the rows of all parts; of a single one, no copy."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _listed(names: list[str]) -> str:

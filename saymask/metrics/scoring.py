@@ -25,8 +25,8 @@ def score_file(
     *,
     allow_missing: bool = False,
     advance: Callable[[int], None] = lambda count: None,
-) -> tuple[Metric[Any], str, int]:
-    """Return the metric of predictions read from `path`, the name of what made them, and how many are not there.
+) -> tuple[Metric[Any], str, int, dict[tuple[str, int], Predicted]]:
+    """Return the metric of predictions in `path`, the name of what made them, how many are not there, and all by key.
 
     Annotations without a prediction are taken out of `items`: with `allow_missing`, else it is an InputError.
     `advance` is told how many annotations each scene had.
@@ -47,7 +47,7 @@ def score_file(
         scored = [items.annotations[row] for row in rows]
         metric.merge(score(found, items.scan(scene), scored, protocol).state())
         advance(len(rows))
-    return metric, str(stored.header.get("model", stored.path.name)), missing
+    return metric, str(stored.header.get("model", stored.path.name)), missing, found
 
 
 def file_numbers(items: ReferDataset) -> list[int | None]:

@@ -71,7 +71,7 @@ def draw(
     if size[0] < 160 or size[1] < 120 or size[0] * size[1] > 64_000_000:
         raise InputError(f"picture size: expected 160x120 up to 64 megapixels, got {size[0]}x{size[1]}")
     drawing = Drawing.of(scan, masks, size, title)
-    return drawing.image(_camera(drawing.visible, drawing.canvas, view, drawing.marks), clicks)
+    return drawing.image(drawing.camera(view), clicks)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ class Drawing:
     def canvas(self) -> tuple[int, int]:
         """Width and height in pixels of what the camera sees."""
         return self.size[0] - (self.panel.width if self.panel else 0), self.size[1] - self.bar
+
+    def camera(self, view: str = "auto") -> Camera:
+        """Return the camera of a view (see `draw`)."""
+        return _camera(self.visible, self.canvas, view, self.marks)
 
     def image(self, camera: Camera, clicks: Sequence[Click] = (), *, inset: bool = True) -> Image.Image:
         """Return the picture that a camera takes; with `inset` small masks are shown again, enlarged, in a corner."""

@@ -12,6 +12,8 @@ from saymask.errors import InputError
 from saymask.masks import Masks
 from saymask.scan import Scan
 
+SURE = 0.5
+"""Probability of being right below which an answer says that it is unsure."""
 MOST_NAMED = 10
 """Names that a message lists; of the others it says how many there are."""
 
@@ -31,6 +33,8 @@ def to_masks(prediction: Prediction, scan: Scan, sentence: str, *, threshold: fl
         message = f"no object fits: {sentence}"
         if prediction.best is not None:
             message += f" (the likeliest candidate has {prediction.best:.2f})"
+    elif prediction.calibrated and (best := float(scores[order[0]])) < SURE:
+        message = f"unsure: {sentence} (right in about {100 * best:.0f} of 100 such answers)"
     return Masks(
         scan=scan,
         support=np.ascontiguousarray(bits[order]),

@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +104,38 @@ def test_interrupted(capsys, monkeypatch, tmp_path, command, says):
     assert err.strip() == says
 
 
+@pytest.mark.slow
+def test_an_interrupt_ends_the_process(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "saymask",
+        "rooms",
+        str(tmp_path / "raw"),
+        "--split",
+        "train=500",
+        "--workers",
+        "1",
+    ]
+
+    def listening():  # whatever started the tests may ignore interrupts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=listening
+    ) as p:
+        until = time.monotonic() + 120
+        while time.monotonic() < until and not any((tmp_path / "raw").glob("scans/*")):
+            time.sleep(0.1)
+        p.send_signal(signal.SIGINT)
+        said, _ = p.communicate(timeout=60)
+    assert p.returncode == 130
+    assert said.strip().endswith("saymask: interrupted; the same command goes on where it stopped")
+    assert "Traceback" not in said
+
+
 def test_who_reads_may_have_enough():
-    command = f"{sys.executable} -m saymask.cli models --json | head -c 5; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m saymask models --json | head -c 5; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == '{"che'
     assert done.stderr == ""

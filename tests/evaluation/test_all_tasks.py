@@ -212,7 +212,7 @@ def test_empty_groups_are_shown_as_nothing(data, model, capsys):
          "left_out": 3, "missing": 0, "not_finite": 1, "metrics": metrics, "baselines": {}}
     )  # fmt: skip
     out = " ".join(capsys.readouterr().out.split())
-    assert "overall │ 0 │ - │ - │ - │ - │" in out
+    assert "none 0 - - - -" in out
     assert "3 scans without labels are left out" in out
     assert "1 answers without a finite number" in out
 

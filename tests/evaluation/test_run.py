@@ -103,7 +103,7 @@ def test_table_names_the_protocol(data, model, capsys):
     print_table(evaluate(model, Request(data, protocol="3dres", quiet=True)))
     out = capsys.readouterr().out
     assert "protocol 3dres" in out
-    for word in ("overall", "multiple", "random object", "class oracle", "Acc@0.25", "toy.tiny"):
+    for word in ("  unique", "  multiple", "random object", "class oracle", "Acc@0.25", "toy.tiny"):
         assert word in out
 
 

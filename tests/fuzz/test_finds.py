@@ -198,6 +198,11 @@ def test_pytorch_archives_that_unpack_to_more_than_they_are(tmp_path):
     refused(tmp_path, "pickle", {"a.pth": zip_bomb(members, next(iter(members)).split("/")[0] + "/data/9")}, "unpacks")
 
 
+@pytest.mark.parametrize("number", [b"r" + struct.pack("<I", 55_257_236), b"p55257236\n"])
+def test_pickles_that_number_more_objects_than_they_have(tmp_path, number):
+    refused(tmp_path, "pickle", {"a.pkl": b"\x80\x02}" + number + b"."}, "numbered objects")
+
+
 def test_tensors_that_repeat_a_few_numbers(tmp_path):
     import torch
 

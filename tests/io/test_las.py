@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 
+from saymask import Masks, load_scan
 from saymask.errors import InputError
 from saymask.io.las import read_las, write_las
 from tests.io.rooms import bumpy
@@ -53,6 +54,15 @@ def test_written_again_with_every_dimension(tmp_path, suffix, again):
         assert set(two.columns) == set(more)
         for name, values in more.items():
             np.testing.assert_array_equal(two.columns[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_upper_case_axes_of_another_format(tmp_path, kind):
+    points = np.round(bumpy(200) * 100).astype(kind)
+    np.savez(tmp_path / "a.npz", X=points[:, 0], y=points[:, 1], Z=points[:, 2])
+    scan = load_scan(tmp_path / "a.npz", quiet=True, unit="cm")
+    saved = Masks.from_points(scan, np.ones((1, 200), bool), names=("all",)).save(tmp_path / "out.laz")
+    np.testing.assert_allclose(read_las(saved).points, points, atol=1e-3)
 
 
 @pytest.mark.parametrize("suffix", [".las", ".laz"])

@@ -26,6 +26,7 @@ from saymask.data.scenes import VERSION, SceneInfo, read_scene_info, scene_path
 from saymask.errors import InputError
 from saymask.io.frames import EVERY
 from saymask.labels.tables import LabelTable, packaged_label_table, read_label_table
+from saymask.util.console import plain_table, table_console
 from saymask.util.files import check_writable, read_json, write_text
 from saymask.util.locks import only_process
 
@@ -161,13 +162,10 @@ def prepare(
 
 def _print_findings(root: Path, findings: list[Finding]) -> None:
     """Print the table of what is there and what is missing, on standard error."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "found", "note", title=f"in {root}", title_justify="left")
+    table = plain_table("what", "found", "note", title=f"in {root}")
     for line in findings:
         table.add_row(line.what, line.found, line.note)
-    Console(stderr=True, width=None if sys.stderr.isatty() else 140, highlight=False, markup=False).print(table)
+    table_console(stderr=True, width=140).print(table)
 
 
 def _pseudo_message(folder: RawFolder, pseudo: dict[str, Path]) -> str:

@@ -110,7 +110,7 @@ REFER = Task(
     measure=measure_sentences,
     figures=("miou", "f1_50"),
     columns={
-        "miou": "mIoU", "oiou": "overall IoU", "acc25": "Acc@0.25", "acc50": "Acc@0.5", "f1_25": "F1@0.25",
+        "miou": "mIoU", "oiou": "oIoU", "acc25": "Acc@0.25", "acc50": "Acc@0.5", "f1_25": "F1@0.25",
         "f1_50": "F1@0.5",
     },
     counts="means over n sentences",

@@ -57,6 +57,9 @@ class UniSeg3DConfig:
     reads: bool = False
     """Sentences are read as scene graphs over the scan's named objects; the network's mask of a sentence only decides
     between objects that fit alike (ours). Needs `any_number` and `vocabulary_weight`."""
+    calibration: tuple[float, ...] = ()
+    """Slope and offset that make the logit of a read sentence's score that of being right (IoU over 0.5), as `python
+    -m benchmarks.reliability` fits them; () = scores as they come (ours). Source: Platt 1999."""
     surfaces: bool = False
     """A click on wall or floor that shows no thing marks that surface (ours); as published it marks some thing."""
     clicks_anywhere: bool = False

@@ -273,7 +273,8 @@ class UniSeg3D(Model):
                     masks, sure, best = read
                 elif self.config.any_number:  # ours
                     masks, sure = referred_answer(scan, mask, row, something[number], score, count, self.config)
-                predictions.append(Prediction(masks, sure, scan.index, best))
+                known = read is not None and bool(self.config.calibration)
+                predictions.append(Prediction(masks, sure, scan.index, best, calibrated=known))
         return predictions
 
     @torch.no_grad()

@@ -83,6 +83,14 @@ def apart(masks: Tensor, counts: Tensor) -> Tensor:
     return unrivalled(both / torch.minimum(area[:, None], area).clamp(min=1) >= PIECE)
 
 
+def calibrated(scores: Tensor, config: UniSeg3DConfig) -> Tensor:
+    """Return scores float [M] in 0..1 as probabilities of being right, where the model is calibrated."""
+    if not config.calibration:
+        return scores
+    slope, offset = config.calibration
+    return (slope * torch.logit(scores, eps=1e-6) + offset).sigmoid()
+
+
 def read_sentence(
     scan: EncodedScan,
     sentence: str,
@@ -109,5 +117,5 @@ def read_sentence(
     rows = meant(graph, score, score * (sure + LEAST) ** MASK, something, count)
     rows = rows[apart(parts.masks[rows], scan.counts).cpu().numpy()]
     scores = torch.from_numpy(score[rows]).to(mask)
-    best = float(score.max())
-    return object_logits(parts.masks[rows], scores, config.mask_threshold), scores, best
+    logits = object_logits(parts.masks[rows], scores, config.mask_threshold)
+    return logits, calibrated(scores, config), float(calibrated(torch.tensor(score.max()), config))
