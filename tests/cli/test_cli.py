@@ -397,9 +397,7 @@ def test_anchors_refuses(capsys, tmp_path, clip, monkeypatch):
 
 
 def test_the_command_runs_as_a_module():
-    done = subprocess.run(
-        [sys.executable, "-m", "saymask.cli", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "saymask", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"saymask {saymask.__version__}"
 
 
