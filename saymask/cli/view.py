@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from saymask.cli.options import Switch
 from saymask.cli.preferences import preferences
-from saymask.errors import InputError
+from saymask.util.access import check_port, is_loopback
 from saymask.util.devices import check_device
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def view(
     liked = preferences()
     device = liked.device_or(device)
     check_device(device)
-    if not 0 <= port <= 65535:
-        raise InputError(f"--port: expected 0 to 65535, got {port}")
+    check_port(port)
     from saymask.hub.headers import DEFAULT, find_checkpoint
 
     model = model or liked.model or DEFAULT
@@ -60,7 +59,6 @@ def view(
         from saymask.io.load import check_path
 
         check_path(scan)
-    from saymask.viewer.guard import is_loopback
     from saymask.viewer.library import Example, Library
     from saymask.viewer.page import Start
     from saymask.viewer.server import Server

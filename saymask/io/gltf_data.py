@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.beside import find_beside
 from saymask.io.cloud import read_bytes, truncated
-from saymask.io.textures import find_beside
 
 TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 MOST_EMPTY = 2_000_000

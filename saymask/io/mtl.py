@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from saymask.io.beside import find_beside
 from saymask.io.surface import Material
-from saymask.io.textures import CLAMP, REPEAT, Texture, find_beside
+from saymask.io.textures import CLAMP, REPEAT, Texture
 
 OPTIONS = {
     "-blendu": 1, "-blendv": 1, "-boost": 1, "-bm": 1, "-cc": 1, "-clamp": 1, "-colorspace": 1, "-imfchan": 1,

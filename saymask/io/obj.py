@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.beside import find_beside
 from saymask.io.cloud import read_bytes, truncated
 from saymask.io.mtl import read_mtl
 from saymask.io.polygons import triangulate
 from saymask.io.surface import Material, Surface
-from saymask.io.textures import find_beside
 
 
 @dataclass

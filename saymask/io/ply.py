@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.io.beside import find_beside
 from saymask.io.cloud import COLOR_NAMES, Cloud, pick, read_bytes, recognise, stack, truncated
 from saymask.io.color_range import to_uint8
 from saymask.io.ply_body import Ascii, Binary, Element, Property, Table, encode
 from saymask.io.polygons import split_strips, triangulate
 from saymask.io.surface import Material, Surface
-from saymask.io.textures import Texture, find_beside
+from saymask.io.textures import Texture
 from saymask.io.units import stated_unit
 
 TYPES = {

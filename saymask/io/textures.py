@@ -1,9 +1,7 @@
-"""Texture images: found beside the file that names them, decoded when needed, looked up at texture coordinates."""
+"""Texture images: decoded when needed, looked up at texture coordinates."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -38,32 +36,6 @@ class Texture:
             return read_rgb(self.data, self.name)
         except (InputError, OSError):
             return None
-
-
-def find_beside(folder: Path, name: str) -> Path | None:
-    """Return the file that another one in `folder` calls `name`, None if there is none.
-
-    Names come with backslashes, quotes, percent signs, in another case, or as a path of the machine that wrote them,
-    of which only the last part means something here.
-    """
-    plain = name.strip().strip('"').replace("\\", "/")
-    parts = [plain, unquote(plain)]
-    parts += [p.rsplit("/", 1)[-1] for p in parts]
-    for part in parts:
-        if not part or "\0" in part or re.match(r"[A-Za-z]:", part):
-            continue
-        try:
-            if (folder / part).is_file():
-                return folder / part
-            parent = (folder / part).parent
-            if parent.is_dir():
-                wanted = Path(part).name.lower()
-                same = next((p for p in sorted(parent.iterdir()) if p.name.lower() == wanted and p.is_file()), None)
-                if same is not None:
-                    return same
-        except OSError:  # a name that the file system refuses
-            continue
-    return None
 
 
 def lookup(image: np.ndarray, uv: np.ndarray, wrap: tuple[str, str] = (REPEAT, REPEAT)) -> np.ndarray:

@@ -5,10 +5,7 @@ server as the one it wants (`Host`: a foreign name that leads here is refused), 
 server's own page (`Origin`). Off the loopback address a token is asked for as well.
 """
 
-import hmac
 import http.cookies
-import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,14 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from saymask.util.access import LOOPBACK, address, host_name, is_loopback, new_token, same_token
+
 HERE = Path(__file__).parent
 Handler = Callable[[object, Request], Response | None]
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches a server that listens on `host`."""
-    return host in LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Guard:
     """Decides over every request to a server that listens on `host`."""
 
     host: str
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    token: str = field(default_factory=new_token)
     """Asked for unless the server is reached from this machine only."""
 
     @property
@@ -43,9 +36,7 @@ class Guard:
 
     def url(self, port: int) -> str:
         """Return the address of the page."""
-        host = "127.0.0.1" if self.host in ("", "0.0.0.0", "::") else self.host
-        host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{port}/" + ("" if self.open else f"?token={self.token}")
+        return address(self.host, port) + ("" if self.open else f"?token={self.token}")
 
     def refusal(self, path: str, headers: Headers) -> HTTPStatus | None:
         """Return why a request is refused, None for one that is answered."""
@@ -53,7 +44,7 @@ class Guard:
             if len(headers.get_all(name)) > 1:
                 return HTTPStatus.BAD_REQUEST
         wanted = headers.get("Host", "")
-        if self.open and _name(wanted) not in LOOPBACK:
+        if self.open and host_name(wanted) not in LOOPBACK:
             return HTTPStatus.MISDIRECTED_REQUEST
         if is_websocket(headers) and urlsplit(headers.get("Origin", "")).netloc.lower() != wanted.lower():
             return HTTPStatus.FORBIDDEN
@@ -68,7 +59,7 @@ class Guard:
         except http.cookies.CookieError:
             cookie = None
         given += [cookie.value] if cookie is not None else []
-        return any(hmac.compare_digest(g.encode(), self.token.encode()) for g in given)
+        return any(same_token(g, self.token) for g in given)
 
     def around(self, inner: Handler | None) -> Handler:
         """Return viser's handler of HTTP requests with the guard before it and saymask's page in place of its own."""
@@ -97,12 +88,6 @@ class Guard:
 def is_websocket(headers: Headers) -> bool:
     """Say whether a request opens a connection."""
     return headers.get("Upgrade", "").lower() == "websocket"
-
-
-def _name(host: str) -> str:
-    """Return the name in a Host header, without its port."""
-    match = re.fullmatch(r"\[([0-9a-fA-F:]+)\](:\d+)?|([^:\[\]]+)(:\d+)?", host.strip())
-    return "" if match is None else (match[1] or match[3]).lower()
 
 
 def _response(status: HTTPStatus, body: bytes, kind: str) -> Response:

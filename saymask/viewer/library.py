@@ -1,5 +1,6 @@
 """The open scans of a server, its models, and scans encoded by models, shared by all who look at the page."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,9 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from saymask.io.beside import only_below
 from saymask.scan import Scan
+from saymask.scene.encoded import EncodedScans
 from saymask.viewer.display import Display
 from saymask.viewer.fragments import Choice
 
@@ -56,10 +59,8 @@ class Library:
     up: str | None = None
     _opened: LRUCache[str, Opened] = field(default_factory=lambda: LRUCache(MOST_OPEN))
     _models: dict[str, Any] = field(default_factory=dict)
-    _scenes: LRUCache[Any, Any] = field(default_factory=lambda: LRUCache(MOST_SCENES))
+    _scenes: EncodedScans = field(default_factory=lambda: EncodedScans(most=MOST_SCENES))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _work: threading.Lock = field(default_factory=threading.Lock)
-    """Held while something is read or encoded: one at a time, each then has all cores."""
 
     def choices(self) -> list[Choice]:
         """Return the examples."""
@@ -74,17 +75,19 @@ class Library:
 
     def keep(self, opened: Opened, model: str, scene: Any) -> None:
         """Take a scene of an open scan that was made elsewhere."""
-        with self._lock:
-            self._scenes[(id(opened), model)] = (opened, scene)
+        self._scenes.put((opened, model), scene)
 
     def open(self, key: str, progress: Progress, name: str = "") -> Opened:
-        """Return an example (`example:…`) or the scan at a path; raise InputError where there is none."""
+        """Return an example (`example:…`) or the scan at a path; raise InputError where there is none.
+
+        name: that of an upload, which may name no file outside its folder.
+        """
         with self._lock:
             known = self._opened.get(key)
         if known is not None:
             return known
         progress("waiting for another scan", 0.0)
-        with self._work:
+        with self._scenes.work:
             example = self.examples.get(key.removeprefix("example:")) if key.startswith("example:") else None
             progress("reading the scan", 0.05)
             if example is not None:
@@ -92,7 +95,9 @@ class Library:
             else:
                 from saymask.io.load import load_scan
 
-                scan = load_scan(Path(key).expanduser(), unit=self.unit, up=self.up, quiet=True)
+                path = Path(key).expanduser()
+                with only_below(path.parent) if name else contextlib.nullcontext():
+                    scan = load_scan(path, unit=self.unit, up=self.up, quiet=True)
             if name:
                 from dataclasses import replace
 
@@ -102,17 +107,8 @@ class Library:
 
     def scene(self, opened: Opened, model: str, progress: Progress) -> Any:
         """Return the `Scene` of an open scan under a model's name or path."""
-        key = (id(opened), model)
-        with self._lock:
-            known = self._scenes.get(key)
-        if known is not None:
-            return known[1]
-        progress("waiting for another scan", 0.0)
-        with self._work:
-            with self._lock:
-                known = self._scenes.get(key)
-            if known is not None:
-                return known[1]
+
+        def make() -> Any:
             progress("loading the model", 0.02)
             if model not in self._models:
                 from saymask.hub.checkpoints import load_model
@@ -122,10 +118,14 @@ class Library:
             def begins(stage: str) -> None:
                 progress(WORDS.get(stage, stage), STAGES.get(stage, 0.3))
 
-            scene = self._models[model].encode(opened.scan, progress=begins)
-            with self._lock:
-                self._scenes[key] = (opened, scene)  # the scan as well: its id must not be another's
-            return scene
+            return self._models[model].encode(opened.scan, progress=begins)
+
+        key = (opened, model)  # an open scan is hashed by its identity
+        known = self._scenes.get(key)
+        if known is not None:
+            return known
+        progress("waiting for another scan", 0.0)
+        return self._scenes.get_or_make(key, make)
 
 
 def models(chosen: str) -> list[Choice]:

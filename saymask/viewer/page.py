@@ -13,6 +13,8 @@ import numpy as np
 import viser
 
 from saymask.errors import InputError
+from saymask.io.export import export
+from saymask.io.uploads import display_name
 from saymask.masks import Masks
 from saymask.render.palette import mask_colors
 from saymask.viewer import exports, fragments, paint
@@ -20,7 +22,7 @@ from saymask.viewer.display import pick
 from saymask.viewer.drawing import Drawing
 from saymask.viewer.library import Library, Opened, models
 from saymask.viewer.session import LAYERS, Answer, Session
-from saymask.viewer.uploads import Uploads, display_name, limit
+from saymask.viewer.uploads import Uploads, limit
 
 EVENTS = "saymask-events"
 """Label of the hidden field through which page.js speaks; the same there."""
@@ -463,7 +465,7 @@ class Page:
         else:
             layer = self._layer()
             masks = layer if layer is not None and not self.session.shown else self.session.combined()
-            name, content = exports.export(masks, value)
+            name, content = export(masks, value, colored=value == "ply" or None)
         self.client.send_file_download(name, content, save_immediately=True)
 
     # ---- drawing

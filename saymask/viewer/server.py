@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ try:
     import websockets.asyncio.server
 except ImportError:
     raise InputError("the page needs viser; install it with: pip install 'saymask[view]'") from None
+from saymask.util.access import check_host
 from saymask.viewer.guard import Guard
 from saymask.viewer.library import Library
 from saymask.viewer.page import Page, Start
@@ -46,7 +46,7 @@ class Server:
         self._pages: dict[int, Page] = {}
         self.came, self.gone = threading.Event(), threading.Event()
         """Set once somebody has looked at the page, and while nobody does any more."""
-        _check_address(host)
+        check_host(host)
         try:
             with _guarded(self.guard), contextlib.redirect_stdout(io.StringIO()):
                 self._viser = _Quiet(host=host, port=port, label="saymask", verbose=False)
@@ -76,13 +76,6 @@ class Server:
         with contextlib.redirect_stdout(io.StringIO()):
             self._viser.stop()
         self._uploads.close()
-
-
-def _check_address(host: str) -> None:
-    try:
-        socket.getaddrinfo(host, 0)
-    except OSError:
-        raise InputError(f"--host: expected an address of this machine such as 127.0.0.1, got {host!r}") from None
 
 
 @contextlib.contextmanager

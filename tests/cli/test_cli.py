@@ -20,8 +20,8 @@ from tests.io.rooms import furnished_room
 from tests.text.tiny import tiny_clip
 
 COMMANDS = (
-    "demo", "refer", "find", "click", "segment", "view", "rooms", "prepare", "anchors", "train", "evaluate", "compare",
-    "convert", "get", "models", "doctor", "completion",
+    "demo", "refer", "find", "click", "segment", "view", "serve", "rooms", "prepare", "anchors", "train", "evaluate",
+    "compare", "convert", "get", "models", "doctor", "completion",
 )  # fmt: skip
 
 
@@ -397,9 +397,7 @@ def test_anchors_refuses(capsys, tmp_path, clip, monkeypatch):
 
 
 def test_the_command_runs_as_a_module():
-    done = subprocess.run(
-        [sys.executable, "-m", "saymask.cli", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "saymask", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"saymask {saymask.__version__}"
 
 

@@ -18,6 +18,7 @@ MODULES = {
     "tensorboard": "TensorBoardLogger",
     "pillow": "PIL",
     "dracopy": "DracoPy",
+    "prometheus-client": "prometheus_client",
 }
 """Requirement -> the word in the code that shows its use, where it is not the requirement's own name."""
 WITHOUT = {"llvmlite", "IPython", "open3d"}

@@ -1,38 +1,11 @@
-"""Results as files."""
+"""Pictures of the page as files."""
 
 import io
-import json
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from saymask.errors import InputError
-from saymask.viewer.exports import export, picture, stem
-from tests.viewer.fakes import FakeScene, small_room
-
-
-def test_masks_come_back_from_every_format():
-    scan, owner = small_room()
-    masks = FakeScene(scan, owner).refer("the bed and the desk")
-    name, content = export(masks, "npz")
-    assert name == "small_room_masks.npz"
-    with np.load(io.BytesIO(content)) as file:
-        np.testing.assert_array_equal(file["mask_0"].astype(bool), masks.points(0))
-    name, content = export(masks, "json")
-    assert len(json.loads(content)["masks"]) == 2
-    name, content = export(masks, "ply")
-    assert content.startswith(b"ply")
-    assert b"mask_1" in content[:2000]
-
-
-def test_what_cannot_be_saved():
-    scan, owner = small_room()
-    masks = FakeScene(scan, owner).refer("the bed")
-    with pytest.raises(InputError, match="expected one of"):
-        export(masks, "exe")
-    with pytest.raises(InputError, match="faces"):
-        export(masks, "glb")
+from saymask.viewer.exports import picture
 
 
 def test_a_picture_lies_on_the_page():
@@ -44,8 +17,3 @@ def test_a_picture_lies_on_the_page():
     assert image.shape == (4, 6, 3)
     assert image[1, 1].tolist() == [10, 20, 30]
     assert image[0, 0].tolist() == [255, 255, 255]
-
-
-def test_stems():
-    assert stem("../a b.ply") == "a_b"
-    assert stem("") == "scan"

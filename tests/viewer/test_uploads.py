@@ -1,4 +1,4 @@
-"""Uploads: names, sizes, numbers, a process with limits, and nothing left behind."""
+"""Uploads of the page: their number, what a browser may send, and nothing left behind."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from saymask.errors import InputError
+from saymask.io.uploads import MOST_BYTES, sweep
 from saymask.viewer import uploads
-from saymask.viewer.uploads import PREFIX, Uploads, check_size, display_name, read_apart, sweep
+from saymask.viewer.uploads import PREFIX, Uploads
 
 
 @pytest.fixture
@@ -17,22 +18,6 @@ def folder():
     made = Uploads()
     yield made
     made.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("room.ply", "room.ply"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\scans\\my room (2).obj", "my room (2).obj"),
-        ('<img src="x">.ply', "img srcx.ply"),
-        ("..", "upload"),
-        ("a\0b\n.ply", "ab.ply"),
-        ("x" * 300 + ".ply", "x" * 76 + ".ply"),
-    ],
-)
-def test_names(name, shown):
-    assert display_name(name) == shown
 
 
 def test_a_scan_is_kept_under_a_name_of_ours(folder):
@@ -54,27 +39,11 @@ def test_what_is_no_scan_is_said_and_not_kept(folder):
         folder.keep("weights.pth", b"\x80\x02}")
 
 
-def test_sizes():
-    with pytest.raises(InputError, match="got an empty one"):
-        check_size("a.ply", 0)
-    with pytest.raises(InputError, match="at most 512 MB, got 513 MB"):
-        check_size("a.ply", 513 * 2**20)
-
-
 def test_the_oldest_go_when_there_are_too_many(folder, monkeypatch):
     monkeypatch.setattr(uploads, "read_apart", lambda path: None)
     monkeypatch.setattr(uploads, "MOST_FILES", 2)
     paths = [folder.keep("a.ply", b"ply") for _ in range(4)]
     assert [p.exists() for p in paths] == [False, False, True, True]
-
-
-def test_reading_ends_at_its_limits(tmp_path):
-    path = tmp_path / "upload.xyz"
-    path.write_text("0 0 0\n" * 200)
-    with pytest.raises(InputError, match=r"more than 0\.01 s"):
-        read_apart(path, seconds=0.01)
-    with pytest.raises(InputError, match="memory"):
-        read_apart(path, memory=40 * 2**20)
 
 
 def test_nothing_is_left_behind(folder, tmp_path):
@@ -86,7 +55,7 @@ def test_nothing_is_left_behind(folder, tmp_path):
     dead.mkdir()
     other.mkdir()
     (tmp_path / f"{PREFIX}{os.getpid()}-x").mkdir()
-    sweep(tmp_path)
+    sweep(PREFIX, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([other.name, f"{PREFIX}{os.getpid()}-x"])
     folder.close()
     assert not kept.exists()
@@ -126,7 +95,7 @@ def test_a_browser_cannot_send_more_than_is_allowed(monkeypatch):
     def send(count, key="a"):
         part(0, SimpleNamespace(transfer_uuid=key, content=bytes(count)))
 
-    begin("huge.ply", uploads.MOST_BYTES + 1)
+    begin("huge.ply", MOST_BYTES + 1)
     send(10)  # a part of what was refused
     assert seen == []
     assert "at most 512 MB" in said[-1]
