@@ -19,7 +19,7 @@ def seconds(tree: Path, arguments: list[str]) -> tuple[float, float]:
     """Return user-CPU and wall seconds of one fresh process that runs the command of a checkout."""
     environment = os.environ | {"PYTHONPATH": str(tree)}
     before, start = os.times().children_user, time.perf_counter()
-    command = [sys.executable, "-m", "saymask.cli", *arguments]
+    command = [sys.executable, "-c", "from saymask.cli import main; main()", *arguments]
     subprocess.run(
         command, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
     )
