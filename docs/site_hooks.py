@@ -36,6 +36,7 @@ REFERENCE = {
         "saymask.models.less.config", "saymask.models.bqnet.config", "saymask.models.lground.config",
         "saymask.models.uniseg3d.config",
     ),
+    "Service": ("saymask.server.client",),
     "Geometry": ("saymask.geometry.superpoints", "saymask.geometry.normals", "saymask.geometry.tsdf"),
 }  # fmt: skip
 """Page of the reference -> modules, those first that a program meets first."""

@@ -1,6 +1,6 @@
 """The commands that make, measure and list models: train, evaluate, convert, models, doctor."""
 
-from dataclasses import field, make_dataclass, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +14,28 @@ from saymask.errors import InputError
 from saymask.evaluation.request import Request
 from saymask.util.console import print_entry, table_console
 from saymask.util.files import check_writable
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a training run that do not depend on the preset."""
+
+    data: Path
+    """Folder written by `saymask prepare`."""
+    out: Path
+    """Folder of the run; a run that was interrupted goes on."""
+    restart: Switch = False
+    """Begin anew."""
+    max_steps: int = 0
+    """Stop after so many steps; 0 = never."""
+    max_minutes: float = 0.0
+    """Stop after this long; 0 = never."""
+    devices: int = 1
+    """Processes (CPU) or GPUs."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Kind of device."""
+    seeds: tuple[int, ...] = ()
+    """Train once with each seed, in OUT/seed-N; mean and deviation at the end."""
 
 
 def train(arguments: list[str]) -> int:
@@ -37,32 +59,9 @@ def train(arguments: list[str]) -> int:
     else:
         chosen = preset(check_training(arguments))
     # The flags and their defaults depend on the preset, so the command's type is made when its name is known.
-    command = make_dataclass(
-        "Train",
-        [
-            ("data", Annotated[Path, tyro.conf.arg(help="Folder written by `saymask prepare`.")]),
-            ("out", Annotated[Path, tyro.conf.arg(help="Folder of the run; a run that was interrupted goes on.")]),
-            ("devices", Annotated[int, tyro.conf.arg(help="Processes (CPU) or GPUs.")], field(default=1)),
-            ("accelerator", Literal["auto", "cpu", "gpu"], field(default="auto")),
-            ("restart", Annotated[Switch, tyro.conf.arg(help="Begin anew.")], field(default=False)),
-            (
-                "max_minutes",
-                Annotated[float, tyro.conf.arg(help="Stop after this long; 0 = never.")],
-                field(default=0.0),
-            ),
-            (
-                "seeds",
-                Annotated[
-                    tuple[int, ...],
-                    tyro.conf.arg(help="Train once with each seed, in OUT/seed-N; mean and deviation at the end."),
-                ],
-                field(default=()),
-            ),
-            ("max_steps", Annotated[int, tyro.conf.arg(help="Stop after so many steps; 0 = never.")], field(default=0)),
-            ("model", type(chosen.model), field(default=chosen.model)),
-            ("train", type(chosen.train), field(default=chosen.train)),
-        ],
-    )
+    settings = (("train", chosen.train), ("model", chosen.model))
+    fields = [(name, type(value), field(default=value)) for name, value in settings]
+    command = make_dataclass("Train", fields, bases=(RunOptions,), frozen=True)
     command.__doc__ = f"Train {chosen.name} on prepared data."
     options: Any = tyro.cli(command, args=arguments[1:], prog=f"saymask train {chosen.name}")
     from saymask.training.again import print_seeds, train_seeds

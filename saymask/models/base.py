@@ -26,6 +26,7 @@ class TrainConfig:
     """Training settings of a preset: everything that is not architecture or preprocessing."""
 
     epochs: int = 40
+    """Passes over the training samples."""
     source: str = "scanrefer"
     """Sentences to train on: `scanrefer`, `multi3drefer`, `both` of these, `nr3d`, `sr3d`; `scans` = none, each scan
     is a sample."""
@@ -51,9 +52,13 @@ class TrainConfig:
     optimizer: str = "adamw"
     """`adamw` (betas 0.9, 0.999, eps 1e-8), or `sgd` with `momentum` and `dampening`."""
     momentum: float = 0.9
+    """Of `sgd`."""
     dampening: float = 0.0
+    """Of `sgd`."""
     lr: float = 1e-4
+    """Learning rate."""
     weight_decay: float = 0.05
+    """Decay of the weights, as the optimizer has it."""
     text_lr: float = 2e-5
     """Learning rate of the text encoder when it is trained."""
     text_weight_decay: float = 0.01
@@ -63,12 +68,17 @@ class TrainConfig:
     warm-up; `trapezoid`: a rise over `rise` steps, the full rate, and a linear fall over the last share `fall` of all
     steps, so that a run can be made longer until the fall begins."""
     decay: float = 0.95
+    """Factor of `epoch-decay` and `multi-step`."""
     power: float = 4.0
+    """Exponent of `epoch-poly`."""
     milestones: tuple[int, ...] = ()
+    """Epochs of `multi-step`."""
     warmup: float = 0.05
     """Share of all steps with a linearly rising rate (`cosine` only)."""
     rise: int = 500
+    """Steps of the rise of `trapezoid`."""
     fall: float = 0.2
+    """Share of all steps in which `trapezoid` falls to 0."""
     ema: float = 0.0
     """Share that the running mean of the weights keeps of itself in a step, such as 0.999; the mean is validated and
     exported. 0 = the weights themselves."""
@@ -82,7 +92,9 @@ class TrainConfig:
     matmul_precision: str = "ieee"
     """The same for linear layers and attention, `torch.backends.mkldnn.matmul.fp32_precision`."""
     workers: int = 4
+    """Processes that load samples."""
     seed: int = 42
+    """Seed of weights, order and augmentation."""
     evaluate_every: int = 5
     """Epochs between validations; the last epoch is always validated."""
     evaluate_last: int = 1
