@@ -32,6 +32,19 @@ def test_empty_masks_are_dropped_and_said():
     assert masks.dense.shape == (0, 5)
 
 
+def test_an_answer_says_when_it_is_unsure():
+    logits, index = torch.ones(2, 3), np.array([0, 1, 2])
+    for scores, calibrated, message in (
+        ([0.2, 0.31], True, "unsure: a chair (right in about 31 of 100 such answers)"),
+        ([0.2, 0.6], True, ""),
+        ([0.2, 0.31], False, ""),  # the scores are no probabilities
+    ):
+        prediction = Prediction(logits, torch.tensor(scores), index, calibrated=calibrated)
+        assert to_masks(prediction, scan_of(3), "a chair").message == message
+    noted = Prediction(logits, torch.tensor([0.2, 0.31]), index, calibrated=True, note="in two windows")
+    assert to_masks(noted, scan_of(3), "a chair").message.endswith("such answers); in two windows")
+
+
 def test_a_mask_only_over_rows_without_points_is_empty():
     logits = torch.tensor([[-1.0, 5.0], [5.0, -1.0]])
     masks = to_masks(Prediction(logits, torch.tensor([0.9, 0.5]), np.array([0, 0, -1])), scan_of(3), "x")

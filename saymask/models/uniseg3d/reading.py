@@ -133,4 +133,5 @@ def read_sentence(
     rows = rows[apart(parts.masks[rows], scan.counts).cpu().numpy()]
     scores = torch.from_numpy(score[rows]).to(mask)
     logits = object_logits(parts.masks[rows], scores, config.mask_threshold)
-    return logits, calibrated(scores, config), float(calibrated(torch.tensor(score.max()), config))
+    # The best score of all stays as it is: of sentences that are answered with nothing it says nothing about being right.
+    return logits, calibrated(scores, config), float(score.max())

@@ -84,3 +84,16 @@ def test_sentences_are_read_where_the_settings_say_so(count):
             assert len(answer.logits) == 1
     again = model.refer(scene, ["chairs"], count=count)[0]
     torch.testing.assert_close(again.scores, said[1].scores)
+
+
+def test_scores_are_calibrated_where_the_settings_say_how():
+    plain = tiny(any_number=True, vocabulary_weight=0.2, reads=True)
+    fitted = tiny(any_number=True, vocabulary_weight=0.2, reads=True, calibration=(0.5, 1.0))
+    fitted.load_state_dict(plain.state_dict())
+    asked = ["the chair next to the table", "chairs"]
+    for one, other in zip(*(model.refer(encoded(model), asked, count="one") for model in (plain, fitted)), strict=True):
+        assert not one.calibrated
+        assert other.calibrated
+        torch.testing.assert_close(other.scores, (0.5 * one.scores.logit(eps=1e-6) + 1).sigmoid())
+        torch.testing.assert_close(other.logits, one.logits)
+        assert other.best == pytest.approx(one.best)
