@@ -133,5 +133,5 @@ def read_sentence(
     rows = rows[apart(parts.masks[rows], scan.counts).cpu().numpy()]
     scores = torch.from_numpy(score[rows]).to(mask)
     logits = object_logits(parts.masks[rows], scores, config.mask_threshold)
-    # The best score of all stays as it is: of sentences that are answered with nothing it says nothing about being right.
+    # The best score stays as it is: of a sentence that is answered with nothing no share of right answers is known.
     return logits, calibrated(scores, config), float(score.max())
