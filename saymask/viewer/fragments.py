@@ -124,7 +124,8 @@ def answer(session: Session, seconds: float | None) -> str:
     for i in range(min(count, MOST_ROWS)):
         color = css(own[i]) if own is not None else "#9aa0aa"
         score = float(masks.scores[i])
-        name = escape(masks.names[i]) if latest.kind != "refer" and len(set(masks.names)) > 1 else f"object {i + 1}"
+        named = latest.kind not in ("refer", "click") and len(set(masks.names)) > 1
+        name = escape(masks.names[i]) if named else f"object {i + 1}"  # as its mark in the picture is numbered
         rows += (
             f'<button type="button" class="sm-row" data-do="fly" data-value="{latest.key}:{i}" '
             f'data-hover="{latest.key}:{i}" title="fly there">'
