@@ -19,6 +19,17 @@ def test_an_answer_says_score_size_and_points(session, room):
     assert 'data-do="fly"' in text
 
 
+def test_clicked_objects_are_numbered_as_their_marks(session):
+    session.click((1.05, 0.6, 0.75))
+    session.next_object()
+    session.click((3.0, 2.4, 0.5))
+    text = fragments.answer(session, None)
+    assert "2 clicked objects" in text
+    assert "<b>object 1</b>" in text
+    assert "<b>object 2</b>" in text
+    assert "object 0" not in text
+
+
 def test_an_unsure_answer_says_so(session):
     session.say("a unicorn")
     text = fragments.answer(session, None)
