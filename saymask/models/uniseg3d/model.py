@@ -194,7 +194,8 @@ class UniSeg3D(Model):
     def vocabulary(self) -> Tensor:
         """Return the embeddings float32 [V, W] of the names that training tells apart, those held out left out."""
         if self._vocabulary is None or self._vocabulary.device != self.device:
-            self._vocabulary = self._named(vocabulary_names(self.config.held_out))[:, 0]
+            with torch.inference_mode(False):  # kept also for training, whoever asks first
+                self._vocabulary = self._named(vocabulary_names(self.config.held_out))[:, 0].clone()
         return self._vocabulary
 
     def _named(self, names: Sequence[str]) -> Tensor:
