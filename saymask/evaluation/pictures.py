@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from saymask.data.annotations import Annotation
+from saymask.data.scenes import target_mask
 from saymask.evaluation.items import Items
+from saymask.evaluation.request import SHEET
 from saymask.masks import Masks
 from saymask.metrics.predictions import Predicted
 from saymask.metrics.records import Metric
-from saymask.metrics.scoring import target_mask
 from saymask.render.beside import Side, draw_beside
+from saymask.render.picture import write_png
 from saymask.render.sheet import write_sheet
 from saymask.scan import Scan
-from saymask.util.files import atomic_path, file_name
-
-SHEET = "sheet.png"
+from saymask.util.files import file_name
 
 
 def write_pictures(
@@ -31,17 +31,17 @@ def write_pictures(
     annotations = [a for scene in items.annotations.values() for a in scene]
     shown = []
     for number, annotation in enumerate(chosen(annotations, metric, most=most, worst=worst)):
-        entry, score = entries[annotation.key], _score(metric, annotation)
+        entry = entries[annotation.key]
+        title = f"{100 * _score(metric, annotation):.0f} %  {annotation.sentence}"
         path = folder / f"{number:03d}-{file_name(annotation.scene_id)}-{annotation.ann_id}.png"
         image = draw_beside(
             scan := items.scans.scan(annotation.scene_id),
             Side(_masks(scan, entry.rows(), annotation, entry.scores), "prediction"),
             Side(_masks(scan, target_mask(scan, annotation.object_ids)[None], annotation), "truth"),
-            title=f"{100 * score:.0f} %  {annotation.sentence}",
+            title=title,
         )
-        with atomic_path(path) as temporary:
-            image.save(temporary, "PNG", compress_level=3)
-        shown.append((path, f"{100 * score:.0f} %  {annotation.sentence}"))
+        write_png(image, path)
+        shown.append((path, title))
     write_sheet(shown, folder / SHEET)
     return [path for path, _ in shown]
 

@@ -10,6 +10,8 @@ from saymask.util.files import check_writable
 
 PAIR = "clip-vit-l14-336"
 """The image and text model of the published open-vocabulary evaluation."""
+SHEET = "sheet.png"
+"""Name of the picture that shows all pictures of an evaluation."""
 ALL = "all"
 """The task that stands for every task that the model answers."""
 
@@ -130,7 +132,7 @@ class Request:
                 raise InputError(f"pictures: expected task refer, got {self.task!r}")
             if self.most_pictures < 1:
                 raise InputError(f"most_pictures: expected 1 or more, got {self.most_pictures}")
-            check_writable(self.pictures / "sheet.png")
+            check_writable(self.pictures / SHEET)
 
     @property
     def keeps_answers(self) -> bool:

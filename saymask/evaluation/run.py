@@ -123,13 +123,12 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
                 measured.append(one)
                 advance(1)
         chosen = fitting(wanted, measured)[0]
-        if request.submission is not None:
-            write_submission(
-                request.submission, [p for one in measured for p in one.predicted], *_asked(items, request)
-            )
-        if keep and request.export is not None:
-            header = {"protocol": chosen.protocol, "source": items.source, "split": request.split, "model": name}
-            save_predictions(request.export, [p for one in measured for p in one.predicted], header)
+    predicted = [entry for one in measured for entry in one.predicted]
+    if path is None and request.submission is not None:
+        write_submission(request.submission, predicted, *_asked(items, request))
+    if task.exports == "sentences" and request.export is not None:
+        header = {"protocol": chosen.protocol, "source": items.source, "split": request.split, "model": name}
+        save_predictions(request.export, predicted, header)
     unlabelled, broken = report(measured, chosen, may_be_empty=request.keeps_answers, say=to_stderr)
     metric = outcome(measured, chosen)
     counted: dict[str, Any] = {"scans": len(metric.records)}
@@ -140,8 +139,7 @@ def evaluate_one(model: Model | str | Path | None, request: Request, rows: list[
     elif rows is not None and task.name == "click":
         rows += click_rows(metric)
     if request.pictures is not None:
-        shown = [entry for one in measured for entry in one.predicted]
-        write_pictures(request.pictures, items, metric, shown, most=request.most_pictures, worst=request.worst)
+        write_pictures(request.pictures, items, metric, predicted, most=request.most_pictures, worst=request.worst)
     if items.source:
         sentences = sum(len(a) for a in items.annotations.values())
         counted = {"source": items.source, "annotations": sentences, "scenes": len(items.names)}

@@ -40,7 +40,11 @@ def render(
     Raises InputError when `path` cannot be written or is not a .png.
     """
     path = check_picture(path)
-    image = draw(scan, masks, size=size, view=view, title=title, clicks=clicks)
+    write_png(draw(scan, masks, size=size, view=view, title=title, clicks=clicks), path)
+
+
+def write_png(image: Image.Image, path: str | Path) -> None:
+    """Write an image; packed so that it takes little time and little more room."""
     with atomic_path(path) as temporary:
         image.save(temporary, "PNG", compress_level=3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from saymask.render.legend import INK, cut
-from saymask.util.files import atomic_path
+from saymask.render.picture import write_png
 
 MOST = 60
 """Pictures on a sheet; the rest are counted in the last cell."""
@@ -37,8 +37,7 @@ def write_sheet(pictures: Sequence[tuple[Path, str]], path: str | Path) -> None:
         sheet.paste(picture, (left, top + BAR))
     if foot:
         pen.text((GAP, rows * high + GAP), f"and {len(pictures) - MOST} more", INK, font)
-    with atomic_path(path) as temporary:
-        sheet.save(temporary, "PNG", compress_level=3)
+    write_png(sheet, path)
 
 
 def _small(file: Path) -> Image.Image:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from saymask.errors import InputError
-from saymask.evaluation.pictures import SHEET, chosen
-from saymask.evaluation.request import Request
+from saymask.evaluation.pictures import chosen
+from saymask.evaluation.request import SHEET, Request
 from saymask.evaluation.rows import read_rows
 from saymask.evaluation.run import evaluate
 from saymask.hub import registry

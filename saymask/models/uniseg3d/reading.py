@@ -52,9 +52,12 @@ def scan_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) ->
     masks, share = scan_named_parts(scan, vocabulary, config)
     places = scan.places
     assert places is not None
-    of = (masks, scan.counts, scan.rooms, rooms_of(masks, scan.counts, scan.rooms))
-    things = scan.kept(("things", config), lambda: things_of(places, *(t.cpu().numpy() for t in of)))
-    return Parts(masks, share, things)
+
+    def make() -> Things:
+        of = (masks, scan.counts, scan.rooms, rooms_of(masks, scan.counts, scan.rooms))
+        return things_of(places, *(t.cpu().numpy() for t in of))
+
+    return Parts(masks, share, scan.kept(("things", config), make))
 
 
 def things_of(
