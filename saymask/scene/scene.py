@@ -178,11 +178,9 @@ class Scene:
             rows, index = encoder.scan_features(batch)[0]
             limit = torch.finfo(torch.float16).max
             values = rows.clamp(-limit, limit).half().cpu().numpy()
-        values = np.concatenate([values, np.zeros_like(values[:1])])[index]  # row -1 is that of no support
-        if self.scan.source is None:
-            return values
-        own = self.scan.source.index
-        return np.concatenate([values, np.zeros_like(values[:1])])[own]
+        if self.scan.source is not None:
+            index = np.append(index, -1)[self.scan.source.index]
+        return np.concatenate([values, np.zeros_like(values[:1])])[index]  # row -1 is that of no support
 
     def _objects(self, verb: Callable[[Any], Objects]) -> Masks:
         return object_masks(verb(self._encoded), self.scan)

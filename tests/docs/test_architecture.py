@@ -1,11 +1,11 @@
 """docs/architecture.md tells the truth: its answers are files that hold what is asked for, its picture is current."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.docs.scripts import load
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
@@ -79,15 +79,7 @@ def test_the_tree_is_complete():
 
 
 def test_what_the_picture_names_exists(tmp_path):
-    spec = importlib.util.spec_from_file_location("make_architecture", ROOT / "docs" / "make_architecture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[spec.name]
+    module = load("make_architecture")
     missing = [
         f"{step.title}: {path}"
         for step in module.STEPS

@@ -1,17 +1,12 @@
 """Numbers in make_numbers.README.md are those of the embedded model's card."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("make_numbers", ROOT / "docs" / "make_numbers.py")
-assert _spec is not None
-assert _spec.loader is not None
-make_numbers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make_numbers)
+from tests.docs.scripts import load
+
+make_numbers = load("make_numbers")
 
 
 @pytest.fixture(scope="module")
