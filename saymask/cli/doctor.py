@@ -35,6 +35,7 @@ def report() -> list[str]:
         "e57": ("pye57",),
         "view": ("viser", "websockets"),
         "serve": ("fastapi", "uvicorn", "httpx", "prometheus_client"),
+        "log": ("wandb", "mlflow"),
     }.items():
         missing = [m for m in modules if util.find_spec(m) is None]
         state = "installed" if not missing else f"not installed: pip install 'saymask[{extra}]'"

@@ -34,6 +34,8 @@ class RunOptions:
     """Processes (CPU) or GPUs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Kind of device."""
+    log_to: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Send the numbers to Weights & Biases or MLflow as well (settings: their environment variables)."""
     seeds: tuple[int, ...] = ()
     """Train once with each seed, in OUT/seed-N; mean and deviation at the end."""
 
@@ -74,6 +76,7 @@ def train(arguments: list[str]) -> int:
         "resume": not options.restart,
         "max_steps": options.max_steps,
         "max_minutes": options.max_minutes,
+        "log_to": options.log_to,
     }
     if options.seeds:
         print_seeds(train_seeds(made, options.data, options.out, options.seeds, **how))

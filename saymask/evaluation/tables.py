@@ -24,6 +24,13 @@ def print_table(result: Mapping[str, Any], *, per_class: bool = False) -> None:
     """
     console = table_console()
     task = result["task"]
+    if task != ALL and result["left_out"] and not result["metrics"]["overall"]["n"]:
+        console.print(
+            f"{task} on {result['data']} {result['split']}: there is nothing to compare with (no labels), so there are "
+            "no numbers; the answers are written",
+            soft_wrap=True,
+        )
+        return
     table, lines = (_all if task == ALL else _sentences if task == "refer" else _scans)(result)
     # All but the table may hold paths and messages, which must not be broken where somebody copies them.
     title, caption, table.title, table.caption = table.title, table.caption, None, None

@@ -1,19 +1,14 @@
-"""Progress of a training: a bar on standard error and a CSV file that survives a resume."""
+"""Progress of a training: a bar on standard error."""
 
-import csv
 import logging
 import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from saymask.util.files import atomic_path
 from saymask.util.progress import bars
 
 
@@ -69,71 +64,6 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-class CsvLog:
-    """Rows of named numbers by step; rows logged after the step that a run resumes from are removed."""
-
-    def __init__(self, path: Path, start: int = 0) -> None:
-        self.path = path
-        self.names: list[str] = ["step"]
-        if path.is_file():
-            with open(path, newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                # A line cut off by a kill has no step that reads as a number, or lies after the saved state.
-                rows = [r for r in reader if (r.get("step") or "").isdigit() and int(r["step"]) <= start]
-                self.names = list(reader.fieldnames or self.names)
-            self._rewrite(rows)
-
-    def write(self, values: dict[str, float], step: int) -> None:
-        """Append a row; new names become new columns."""
-        row = {"step": step, **values}
-        new = [name for name in row if name not in self.names]
-        if new or not self.path.is_file():
-            rows: list[dict[str, Any]] = []
-            if self.path.is_file():
-                with open(self.path, newline="", encoding="utf-8") as file:
-                    rows = list(csv.DictReader(file))
-            self.names += new
-            self._rewrite([*rows, row])
-            return
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.names).writerow(row)
-
-    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        with atomic_path(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.names, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def loggers(out: Path, start: int) -> list[Any]:
-    """Return Lightning's loggers of a run: metrics.csv and TensorBoard; `start` is the step that is resumed."""
-    from lightning.pytorch.loggers import Logger, TensorBoardLogger
-
-    class Csv(Logger):
-        """metrics.csv beside the checkpoints."""
-
-        @property
-        def name(self) -> str:
-            return "csv"
-
-        @property
-        def version(self) -> str:
-            return ""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.file = CsvLog(out / "metrics.csv", start)
-
-        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-            self.file.write(dict(metrics), step or 0)
-
-        def log_hyperparams(self, *_: Any, **__: Any) -> None:
-            """config.json holds them."""
-
-    # purge_step hides what an interrupted run had written after the state that is resumed.
-    return [Csv(), TensorBoardLogger(out, name="", version="tensorboard", purge_step=start + 1 if start else None)]
 
 
 def quieten() -> None:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,9 @@ from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.sparse.backends.precision import set_precision
+from saymask.training.loggers import Tracker, check_trackers, loggers
 from saymask.training.processes import accelerator_for, bare, spawn, started_outside, this_rank, world_size
-from saymask.training.progress import ProgressLine, loggers, quieten
+from saymask.training.progress import ProgressLine, quieten
 from saymask.training.validation import check_task, headline, validation
 from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads, shorten_socket_paths
 from saymask.util.files import check_writable, write_text
@@ -51,6 +52,7 @@ class Job:
     save_minutes: float
     save_steps: int
     log_every: int
+    log_to: tuple[Tracker, ...]
     quiet: bool
     systems: dict[str, str]
     presets: dict[str, str]
@@ -70,6 +72,7 @@ def train(
     save_minutes: float = 10.0,
     save_steps: int = 0,
     log_every: int = 10,
+    log_to: Sequence[Tracker] = (),
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Train `preset` on the prepared folder `data` and return the card of the best checkpoint.
@@ -80,7 +83,7 @@ def train(
     where its state was saved and ends with the same weights as one that was not; `resume=False` begins anew.
     `overrides` changes settings by name (`train.lr`). `devices` processes (CPU) or GPUs share each step's samples;
     under torchrun or SLURM the processes that these started are used. `max_steps` and `max_minutes` end earlier (0 =
-    never).
+    never). `log_to`: Weights & Biases ("wandb") and MLflow ("mlflow"), beside metrics.csv and TensorBoard.
 
     Raises InputError when data, settings or the output folder cannot be used, before any work is done, and when 20
     steps in a row have no finite gradient.
@@ -92,7 +95,7 @@ def train(
         chosen = replace(chosen, model=registry.system_class(chosen.system).settled(chosen.model))
     job = Job(
         chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
-        max_steps, max_minutes, save_minutes, save_steps, log_every, quiet,
+        max_steps, max_minutes, save_minutes, save_steps, log_every, tuple(log_to), quiet,
         dict(registry.SYSTEMS), dict(registry.PRESETS),
     )  # fmt: skip
     _check(job)
@@ -174,7 +177,7 @@ def run(job: Job) -> None:
         gradient_clip_val=config.clip or None, accumulate_grad_batches=config.accumulate, max_epochs=1,
         limit_val_batches=0, num_sanity_val_steps=0,
         use_distributed_sampler=False, sync_batchnorm=world > 1 and not cpu, callbacks=[callback],
-        logger=loggers(job.out, order.start) if rank == 0 else False, default_root_dir=job.out,
+        logger=loggers(job.out, order.start, job.log_to) if rank == 0 else False, default_root_dir=job.out,
         log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     try:
@@ -227,6 +230,7 @@ def _check(job: Job) -> None:
             __import__(module)
         except ImportError:
             raise InputError(f"{need} needs {module}: pip install 'saymask[train]'") from None
+    check_trackers(job.log_to)
     from saymask.training.schedules import check_settings
 
     check_settings(config)
