@@ -55,7 +55,7 @@ class Volume:
         )
 
     def surface(self, least: float = 0.0, snap: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-        """Return vertices float32 [N, 3], metres, and faces int32 [F, 3] of the surface where the weight is over `least`.
+        """Return vertices float32 [N, 3], metres, and faces int32 [F, 3] of the surface, where weight > `least`.
 
         Vertices that lie within `snap` voxels of the same corner of the grid become one, in their middle: marching
         cubes alone makes slivers.
