@@ -56,9 +56,10 @@ imports: install  ## the direction of imports, and that there are no circles
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/test_imports.py
 
-docs: install  ## links, citations, answers of docs/architecture.md; its picture and README's numbers made again
+docs: install  ## pictures and README's numbers made again; links, citations, code of all pages
 	$(BIN)/python docs/make_architecture.py
 	$(BIN)/python docs/make_numbers.py
+	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python -m pytest tests/docs
 
 site: install  ## the documentation as a site: out/site/index.html, which also opens from disk

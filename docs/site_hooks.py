@@ -1,5 +1,7 @@
-"""Pages of the site that lie elsewhere in the repository, and the reference, which is made from docstrings."""
+"""Pages of the site that are made: those of the repository's root, and the tutorials."""
 
+import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,29 +19,8 @@ PAGES = {
     "THIRD_PARTY.md": "third_party.md",
 }
 """File in the root of the repository -> page of the site."""
-REFERENCE = {
-    "Scans and masks": ("saymask.scan", "saymask.masks", "saymask.answers", "saymask.io.load", "saymask.io.save"),
-    "Scenes and models": (
-        "saymask.scene.scene", "saymask.scene.clicks", "saymask.hub.checkpoints", "saymask.hub.headers",
-        "saymask.models.base", "saymask.models.contract", "saymask.errors",
-    ),
-    "Pictures": (
-        "saymask.render.picture", "saymask.render.beside", "saymask.render.sheet", "saymask.render.turntable",
-        "saymask.viewer.show",
-    ),
-    "Evaluation": (
-        "saymask.evaluation.run", "saymask.evaluation.request", "saymask.evaluation.compare",
-        "saymask.metrics.protocols", "saymask.metrics.predictions",
-    ),
-    "Data and training": (
-        "saymask.data.annotations", "saymask.data.scenes", "saymask.data.prepare.folder", "saymask.training.run",
-        "saymask.models.less.config", "saymask.models.bqnet.config", "saymask.models.lground.config",
-        "saymask.models.uniseg3d.config",
-    ),
-    "Service": ("saymask.server.client",),
-    "Geometry": ("saymask.geometry.superpoints", "saymask.geometry.normals", "saymask.geometry.tsdf"),
-}  # fmt: skip
-"""Page of the reference -> modules, those first that a program meets first."""
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb"))
+"""Programs that are shown as tutorials."""
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -47,15 +28,37 @@ def on_files(files: Files, config: Any) -> Files:
     for source, page in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=moved(text)))
-    for title, modules in REFERENCE.items():
-        body = "\n\n".join([f"# {title}", *(f"::: {module}" for module in modules)])
-        files.append(File.generated(config, f"reference/{title.lower().replace(' ', '_')}.md", content=body + "\n"))
+    for example in EXAMPLES:
+        files.append(File.generated(config, f"tutorials/{example.stem}.md", content=tutorial(example)))
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Let links to files of the repository's root lead to their pages."""
-    return re.sub(r"\]\((?:\.\./)+([A-Z_]+\.md)", lambda m: f"]({PAGES[m[1]]}" if m[1] in PAGES else m[0], markdown)
+def tutorial(path: Path) -> str:
+    """Return the page of an example: the docstring of a script as text above its code, the cells of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        parts = ["".join(c["source"]) if c["cell_type"] == "markdown" else fenced("".join(c["source"])) for c in cells]
+        return "\n\n".join([*parts, f"The notebook is `examples/{path.name}`."]) + "\n"
+    said = ast.get_docstring(ast.parse(text)) or ""
+    first, _, rest = said.partition("\n\n")
+    code = text.split('"""', 2)[2].strip()
+    name = path.stem[3:].replace("_", " ").capitalize()
+    return f"# {name}\n\n{first}\n\n{rest}\n\n{fenced(code)}\n\nThe script is `examples/{path.name}`.\n"
+
+
+def fenced(code: str) -> str:
+    """Return Python as a block of Markdown."""
+    return f"```python\n{code}\n```"
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Let links to files of the repository's root and to examples lead to their pages."""
+    up = "../" * page.file.src_uri.count("/")
+    markdown = re.sub(
+        r"\]\((?:\.\./)+([A-Z_]+\.md)", lambda m: f"]({up}{PAGES[m[1]]}" if m[1] in PAGES else m[0], markdown
+    )
+    return re.sub(r"\]\((?:\.\./)*examples/(\w+)\.(?:py|ipynb)\)", rf"]({up}tutorials/\1.md)", markdown)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:

@@ -68,7 +68,10 @@ class Masks:
         )
 
     def filter(self, *, score: float = 0.0, name: str | None = None, label: int | None = None) -> Masks:
-        """Return the masks of at least `score`, of that name (case does not matter) and of that class id."""
+        """Return the masks of at least `score`, of that name (case does not matter) and of that class id.
+
+        Raises InputError for a class id where masks have none.
+        """
         keep = np.asarray(self.scores) >= score
         if name is not None:
             keep &= np.array([n.lower() == name.lower() for n in self.names], bool)
@@ -171,7 +174,7 @@ class Masks:
         return chosen.mean(0, dtype=np.float64).astype(np.float32) if len(chosen) else np.zeros(3, np.float32)
 
     def oriented_box(self, i: int) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the smallest upright box around mask i: centre [3] and size [3] in metres, turn about z in radians."""
+        """Return the smallest upright box of mask i: centre, size (float32 [3], metres), turn about z in radians."""
         chosen = self.scan.points[self.points(i)].astype(np.float64)
         if not len(chosen):
             return np.zeros(3, np.float32), np.zeros(3, np.float32), 0.0

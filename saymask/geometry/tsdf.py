@@ -35,7 +35,8 @@ class Volume:
     def integrate(self, depth: np.ndarray, pose: np.ndarray, intrinsics: np.ndarray) -> None:
         """Add a frame: depth float32 [H, W] metres (0 = not measured), pose float64 [4, 4] camera to scan.
 
-        intrinsics: float64 [4] fx, fy, cx, cy at integer pixel coordinates.
+        intrinsics: float64 [4] fx, fy, cx, cy at integer pixel coordinates. Raises InputError for surfaces too large
+        to be kept (`MOST_BLOCKS`).
         """
         found = np.array(_touch(self._table, depth, pose, intrinsics, self.low, self.voxel * BLOCK, self.truncation))
         if len(found):
@@ -54,7 +55,7 @@ class Volume:
         )
 
     def surface(self, least: float = 0.0, snap: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-        """Return vertices float32 [N, 3] and faces int32 [F, 3] of the surface, where the weight is above `least`.
+        """Return vertices float32 [N, 3], metres, and faces int32 [F, 3] of the surface, where weight > `least`.
 
         Vertices that lie within `snap` voxels of the same corner of the grid become one, in their middle: marching
         cubes alone makes slivers.

@@ -233,7 +233,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Return named loss terms, already weighted; training sums them."""
+        """Return named loss terms, float scalars [], already weighted; training sums them."""
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
         """Take what the model needs to know of the training data (frequencies, anchors); called before the first step.

@@ -69,6 +69,8 @@ def draw(
     than three classes are listed beside the picture, the largest first. A result that says what all the scan is
     (`semantic`, `instances`) is cut open like the scan itself, so that the room can be seen from inside; objects have
     their names on them. `clicks` are places in metres that were clicked, and whether on the object or off it.
+
+    Raises InputError for another view, and for a size below 160 × 120 or above 64 megapixels.
     """
     if view not in (*VIEWS, "auto", "top", "camera"):
         raise InputError(f"view: expected one of auto, top, camera, {', '.join(VIEWS)}, got {view!r}")

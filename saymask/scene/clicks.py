@@ -182,9 +182,10 @@ class Clicks:
         return len(self._clicks)
 
     def add(self, point: np.ndarray | Sequence[float], positive: bool = True, object: int = 0) -> Masks:
-        """Click at `point` (x, y, z) in metres and return one mask per object clicked on, in order of their numbers.
+        """Click at `point` and return one mask per object clicked on, in order of their numbers.
 
-        positive: whether the point belongs to the object. Raises InputError as `Scene.click` does.
+        point: float [3] (x, y, z) in metres, z up. positive: whether the point belongs to the object. Raises InputError
+        as `Scene.click` does.
         """
         prompt = check_clicks([point], [True], [object])  # type: ignore[list-item]  # refuses several points
         if not isinstance(positive, (bool, np.bool_)):

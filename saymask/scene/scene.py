@@ -230,7 +230,7 @@ class Scene:
     ) -> Masks:
         """Return one mask for each object that was clicked on, in ascending order of the objects' numbers.
 
-        points: a place (x, y, z) or several [K, 3], in metres, z up, in the scan's own frame (that of `scan.points`);
+        points: a place (x, y, z) or several, float [K, 3], metres, z up, in the frame of `scan.points`;
         each means its nearest point, at most 0.5 m away. positive: per click, or for all: whether the place belongs to
         the object, or must not; without it all do. objects: per click, or for all: the number, from 0, of the object
         that the click is about; without it each click is about an object of its own. `names` are `object 0`, ….

@@ -76,7 +76,7 @@ class Client:
     def upload(
         self, path: str | Path, *, name: str = "", unit: Unit | None = None, up: Up | None = None
     ) -> "RemoteScene":
-        """Send a scan, one file, under its own name or another."""
+        """Send a scan, one file, under its own name or another; InputError for a file that cannot be read."""
         path = Path(path)
         options = {"name": name or path.name, "unit": unit, "up": up}
         try:
@@ -150,7 +150,7 @@ class RemoteScene:
         positive: bool | Sequence[bool] | np.ndarray | None = None,
         objects: int | Sequence[int] | np.ndarray | None = None,
     ) -> MasksForm:
-        """Return one mask for each object that was clicked on; see `Scene.click`."""
+        """Return one mask for each object that was clicked on at float [K, 3], metres, z up; see `Scene.click`."""
         asked = check_places(points).tolist()
         on, of = (None if given is None else np.asarray(given).tolist() for given in (positive, objects))
         return self.answer("click", points=asked, positive=on, objects=of).results[0]

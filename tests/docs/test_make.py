@@ -19,6 +19,7 @@ MODULES = {
     "pillow": "PIL",
     "dracopy": "DracoPy",
     "prometheus-client": "prometheus_client",
+    "mlflow-skinny": "mlflow",
 }
 """Requirement -> the word in the code that shows its use, where it is not the requirement's own name."""
 WITHOUT = {"llvmlite", "IPython", "open3d"}

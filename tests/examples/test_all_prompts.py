@@ -3,13 +3,13 @@
 import json
 import sys
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from examples import all_prompts
 from saymask.answers import VERBS, Prediction
 from saymask.hub import checkpoints, registry
 from saymask.io.ply import read_ply, write_ply
@@ -18,6 +18,8 @@ from saymask.models.base import Preset
 from saymask.scan import Scan
 from tests.models import toy_clicks
 from tests.models.toy_model import make_scan
+
+all_prompts = import_module("examples.05_all_prompts")
 
 
 class Knower(toy_clicks.Pointer):
@@ -44,7 +46,7 @@ def model(monkeypatch, tmp_path) -> str:
 
 
 def run(monkeypatch, *arguments) -> None:
-    monkeypatch.setattr(sys, "argv", ["all_prompts.py", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["05_all_prompts.py", *map(str, arguments)])
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(all_prompts, "SIZE", (320, 240))  # drawn in a fraction of the time
     all_prompts.main()

@@ -9,7 +9,7 @@ from saymask.hub import registry
 from saymask.hub.verbs import presets_for, verb_table, verbs_of
 from tests.models import toy_clicks
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 def test_every_preset_is_in_one_row_with_its_verbs():
@@ -32,10 +32,10 @@ def test_presets_for_a_verb(monkeypatch):
     assert presets_for("click") == sorted([*before, "toy.pointer"])
 
 
-def test_the_guide_has_this_table():
-    text = GUIDE.read_text(encoding="utf-8")
+def test_the_page_has_this_table():
+    text = PAGE.read_text(encoding="utf-8")
     assert verb_table() in text, (
-        "docs/guide.md is out of date: put what `python -m saymask.hub.verbs` prints in its place"
+        "docs/models.md is out of date: put what `python -m saymask.hub.verbs` prints in its place"
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from saymask.server.limits import Limits
 from tests.cli.test_cli import run
+from tests.docs.written import blocks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
 
@@ -39,6 +40,16 @@ def test_python_runs_as_written(served, capsys):
     assert int(points) == known["hit"].masks[0].points
     assert known["picture"].startswith(b"\x89PNG")
     assert len(known["cup"]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_python_of_the_reference_runs_as_written(served, capsys):
+    (code,) = blocks("docs/reference/service.md", "python")
+    known: dict = {}
+    exec(compile(code.replace("http://127.0.0.1:8000", served.url), "reference/service.md", "exec"), known)
+    assert "refer" in capsys.readouterr().out
+    assert len(known["objects"]) > 5
 
 
 @pytest.mark.slow

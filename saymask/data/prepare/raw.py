@@ -105,7 +105,7 @@ def find_raw(root: str | Path) -> RawFolder:
     if not raw.scans:
         raise InputError(
             f"{root}: expected scans as scans/<id>/<id>{MESH} or <id>/<id>{MESH}, or in another layout that "
-            "docs/guide.md lists, found none; give the folder that contains scans/"
+            "docs/data.md lists, found none; give the folder that contains scans/"
         )
     _find_lists(raw, bases)
     return raw

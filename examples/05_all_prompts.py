@@ -1,6 +1,6 @@
 """One scan, encoded once, asked in all six ways: the answers in a table, in a file, and in one picture.
 
-    python examples/all_prompts.py [--model NAME] [--scan kitchen.ply --sentence "the grey chair" --names chair sink]
+    python examples/05_all_prompts.py [--model NAME] [--scan kitchen.ply --sentence "the grey chair" --names chair sink]
 
 Without `--scan` a kitchen is made that no model was trained on.
 """
@@ -50,6 +50,23 @@ def grid(scan: saymask.Scan, answers: dict[str, saymask.Masks]) -> Image.Image:
     return sheet
 
 
+def ask(scene: saymask.Scene, sentence: str, names: list[str]) -> tuple[dict[str, saymask.Masks], saymask.Masks]:
+    """Return the answers to all prompts by what was asked, the clicks last, and that to the first click alone."""
+    answers = {
+        sentence: scene.refer(sentence),
+        ", ".join(names): scene.find(names),
+        "semantic": scene.semantic(),
+        "instances": scene.instances(),
+        "panoptic": scene.panoptic(),
+    }
+    # Click on the first thing that was found, then say that the farthest part of the mask does not belong to it.
+    place = next((on(masks, 0) for masks in answers.values() if len(masks)), scene.scan.points[len(scene.scan) // 2])
+    clicks = scene.clicks()
+    first = clicks.add(place)
+    answers["click at ({:.2f}, {:.2f}, {:.2f})".format(*place)] = clicks.add(elsewhere(first, place), positive=False)
+    return answers, first
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out"))
@@ -71,20 +88,8 @@ def main() -> None:
     scene = model.encode(scan)  # the slow call; every prompt after it is cheap
     console.print(f"{scan.name}: {len(scan):,} points, encoded in {sum(scene.seconds.values()):.2f} s")
 
-    answers = {
-        options.sentence: scene.refer(options.sentence),
-        ", ".join(options.names): scene.find(options.names),
-        "semantic": scene.semantic(),
-        "instances": scene.instances(),
-        "panoptic": scene.panoptic(),
-    }
-    # Click on the first thing that was found, then say that the farthest part of the mask does not belong to it.
-    place = next((on(masks, 0) for masks in answers.values() if len(masks)), scan.points[len(scan) // 2])
-    clicks = scene.clicks()
-    first = clicks.add(place)
-    click = "click at ({:.2f}, {:.2f}, {:.2f})".format(*place)
-    answers[click] = clicks.add(elsewhere(first, place), positive=False)
-
+    answers, first = ask(scene, options.sentence, options.names)
+    click = list(answers)[-1]
     table = Table("verb", "asked", "masks", "points", "best", "seconds")
     for verb, (asked, masks) in zip(("refer", "find", "semantic", "instances", "panoptic", "click"), answers.items()):
         question, seconds = "" if asked == verb else asked, f"{scene.seconds[verb]:.3f}"
