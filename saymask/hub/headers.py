@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +18,23 @@ DEFAULT = "uniseg3d.rooms"
 """The embedded checkpoint that is used when no other is named."""
 IN_MODELS = ("bqnet.rooms", "less.rooms", "lground.rooms")
 """Checkpoints of the distribution `saymask-models`."""
+HUB_NAME = re.compile(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
+"""`hf://OWNER/NAME` or `hf://OWNER/NAME@REVISION`: a repository of the Hugging Face hub."""
+HUB_FILE = "model.safetensors"
+"""The checkpoint in such a repository."""
 FORMAT = "saymask-1"
 PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin")
 """Suffixes of checkpoints that are never loaded, only converted."""
 
 
 def _folders() -> tuple[Path, ...]:
-    """Return the folders with checkpoints: saymask's own, and that of `saymask-models`, in the source tree or installed."""
+    """Return the folders with checkpoints: saymask's, and that of `saymask-models` in the source tree or installed."""
     package = Path(__file__).parents[1]
     models = package.parent / "packages" / "models" / "saymask_models"
-    if not models.is_dir():
-        spec = importlib.util.find_spec("saymask_models")
-        models = Path(spec.origin).parent if spec is not None and spec.origin else None
-    return (package / "weights", *([] if models is None else [models]))
+    if models.is_dir():
+        return package / "weights", models
+    spec = importlib.util.find_spec("saymask_models")
+    return (package / "weights", *map(Path, (spec and spec.submodule_search_locations) or ()))
 
 
 WEIGHTS = _folders()
@@ -42,7 +47,7 @@ def embedded() -> dict[str, Path]:
 
 
 def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name (of embedded weights, of the catalogue), a path or nothing stands for."""
+    """Return the checkpoint file that a name (installed, of the catalogue, `hf://…`), a path or nothing stands for."""
     text = DEFAULT if name_or_path is None else str(name_or_path)
     path = Path(text)
     installed = embedded()
@@ -50,6 +55,8 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
         return installed[text]
     if path.is_file():
         return path
+    if text.startswith("hf:"):
+        return _from_hub(text)
     published = catalogue()
     if text in published and checkpoint_path(text).is_file():
         return checkpoint_path(text)
@@ -75,9 +82,26 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
     if path.suffix in (".safetensors", *PICKLES) or len(path.parts) > 1:
         raise CheckpointError(f"there is no checkpoint file {path}; check the path")
     raise CheckpointError(
-        f"there is no checkpoint {text!r}{suggest(text, [*installed, *IN_MODELS, *published])}: expected a .safetensors file or one "
-        f"of: {', '.join([*installed, *got()]) or 'none is installed'}; `saymask get` lists published ones"
+        f"there is no checkpoint {text!r}{suggest(text, [*installed, *IN_MODELS, *published])}: expected a "
+        f".safetensors file or one of: {', '.join([*installed, *got()]) or 'none is installed'}; "
+        "`saymask get` lists published ones"
     )
+
+
+def _from_hub(name: str) -> Path:
+    """Return the checkpoint of a repository of the hub: from its cache, where it is kept, or downloaded."""
+    from saymask.text.weights import hub_folder
+
+    matched = HUB_NAME.fullmatch(name)
+    if matched is None:
+        raise CheckpointError(f"{name}: expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION")
+    try:
+        folder = hub_folder(matched[1], [HUB_FILE], f"{name} is not on this machine:", matched[2])
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+    if not (folder / HUB_FILE).is_file():
+        raise CheckpointError(f"{name}: expected a {HUB_FILE}, as `saymask publish` writes it, the repository has none")
+    return folder / HUB_FILE
 
 
 @contextlib.contextmanager
