@@ -33,6 +33,9 @@ def main() -> int:
     with zipfile.ZipFile(wheel) as file:
         problems = [f"{wheel.name} lacks {n}" for n in _missing(file.namelist(), tracked, "saymask/")]
         problems += [f"{wheel.name} has {n}" for n in file.namelist() if not re.match(r"saymask[/-]", n)]
+        page = file.read(next(n for n in file.namelist() if n.endswith(".dist-info/METADATA"))).decode()
+        links = re.findall(r"\]\((?!https?:|#)[^)]*\)", page)
+        problems += [f"{wheel.name}: a link of its page leads nowhere in an index: {link}" for link in links]
     with zipfile.ZipFile(models) as file:
         names = [f"packages/models/{name}" for name in file.namelist()]
         problems += [f"{models.name} lacks {n}" for n in _missing(names, tracked, "packages/models/saymask_models/")]

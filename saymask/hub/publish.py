@@ -90,7 +90,7 @@ def page_of(card: dict[str, Any], repository: str, licence: str) -> str:
 
 def _table(head: tuple[str, str], rows: dict[str, Any]) -> str:
     lines = [head, ("---", "---"), *((name, value) for name, value in rows.items() if value != "")]
-    return "\n".join(f"| {name} | {str(value).replace('|', '/')} |" for name, value in lines)
+    return "\n".join(f"| {name} | {' '.join(str(value).replace('|', '/').split())} |" for name, value in lines)
 
 
 def _checkpoint_of(source: str | Path) -> Path:
@@ -119,6 +119,7 @@ def _send(checkpoint: Path, page: str, repository: str, private: bool) -> str:
         advice = "; log in with `hf auth login`, or set HF_TOKEN" if code in (401, 403) else ""
         reason = error.server_message or "no reason given"
         raise InputError(f"{repository}: the hub refuses ({code}: {reason}){advice}") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{repository}: sending it to the hub failed ({error}); give the command again") from None
+    except Exception as error:  # the client's transport has errors of its own, other ones in other versions
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{repository}: sending it to the hub failed ({reason}); give the command again") from error
     return str(made)

@@ -20,6 +20,8 @@ class Hub:
         self.private: dict[str, bool] = {}
         self.objects: dict[str, bytes] = {}
         self.address = ""
+        self.hangs_up = False
+        """Whether the answer to a commit never comes."""
 
     def files(self, repository: str, revision: str = "main") -> tuple[str, dict[str, bytes]] | None:
         """Return the commit and its files that a revision stands for."""
@@ -90,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             return self.answer({"transfer": "basic", "objects": objects})
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/main", path):
+            if hub.hangs_up:
+                self.close_connection = True
+                return None
             commits = hub.commits[match[1]]
             files = dict(commits[-1]) if commits else {}
             for entry in map(json.loads, body.splitlines()):

@@ -81,6 +81,9 @@ def test_what_the_hub_refuses_is_said(toy, run):
         said = run(hub.address, *send, token="wrong", code=2)
         assert "someone/chairs: the hub refuses (401: Invalid username or password" in said
         assert "hf auth login" in said
+        hub.hangs_up = True
+        assert "someone/chairs: sending it to the hub failed (" in run(hub.address, *send, code=2)
+        assert hub.commits["someone/chairs"] == []
         refer = ("-m", "saymask", "refer", "a.ply", "chair", "--model", "hf://someone/else")
         (toy.parents[1] / "a.ply").write_bytes(b"ply\n")
         assert "hf://someone/else is not on this machine: connect" in run(hub.address, *refer, code=2)
