@@ -34,7 +34,6 @@ def report() -> list[str]:
         "e57": ("pye57",),
         "draco": ("DracoPy",),
         "rows": ("pyarrow",),
-        "log": ("wandb", "mlflow"),
         "parse": ("spacy",),
         "view": ("viser", "websockets"),
         "serve": ("fastapi", "uvicorn", "httpx", "prometheus_client"),
