@@ -1,4 +1,4 @@
-"""Build wheel and sdist into dist/ and check them: complete, and the sdist's tests can be collected.
+"""Build the distributions into dist/ and check them: complete, small, fit for an index, the sdist's tests collected.
 
 Run by `make package`, from the root of a clone.
 """
@@ -13,6 +13,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "packages" / "models"
+LARGEST = 15
+"""Megabytes that saymask's wheel may have: one checkpoint, the others are in saymask-models."""
 LEFT_OUT = {".gitignore"}
 """Tracked files that an sdist need not hold; the build adds this one by itself where it can."""
 
@@ -21,12 +24,26 @@ def main() -> int:
     """Build and check; return the exit status."""
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "build", "--outdir", dist, ROOT], check=True, stdout=subprocess.DEVNULL)
-    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    for source in (ROOT, MODELS):
+        command = [sys.executable, "-m", "build", "--outdir", dist, source]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (wheel,), (sdist,) = dist.glob("saymask-*.whl"), dist.glob("saymask-*.tar.gz")
+    (models,) = dist.glob("saymask_models-*.whl")
     tracked = set(_output("git", "ls-files", "-z").strip("\0").split("\0"))
     with zipfile.ZipFile(wheel) as file:
         problems = [f"{wheel.name} lacks {n}" for n in _missing(file.namelist(), tracked, "saymask/")]
         problems += [f"{wheel.name} has {n}" for n in file.namelist() if not re.match(r"saymask[/-]", n)]
+        page = file.read(next(n for n in file.namelist() if n.endswith(".dist-info/METADATA"))).decode()
+        links = re.findall(r"\]\((?!https?:|#)[^)]*\)", page)
+        problems += [f"{wheel.name}: a link of its page leads nowhere in an index: {link}" for link in links]
+    with zipfile.ZipFile(models) as file:
+        names = [f"packages/models/{name}" for name in file.namelist()]
+        problems += [f"{models.name} lacks {n}" for n in _missing(names, tracked, "packages/models/saymask_models/")]
+    if wheel.stat().st_size > LARGEST * 1e6:
+        problems.append(f"{wheel.name} has {wheel.stat().st_size / 1e6:.1f} MB, expected {LARGEST} at most")
+    built = sorted(dist.iterdir())
+    if subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *built], check=False).returncode:
+        problems.append("an index would refuse the pages, see above")
     with tempfile.TemporaryDirectory() as folder, tarfile.open(sdist) as file:
         names = [name.partition("/")[2] for name in file.getnames()]
         problems += [f"{sdist.name} lacks {n}" for n in _missing(names, tracked - LEFT_OUT, "")]
@@ -35,8 +52,8 @@ def main() -> int:
         collected = _collected(unpacked)
     tests = {n for n in tracked if re.fullmatch(r"tests/(.*/)?test_\w+\.py", n)}
     problems += [f"{sdist.name}: no test is collected from {n}" for n in sorted(tests - collected)]
-    for path in (wheel, sdist):
-        print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MB")
+    for path in built:
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
     print(f"{len(collected)} of {len(tests)} test files of the sdist are collected")
     print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
     return 1 if problems else 0

