@@ -1,9 +1,11 @@
 """Connected components of masks over superpoints (or voxels), and the graph of those that touch."""
 
 import numpy as np
+import torch
 from scipy.sparse import csgraph, csr_array
+from torch import Tensor
 
-from saymask.sparse import SitePyramid
+from saymask.sparse import SitePyramid, build_sites
 
 
 def touching(
@@ -23,6 +25,18 @@ def touching(
     here, offset = np.nonzero(neighbours >= 0)
     near = csr_array((np.ones(len(here), np.float32), (here, neighbours[here, offset])), shape=(sites, sites))
     return csr_array(holds.T @ (near @ holds))
+
+
+def near(coords: Tensor, site: np.ndarray, row: np.ndarray, rows: int, cells: int) -> csr_array:
+    """Return which support rows lie near each other, a sparse matrix [rows, rows], from voxels int32 [V, 4].
+
+    Two rows are near when they have points in the same block of `cells`³ voxels or in two blocks that touch; `site` and
+    `row` as in `touching`. Rows of different scans (first column of `coords`) are not near.
+    """
+    blocks = coords.cpu().clone()
+    blocks[:, 1:] = blocks[:, 1:].div(cells, rounding_mode="floor")
+    unique, block = torch.unique(blocks, dim=0, return_inverse=True)
+    return touching(build_sites(unique, levels=1), block.numpy()[site], row, rows)
 
 
 def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:

@@ -117,6 +117,9 @@ class UniSeg3DConfig:
     """(query, class) pairs that are looked at (docs/systems/uniseg3d.md §6.1)."""
     mask_threshold: float = 0.4
     """Probability above which a superpoint belongs to a mask."""
+    connected: int = 0
+    """An object is the connected part of its mask where its query's superpoint lies; parts are connected through blocks
+    of so many voxels that touch (ours). 0 = the whole mask, as published."""
     instance_threshold: float = 0.0
     """Score that an instance needs."""
     panoptic_threshold: float = 0.5

@@ -3,11 +3,12 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from saymask.answers import Objects
@@ -17,10 +18,11 @@ from saymask.models.uniseg3d.config import THINGS
 from saymask.models.uniseg3d.decoder import Decoder, Memory, Words
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.places import Places
-from saymask.models.uniseg3d.postprocess import Found, mask_scores
+from saymask.models.uniseg3d.postprocess import Found, OwnParts, mask_scores
 from saymask.nn.blocks import full_precision
 
 Kept = TypeVar("Kept")
+Choose = Callable[[LayerOutputs, Tensor, OwnParts | None], Found]
 BENCHMARK = "scannet20"
 """What a user calls the model's own classes."""
 LARGEST_PASS = 2**26
@@ -84,8 +86,9 @@ class EncodedScan(ABC):
         """Return what each superpoint is; InputError when the answers are not finite."""
 
     @abstractmethod
-    def found(self, choose: Callable[[LayerOutputs, Tensor], Found]) -> Found:
-        """Return what `choose` finds, given the superpoint queries' last stage and the points of each superpoint."""
+    def found(self, choose: Choose) -> Found:
+        """Return what `choose` finds, given the superpoint queries' last stage, the points of each superpoint, and how
+        masks are cut to their own parts."""
 
     @abstractmethod
     def sentences(self, texts: Tensor, words: Words) -> LayerOutputs:
@@ -107,17 +110,29 @@ class WholeScan(EncodedScan):
         class_embeddings: Tensor,
         places: Places | None,
         queries: Tensor | None = None,
+        graph: csr_array | None = None,
     ) -> None:
-        """Keep what the prompts need; `queries` int64 [Q], sorted: the superpoints that become queries, None = all."""
+        """Keep what the prompts need; `queries` int64 [Q], sorted: the superpoints that become queries, None = all.
+
+        `graph` [S, S]: superpoints that lie near each other; without it an object may lie in several places.
+        """
         super().__init__(index, np.zeros(len(memory), np.int64), places, memory.features.device)
         self.memory = memory
-        self._decoder, self._class_embeddings, self._queries = decoder, class_embeddings, queries
+        self._decoder, self._class_embeddings, self._queries, self._graph = decoder, class_embeddings, queries, graph
         self._lock = threading.Lock()
         self._superpoint_outputs: SuperpointOutputs | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a copy or a pickle is made: without what was computed for prompts."""
-        given = (self.memory, self.index, self._decoder, self._class_embeddings, self.places, self._queries)
+        given = (
+            self.memory,
+            self.index,
+            self._decoder,
+            self._class_embeddings,
+            self.places,
+            self._queries,
+            self._graph,
+        )
         return WholeScan, given
 
     @torch.no_grad()
@@ -137,9 +152,13 @@ class WholeScan(EncodedScan):
         """Return what each superpoint query says that it is."""
         return self.superpoint_outputs()
 
-    def found(self, choose: Callable[[LayerOutputs, Tensor], Found]) -> Found:
+    def found(self, choose: Choose) -> Found:
         """Return what `choose` finds."""
-        return choose(self.superpoint_outputs().stage, self.counts)
+        stage = self.superpoint_outputs().stage
+        if self._graph is None:
+            return choose(stage, self.counts, None)
+        assert stage.superpoints is not None
+        return choose(stage, self.counts, OwnParts(stage.superpoints, self.counts, self._graph))
 
     def sentences(self, texts: Tensor, words: Words) -> LayerOutputs:
         """Return the last stage of sentences."""
@@ -181,7 +200,7 @@ def ask_superpoints(
     for start in range(passes):
         rows = every[start::passes]
         outputs = decoder.objects(memory, asked[rows], class_embeddings)
-        stage = outputs.objects[-1]
+        stage = replace(outputs.objects[-1], superpoints=asked[rows])
         facing = outputs.directions
         assert facing is not None
         if start == 0:

@@ -29,7 +29,15 @@ from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, Semantics
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.outputs import LayerOutputs
-from saymask.models.uniseg3d.postprocess import ENTRIES_AT_ONCE, Found, class_agnostic, mean_over, points, weighted_mean
+from saymask.models.uniseg3d.postprocess import (
+    ENTRIES_AT_ONCE,
+    Found,
+    OwnParts,
+    class_agnostic,
+    mean_over,
+    points,
+    weighted_mean,
+)
 from saymask.nn.blocks import full_precision
 from saymask.text.relevance import is_word, rise
 
@@ -57,20 +65,22 @@ LABEL_SET = "scannet200"
 def scan_objects(scan: EncodedScan, config: UniSeg3DConfig) -> Found:
     """Return the `shown_objects` of a scan, kept for the next prompts."""
 
-    def choose(stage: LayerOutputs, counts: Tensor) -> Found:
+    def choose(stage: LayerOutputs, counts: Tensor, own: OwnParts | None) -> Found:
         with torch.autocast(counts.device.type, enabled=False):  # counts of points need the digits of float32
-            return shown_objects(stage, counts, config)
+            return shown_objects(stage, counts, config, own)
 
     return scan.kept(("objects", config), lambda: scan.found(choose))
 
 
-def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) -> Found:
+def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig, own: OwnParts | None = None) -> Found:
     """Return the confident masks of a scan, the best first; of those that show the same object the most confident.
 
-    An object has more than `config.fewest_points` points.
+    An object has more than `config.fewest_points` points. `own` cuts masks to what an object is of them.
     """
     assert stage.iou is not None
     found = class_agnostic(stage.masks, stage.iou, config)
+    if own is not None:
+        found = replace(found, masks=own(found.masks, found.queries))
     found = found.take(points(found.masks, counts) > config.fewest_points)
     found = found.take(found.scores.argsort(descending=True, stable=True)[: config.top_masks])
     found = found.take(distinct(found.masks, counts))

@@ -43,10 +43,11 @@ from saymask.models.uniseg3d.extensions import (
 )
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs
-from saymask.models.uniseg3d.places import places_of
+from saymask.models.uniseg3d.places import graphs_of, places_of
 from saymask.models.uniseg3d.postprocess import (
     FIRST_ID,
     Found,
+    OwnParts,
     class_agnostic,
     instances,
     prompt_answers,
@@ -260,14 +261,15 @@ class UniSeg3D(Model):
             [
                 WholeScan(
                     self.decoder.memory(features, positions[: len(features)]), index, self.decoder, classes, places,
-                    None if rows is None else torch.from_numpy(rows).to(self.device),
+                    None if rows is None else torch.from_numpy(rows).to(self.device), graph,
                 )
-                for features, positions, index, places, rows in zip(
+                for features, positions, index, places, rows, graph in zip(
                     self.features(batch),
                     batch.scans.positions,
                     batch.scans.index,
                     places_of(batch.scans, self.config.voxel_size) if self.config.reads else [None] * len(queries),
                     queries,
+                    graphs_of(batch.scans, self.config.connected) if self.config.connected else [None] * len(queries),
                     strict=True,
                 )
             ]
@@ -382,8 +384,8 @@ class UniSeg3D(Model):
         """Return the things, best score first (docs/systems/uniseg3d.md §6.1)."""
         scan, config = encoded.only(), self.config
         found = scan.found(
-            lambda stage, counts: instances(
-                stage.classes, stage.masks, counts, config, threshold=config.instance_threshold
+            lambda stage, counts, own: instances(
+                stage.classes, stage.masks, counts, config, threshold=config.instance_threshold, own=own
             )
         )
         assert found.labels is not None
@@ -400,8 +402,8 @@ class UniSeg3D(Model):
         scan, config = encoded.only(), self.config
         said = scan.semantics()
         things = scan.found(
-            lambda stage, counts: instances(
-                stage.classes, stage.masks, counts, config, iou=stage.iou, threshold=config.panoptic_threshold
+            lambda stage, counts, own: instances(
+                stage.classes, stage.masks, counts, config, iou=stage.iou, threshold=config.panoptic_threshold, own=own
             )
         )
         assert things.labels is not None
@@ -421,9 +423,10 @@ class UniSeg3D(Model):
         """Return the unnamed masks of a scan, which overlap (docs/systems/uniseg3d.md §6.5)."""
         scan = encoded.only()
 
-        def unnamed(stage: LayerOutputs, _: Tensor) -> Found:
+        def unnamed(stage: LayerOutputs, _: Tensor, own: OwnParts | None) -> Found:
             assert stage.iou is not None
-            return class_agnostic(stage.masks, stage.iou, self.config)
+            found = class_agnostic(stage.masks, stage.iou, self.config)
+            return found if own is None else replace(found, masks=own(found.masks, found.queries))
 
         found = scan.found(unnamed)
         score = found.scores.clamp(0, 1).float().cpu().numpy()

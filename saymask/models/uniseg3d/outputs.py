@@ -20,6 +20,7 @@ class LayerOutputs:
     embeddings: Tensor  # float [Q, D]
     iou: Tensor | None = None  # float [Q] predicted IoU (no sigmoid); superpoint queries only
     directions: Tensor | None = None  # float [Q, W] of length 1: what a query shows, in the space of the texts
+    superpoints: Tensor | None = None  # int64 [Q]: superpoint of each superpoint query; in prediction only
 
     def something(self) -> Tensor:
         """Return the probability [Q] that each query shows any class."""

@@ -1,9 +1,11 @@
-"""Places and colours of a scan's superpoints, which sentences are read over (ours)."""
+"""Places and colours of a scan's superpoints, which sentences are read over, and which lie near each other (ours)."""
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
+from saymask.nn.components import near
 from saymask.nn.superpoints import SuperpointBatch
 
 
@@ -27,3 +29,12 @@ def places_of(batch: SuperpointBatch, voxel_size: float) -> list[Places]:
     ends = np.cumsum(batch.sizes)[:-1]
     columns = (np.split(values, ends) for values in (low, high, (colors + 1) * np.float32(127.5)))
     return [Places(*values) for values in zip(*columns, strict=True)]
+
+
+def graphs_of(batch: SuperpointBatch, cells: int) -> list[csr_array]:
+    """Return, for each scan of a batch, which superpoints [S, S] lie near each other: in blocks of `cells`³ voxels that
+    touch."""
+    site, row = (t.cpu().numpy() for t in (batch.pool_site, batch.pool_row))
+    graph = near(batch.coords, site, row, len(batch.rows), cells)
+    ends = np.cumsum(batch.sizes)
+    return [graph[end - size : end, end - size : end] for end, size in zip(ends, batch.sizes, strict=True)]

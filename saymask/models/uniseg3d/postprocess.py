@@ -8,13 +8,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.nn.blocks import full_precision
+from saymask.nn.components import connected_components
 
 FIRST_ID = 2
 """Instance id of the lowest scored thing in a panoptic answer; the smaller ones are the stuff classes."""
@@ -47,6 +50,32 @@ class Panoptic:
 
     semantic: Tensor  # int64 [S]: 0 wall, 1 floor, 2..19 things
     instance: Tensor  # int64 [S]: 0 or 1 on stuff (its class), from 2 on things, larger = higher score
+
+
+@dataclass(frozen=True, eq=False)
+class OwnParts:
+    """Cuts masks to the connected part where their query's superpoint lies (ours, `config.connected`)."""
+
+    superpoints: Tensor  # int64 [Q]: superpoint of each query
+    counts: Tensor  # int64 [S] points of each superpoint
+    graph: csr_array  # [S, S] superpoints that lie near each other
+
+    def __call__(self, masks: Tensor, queries: Tensor) -> Tensor:
+        """Return bool [K, S]: the own part of masks bool [K, S] of `queries` int64 [K].
+
+        The largest part by points where the superpoint lies outside of its mask.
+        """
+        own, counts = np.zeros(tuple(masks.shape), bool), self.counts.cpu().numpy()
+        superpoints = self.superpoints[queries].tolist()
+        for row, (mask, superpoint) in enumerate(zip(masks.cpu().numpy(), superpoints, strict=True)):
+            rows, part = connected_components(mask, self.graph)
+            if not len(rows):
+                continue
+            chosen = np.bincount(part, counts[rows]).argmax()
+            if mask[superpoint]:
+                chosen = part[np.searchsorted(rows, superpoint)]
+            own[row, rows[part == chosen]] = True
+        return torch.from_numpy(own).to(masks.device)
 
 
 def matrix_nms(
@@ -114,6 +143,7 @@ def instances(
     *,
     iou: Tensor | None = None,  # float [Q] predicted IoU, a factor of the scores
     threshold: float = 0.0,
+    own: OwnParts | None = None,  # what an object is of its mask; None = all
 ) -> Found:
     """Return the scored things of a scene, best first; a query may give several, with different classes.
 
@@ -130,10 +160,16 @@ def instances(
         share = share * full_precision(iou)[:, None]
     score, flat = share.flatten().topk(min(config.top_masks, share.numel()))
     query, label = flat // THINGS, flat % THINGS
+    score = score * mask_scores(masks)[query]
+    if own is not None:  # what fails the threshold before the others lower it need not be cut
+        likely = score > threshold
+        score, query, label = score[likely], query[likely], label[likely]
     chosen = query.unique()  # the sigmoid of a query is taken once, however many classes it has
     place = torch.searchsorted(chosen, query)
     probability = masks[chosen].sigmoid()
-    score, rows = matrix_nms(probability[place], label, score * mask_scores(masks[chosen])[place])
+    if own is not None:
+        probability = probability * own(probability > config.mask_threshold, chosen)
+    score, rows = matrix_nms(probability[place], label, score)
     place, query, label = place[rows], query[rows], label[rows]
     inside = probability > config.mask_threshold
     large = points(inside, counts) > config.fewest_points

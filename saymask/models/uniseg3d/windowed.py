@@ -5,7 +5,7 @@ margin. An object belongs to the window where most of its points are at home. On
 found in several windows: such masks agree where both windows look, and are joined.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from saymask.geometry.windows import Windows
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Words
-from saymask.models.uniseg3d.encoded import EncodedScan, Semantics, WholeScan
+from saymask.models.uniseg3d.encoded import Choose, EncodedScan, Semantics, WholeScan
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.models.uniseg3d.places import Places
 from saymask.models.uniseg3d.postprocess import Found, prompt_answers
@@ -63,7 +63,7 @@ class WindowedScan(EncodedScan):
         semantic, directions = torch.cat([s.semantic for s in said]), torch.cat([s.directions for s in said])
         return Semantics(semantic=semantic[back], directions=directions[back])
 
-    def found(self, choose: Callable[[LayerOutputs, Tensor], Found]) -> Found:
+    def found(self, choose: Choose) -> Found:
         """Return what `choose` finds in any window, each object once, best score first."""
         found = []
         for scan, own in zip(self._scans, self._own, strict=True):
