@@ -1,7 +1,9 @@
 """Clocks: wall and CPU seconds, sides that take turns, peak memory, and functions in processes of their own."""
 
+import cProfile
 import json
 import os
+import pstats
 import subprocess
 import sys
 import time
@@ -46,6 +48,23 @@ def turns(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Ta
         for name, job in jobs.items():
             runs[name].append(timed(job))
     return {name: least(taken) for name, taken in runs.items()}
+
+
+def profiled(job: Callable[[], object], most: int = 6) -> dict[str, float]:
+    """Return the functions of saymask in which a call spends most seconds, without what they call of it themselves.
+
+    Compiled kernels and other libraries count for the function that calls them.
+    """
+    with cProfile.Profile() as profile:
+        job()
+    own: dict[str, float] = {}
+    for (file, _, name), (_, _, seconds, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if "saymask" in file:
+            own[name] = own.get(name, 0.0) + seconds
+        for (caller_file, _, caller), (_, _, part, _) in callers.items():
+            if "saymask" not in file and "saymask" in caller_file:
+                own[caller] = own.get(caller, 0.0) + part
+    return dict(sorted(own.items(), key=lambda entry: -entry[1])[:most])
 
 
 def resident(name: str = "VmRSS") -> float:

@@ -1,6 +1,7 @@
 """Report of a ledger: one table for the terminal, docs/speed.md, and the ratios of each release."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.speed.cases import CASES
@@ -82,7 +83,12 @@ def markdown(found: dict[str, Any], history: list[dict[str, Any]]) -> str:
     """Return docs/speed.md."""
     results = {name: figures_of(result) for name, result in found["results"].items()}
     cases = {name: figures for name, figures in results.items() if name != LIMITS}
-    aims = [figure for figures in cases.values() for figure in figures if figure.aim is not None]
+    aims = [
+        replace(figure, what=f"{name}: {figure.what}")
+        for name, figures in cases.items()
+        for figure in figures
+        if figure.aim is not None
+    ]
     parts = [
         "# Speed",
         "`make bench` measures all of this and writes this page, `docs/speed.json` and `benchmarks/history.json`; "
@@ -94,7 +100,7 @@ def markdown(found: dict[str, Any], history: list[dict[str, Any]]) -> str:
         "## Limits of the machine",
         table(([f.what, number(f.value, f.unit)] for f in results.get(LIMITS, [])), ("", "measured")),
         f"## Aims: {sum(bool(f.met) for f in aims)} of {len(aims)} met",
-        table(map(cells, aims)),
+        table(map(cells, aims)) if aims else "",
         *missed(aims),
     ]
     for name, figures in cases.items():

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.speed import clock
 from benchmarks.speed.machine import observed
+from saymask.geometry.voxelize import voxelize
 
 
 def whose(value: int) -> list[int]:
@@ -53,3 +54,14 @@ def test_what_others_use():
         clock.apart(whose, 1)
     assert facts["seconds"] > 0
     assert 0 <= facts["others"] <= (os.cpu_count() or 1) + 0.5
+
+
+def test_a_profile_names_what_takes_long():
+    points = np.random.default_rng(0).random((200_000, 3)) * 5
+    voxelize(points, 0.02)  # compiled
+    found = clock.profiled(lambda: voxelize(points, 0.02))
+    assert "voxelize" in found
+    assert 0 < len(found) <= 6
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert len(clock.profiled(lambda: voxelize(points, 0.02), most=1)) == 1
+    assert clock.profiled(lambda: time.sleep(0.01)) == {}

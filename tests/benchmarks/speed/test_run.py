@@ -101,8 +101,8 @@ def test_the_page():
     found = a_ledger()
     page = report.markdown(found, [report.entry(found)])
     assert "## Aims: 1 of 2 met" in page
-    assert "| fast | 0.50 s | 0.70 | ≤ 1.00 s | yes | 9.00 s | 0.25 s (copy) | 2.00 |" in page
-    assert "| slow | 3.00 s | b 2.00, a 0.50 |" in page
+    assert "| unet: fast | 0.50 s | 0.70 | ≤ 1.00 s | yes | 9.00 s | 0.25 s (copy) | 2.00 |" in page
+    assert "| unet: slow | 3.00 s | b 2.00, a 0.50 |" in page
     assert "| plain | 12,300 MB |" in page
     assert "plain: A remark." in page
     assert "not quiet" not in page
