@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.speed.cases import command, scaling, scoring, unet
+from benchmarks.speed.cases import command, reading, scaling, scoring, unet
 from benchmarks.speed.inputs import new_sentences, surfaces
 from benchmarks.speed.room_sites import room_sites
 from saymask.nn.unet.network import SparseUNet
@@ -126,3 +126,13 @@ def test_stages_of_a_command():
     end, first = command._figures("x", runs, aim=3.0)
     assert (end.value, end.cpu, end.met, first.value) == (5.0, 3.0, False, 0.1)
     assert end.parts == {"start and imports": 2.0, "load": 1.0, "encode": 2.0}
+
+
+@pytest.mark.parametrize("kind", ["ply", "pcd", "npz", "stl"])
+def test_every_way_to_read_a_file_is_timed(kind, tmp_path):
+    path, small = (reading.write(tmp_path, kind, n) for n in (20_000, 500))
+    found = reading.read(kind, str(path), str(small), 2)
+    assert {"reader", "load_scan"} <= set(found) == set(reading.ways(kind))
+    for took in found.values():
+        assert took["wall"] > 0
+        assert took["MB"] >= 0
