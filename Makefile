@@ -72,9 +72,8 @@ check: install  ## what is quick: lint, imports, and that the installed packages
 package: install  ## wheel and sdist in dist/, checked: complete, and the sdist's tests can be collected
 	$(BIN)/python .ci/package.py
 
-bench: install  ## speed of the sparse U-Net and of the whole way, as JSON
-	$(BIN)/python -m benchmarks.sparse_unet --json
-	$(BIN)/python -m benchmarks.end_to_end --json
+bench: install  ## speed of everything, beside limits and other programs: docs/speed.md (about 20 minutes; goes on)
+	$(BIN)/python -m benchmarks --write
 
 hooks: install  ## run the quick checks before every commit (pre-commit)
 	$(BIN)/python -m pip install --quiet pre-commit

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmarks.evaluation import Scene, make_scene, plain_ap
+from benchmarks.speed.plain_scores import Scene, make_scene, plain_ap
 from saymask.data.superpoint_truth import superpoint_truth
 from saymask.errors import InputError
 from saymask.metrics import instance

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.evaluation import make_scene
+from benchmarks.speed.plain_scores import make_scene
 from saymask.errors import InputError
 from saymask.labels.tables import scannet200
 from saymask.metrics import open_vocabulary

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.evaluation import plain_iou
+from benchmarks.speed.plain_scores import plain_iou
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20, scannet200
 from saymask.metrics import semantic

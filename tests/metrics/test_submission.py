@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.evaluation import make_scene
+from benchmarks.speed.plain_scores import make_scene
 from saymask.data.scenes import save_scene, scene_path
 from saymask.errors import InputError
 from saymask.metrics.benchmark import get_benchmark

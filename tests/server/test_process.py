@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from benchmarks.serve import serving
+from benchmarks.speed.cases.service import serving
 from saymask.errors import InputError
 from saymask.server.client import Client
 from saymask.server.refusal import Refusal

@@ -9,7 +9,6 @@ configures its tiles at the start of each call and releases them at its end.
 from functools import cache
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 import torch
 from llvmlite import ir
@@ -18,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from saymask.sparse.backends.cpu.kernels import finish_rows
-from saymask.sparse.backends.cpu.tiles import HAS_BF16, VECTOR_BYTES
+from saymask.sparse.backends.cpu.tiles import HAS_BF16, VECTOR_BYTES, cpu_features
 
 TILE = 16
 """Rows of a tile; also its columns of float32."""
@@ -39,7 +38,7 @@ _PAIRS = 256  # the same for the weight gradient
 @cache
 def has_amx() -> bool:
     """Say whether AMX tiles of bfloat16 can be used: the CPU has them and the system lets this process use them."""
-    features = llvmlite.binding.get_host_cpu_features()
+    features = cpu_features()
     wanted = HAS_BF16 and VECTOR_BYTES == 64 and features.get("amx-tile") and features.get("amx-bf16")
     return bool(wanted and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx())
 

@@ -12,7 +12,7 @@ import torch
 from saymask.errors import InputError
 from saymask.sparse.backends.cpu import amx
 from saymask.sparse.backends.cpu.ops import Epilogue, pack_weight, run
-from saymask.sparse.backends.cpu.tiles import HAS_BF16
+from saymask.sparse.backends.cpu.tiles import HAS_BF16, cpu_features
 from saymask.sparse.kernel_map import KernelMap
 from saymask.util.files import cache_folder, read_json, write_text
 
@@ -34,7 +34,7 @@ def bf16_pays() -> bool:
 
 def tile_gain() -> float:
     """Return how many times faster a hot tile is in bfloat16 than in float32, measured at the first call on a CPU."""
-    features = json.dumps(llvmlite.binding.get_host_cpu_features(), sort_keys=True)
+    features = json.dumps(cpu_features(), sort_keys=True)
     flags = hashlib.sha256(features.encode()).hexdigest()[:12]
     key = f"{llvmlite.binding.get_host_cpu_name()} {flags}, llvmlite {llvmlite.__version__}"
     path = cache_folder() / "bf16_gain.json"

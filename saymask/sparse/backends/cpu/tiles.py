@@ -10,10 +10,20 @@ from typing import Any
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
+
+@cache
+def cpu_features() -> dict[str, bool]:
+    """Return the CPU features that numba compiles for: those of this CPU, or of $NUMBA_CPU_FEATURES."""
+    named, cpu = vars(config)["CPU_FEATURES"], vars(config)["CPU_NAME"]
+    if named is None and cpu in (None, "host"):
+        return dict(llvmlite.binding.get_host_cpu_features())
+    return {word[1:]: word[0] == "+" for word in (named or "").split(",") if word}
+
+
+_FEATURES = cpu_features()
 _WIDE = bool(_FEATURES.get("avx512f"))
 HAS_BF16 = bool(_FEATURES.get("avx512bf16"))
 VECTOR_BYTES = 64 if _WIDE else 32 if _FEATURES.get("avx2") else 16

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra serve")
 
-from benchmarks import serve
+from benchmarks.speed.cases import service as case
 from saymask.hub.registry import preset
 from saymask.io.load import load_scan
 from saymask.scene.scene import Scene
@@ -23,8 +23,8 @@ def scenes():
 
 
 def test_questions_are_new_and_of_all_verbs(scenes):
-    made = serve.questions(scenes, 100, 0)
-    assert {question.verb for question in made} == {"refer", "find", "click", *serve.WHOLE}
+    made = case.questions(scenes, 100, 0)
+    assert {question.verb for question in made} == {"refer", "find", "click", *case.WHOLE}
     assert [question.scan for question in made[:4]] == [0, 1, 2, 0]
     asked = []
 
@@ -32,7 +32,7 @@ def test_questions_are_new_and_of_all_verbs(scenes):
         def __getattr__(self, verb):
             return lambda *about: asked.append((verb, str(about)))
 
-    for question in [*made, *serve.questions(scenes, 100, 1)]:
+    for question in [*made, *case.questions(scenes, 100, 1)]:
         question.ask(Spy())
     new = [one for one in asked if one[1] != "()"]
     assert len(set(new)) == len(new) == 180
@@ -47,26 +47,30 @@ def test_clients_get_answers_that_are_compared(scenes, tmp_path, monkeypatch):
     own = [Scene(model, load_scan(tmp_path / f"{seed}.ply", quiet=True)) for seed in range(3)]
     with running(model, tmp_path / "data", root=tmp_path, threads=1, queue=0) as server:
         keys = [server.client.load(f"{seed}.ply").id for seed in range(3)]
-        plan = [[q for q in serve.questions(own, 6, seed) if q.verb == "refer"] for seed in range(3)]
-        answers, seconds = serve.at_once(server.url, keys, plan)
-        assert serve.memory(server.client) > 50
+        plan = [[q for q in case.questions(own, 6, seed) if q.verb == "refer"] for seed in range(3)]
+        answers, seconds = case.at_once(server.url, keys, plan)
+        assert case.memory(server.client) > 50
     assert len(answers) == sum(map(len, plan)) > 5
     assert seconds > 0
-    assert all(serve.is_equal(timed, own) for timed in answers)
+    assert all(case.is_equal(timed, own) for timed in answers)
     wrong = replace(answers[0], answer=answers[0].answer.model_copy(update={"message": "x"}))
-    assert not serve.is_equal(wrong, own)
-    assert not serve.is_equal(replace(answers[0], question=replace(answers[0].question, scan=1)), own)
+    assert not case.is_equal(wrong, own)
+    assert not case.is_equal(replace(answers[0], question=replace(answers[0].question, scan=1)), own)
 
 
-def test_the_table():
-    times = serve.spread(list(np.linspace(0.1, 1.1, 101)))
+def test_the_figures():
+    times = case.spread(list(np.linspace(0.1, 1.1, 101)))
     assert times == {"count": 101, "p50": pytest.approx(0.6), "p95": pytest.approx(1.05), "slowest": pytest.approx(1.1)}
     result = {
-        "date": "2026-01-01", "machine": "m", "clients": 8, "threads": 2, "points": [1000, 2, 3],
-        "encode_seconds": [1.0, 2.0, 3.0], "answers": 101, "equal": 101, "refused": 4, "per_second": 10.0, "all": times,
-        "verbs": {"refer": times}, "memory_mb": [800.0, 900.0], "memory_prompts": 1000, "growth": 0.06,
-        "growth_ok": False, "restart_seconds": 5.0, "repeated_after_kill": 6,
+        "points": [1000, 2, 3], "encode_seconds": [1.0, 3.0, 2.0], "answers": 101, "refused": 4, "per_second": 10.0,
+        "all": times, "verbs": {"refer": times}, "memory_mb": [800.0, 900.0], "memory_prompts": 1000, "growth": 0.06,
+        "restart_seconds": 5.0, "repeated_after_kill": 6,
     }  # fmt: skip
-    table = serve.shown(result)
-    for words in ("101 of 101 answers equal", "4 refused", "0.600    1.050    1.100", "+6.0% (aim < 5%: missed)"):
-        assert words in table
+    found = {figure.what: figure for figure in case.figures_of(result)}
+    assert found["answers"].value == 10
+    assert "101 answers" in found["answers"].note
+    assert found["first answer about a scan, reading and encoding included"].value == 3
+    assert found["refer: 95 of 100"].value == pytest.approx(1.05)
+    memory = found["memory at most after the warm-up / right after it"]
+    assert (memory.value, memory.aim, memory.met) == (1.06, 1.05, False)
+    assert case.figures_of({**result, "growth": 0.04})[-2].met

@@ -1,4 +1,4 @@
-"""The same U-Net in spconv modules: the rival of `benchmarks.sparse_unet`, loaded with the same weights."""
+"""The same U-Net in spconv modules: the rival of the case `unet`, loaded with the same weights."""
 
 from collections.abc import Sequence
 from typing import Any

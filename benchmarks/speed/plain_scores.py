@@ -1,26 +1,12 @@
-"""Scoring a scene, ours against a plain re-statement of the official loop: `python -m benchmarks.evaluation [--json]`.
+"""Plain re-statement of the official scoring loops of ScanNet's benchmarks, which ours is compared with."""
 
-One scene of 150,000 points with 30 true and 100 predicted instances of ScanNet200, once from memory and once from the
-submission's text files, and the same points as a semantic prediction. Both sides must give the same numbers to the last
-digit; a difference ends the run with an error. The sides take turns. `_ms` is the median time on the clock, `_cpu_ms`
-that of the processor: both sides run on one thread, so the ratio of the latter does not depend on what else runs.
-"""
-
-import argparse
-import json
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
 from saymask.metrics.benchmark import get_benchmark
-from saymask.metrics.instance import InstanceMetric
-from saymask.metrics.semantic import SemanticMetric
-from saymask.metrics.submission import add_instance_file, add_semantic_file, write_instances, write_semantic
 
 SCENE = "scene0000_00"
 
@@ -181,101 +167,3 @@ def plain_read(folder: Path, truth: np.ndarray) -> Scene:
         labels.append(int(label))
         scores.append(float(score))
     return Scene(truth, np.stack(masks), np.array(labels), np.array(scores))
-
-
-def ours(scene: Scene, masks: np.ndarray, index: np.ndarray | None = None) -> np.ndarray:
-    metric = InstanceMetric("scannet200")
-    metric.update(masks, scene.labels, scene.scores, scene.truth, SCENE, index=index)
-    metric.compute()
-    return metric.average_precision()
-
-
-def ours_from_files(folder: Path, truth: np.ndarray) -> np.ndarray:
-    metric = InstanceMetric("scannet200")
-    add_instance_file(metric, folder / f"{SCENE}.txt", truth, SCENE)
-    metric.compute()
-    return metric.average_precision()
-
-
-def ours_semantic(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    metric = SemanticMetric("scannet200")
-    metric.update(predicted, true, SCENE)
-    metric.compute()
-    return metric.iou()
-
-
-def ours_semantic_file(path: Path, true: np.ndarray) -> np.ndarray:
-    metric = SemanticMetric("scannet200")
-    add_semantic_file(metric, path, true, SCENE)
-    metric.compute()
-    return metric.iou()
-
-
-def compare(points: int, instances: int, masks: int, rounds: int, folder: Path) -> dict[str, float]:
-    """Time both sides in turns and return milliseconds and ratios by name; raise where the numbers differ."""
-    benchmark = get_benchmark("scannet200")
-    things, classes = [c.id for c in benchmark.things], [c.id for c in benchmark.classes]
-    scene = make_scene(points, instances, masks, seed=0)
-    write_instances(folder / "instance", SCENE, scene.masks, scene.labels, scene.scores)
-    # Superpoints of 64 points; a mask over them is that of their first points.
-    index = np.arange(points) // 64
-    support = scene.masks[:, ::64].copy()
-    spread = Scene(scene.truth, np.ascontiguousarray(support[:, index]), scene.labels, scene.scores)
-    rng = np.random.default_rng(1)
-    true = scene.truth // 1000
-    predicted = np.where(rng.random(points) < 0.7, true, rng.choice([*classes, 0, 5000], points))
-    semantic_file = write_semantic(folder / "semantic", SCENE, predicted)
-    sides: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
-        "memory": ("points", lambda: ours(scene, scene.masks)),
-        "files": ("points", lambda: ours_from_files(folder / "instance", scene.truth)),
-        "plain_memory": ("points", lambda: plain_ap([scene], things)),
-        "plain_files": ("points", lambda: plain_ap([plain_read(folder / "instance", scene.truth)], things)),
-        "superpoints": ("superpoints", lambda: ours(scene, support, index)),
-        "plain_superpoints": ("superpoints", lambda: plain_ap([spread], things)),
-        "semantic": ("semantic", lambda: ours_semantic(predicted, true)),
-        "semantic_file": ("semantic", lambda: ours_semantic_file(semantic_file, true)),
-        "plain_semantic": ("semantic", lambda: plain_iou(predicted, true, classes)),
-        "plain_semantic_file": ("semantic", lambda: plain_iou(plain_ids(semantic_file), true, classes)),
-    }
-    answers: dict[str, np.ndarray] = {}
-    for name, (kind, job) in sides.items():  # compiles and warms up, too
-        answer = job()
-        if not np.array_equal(answers.setdefault(kind, answer), answer, equal_nan=True):
-            raise SystemExit(f"{name}: the numbers differ from those of the other side")
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    for turn in range(rounds):
-        for name, (_, job) in sides.items():
-            if name.startswith("plain") and turn >= 3:
-                continue  # slow
-            start, start_cpu = time.perf_counter(), time.process_time()
-            job()
-            times[name].append((1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - start_cpu)))
-    result: dict[str, float] = {"points": points, "instances": instances, "masks": masks, "equal": 1}
-    result["ap50"] = float(np.nanmean(answers["points"][:, 0]))
-    result["miou"] = float(np.nanmean(answers["semantic"]))
-    for name, pairs in times.items():
-        result[f"{name}_ms"], result[f"{name}_cpu_ms"] = (median(column) for column in zip(*pairs, strict=True))
-    for name in ("memory", "files", "superpoints", "semantic", "semantic_file"):
-        result[f"{name}_speedup"] = result[f"plain_{name}_cpu_ms"] / result[f"{name}_cpu_ms"]
-    return result
-
-
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--points", type=int, default=150_000)
-    parser.add_argument("--instances", type=int, default=30)
-    parser.add_argument("--masks", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=11)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        result = compare(options.points, options.instances, options.masks, options.rounds, Path(folder))
-    for name, value in result.items():
-        print(f"{name:22s} {value:.4g}")
-    if options.json:
-        print(json.dumps({name: round(float(value), 5) for name, value in result.items()}))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,26 +1,17 @@
-"""Load on `saymask serve`: equal answers, seconds of a request, memory over many prompts, and a kill.
-
-    python -m benchmarks.serve [--clients 8] [--prompts 20] [--prompts-for-memory 1000] [--threads 2] [--json]
+"""Service: load on `saymask serve`, memory over many prompts, and a kill.
 
 A server is started on a free port of this machine with three furnished rooms of the synthetic benchmark (meshes of
-100,000 to 200,000 points), which are encoded before the clock starts. Each client is a thread with a connection of its
-own, which asks one thing after the other, never the same: sentences, words, clicks, and now and then all classes or
-objects, in turn about the three scans. Every answer is then compared with the library's in this process, whole.
-`refused` counts answers 429: with more clients than places in the queue there are some, and they are asked again.
+100,000 to 200,000 points), which are encoded before the clock starts. Each of eight clients is a thread with a
+connection of its own, which asks one thing after the other, never the same: sentences, words, clicks, and now and then
+all classes or objects, in turn about the three scans. Every answer is then compared with the library's in this process,
+whole; the case fails where one differs. Refused requests (429) are asked again.
 
 Memory is the server's resident set, from its own `/metrics`, before and after many more sentences by the same clients;
-the first of them, a third, are the warm-up that fills what is kept. At last the server is killed (SIGKILL), started
-again on the same folder, and asked some of the same questions.
+the first third is the warm-up that fills what is kept. At last the server is killed (SIGKILL), started again on the
+same folder, and asked some of the same questions.
 """
 
 import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads must sleep, not spin
-
-import argparse
-import datetime
-import json
-import platform
 import re
 import subprocess
 import sys
@@ -36,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.prompts import furnished_room
-from benchmarks.sentences import new_sentences
+from benchmarks.speed.effort import Effort
+from benchmarks.speed.figure import Figure
+from benchmarks.speed.inputs import furnished_room, new_sentences
 from saymask.hub.checkpoints import load_model
 from saymask.io.load import load_scan
 from saymask.io.ply import write_ply
@@ -47,6 +39,7 @@ from saymask.server.client import Client, RemoteScene
 from saymask.server.forms import MasksForm
 from saymask.server.refusal import Refusal
 
+CLIENTS = 8
 ROOMS = (319, 320, 321)
 WHOLE = ("semantic", "instances", "panoptic")
 GROWTH = 0.05
@@ -184,7 +177,7 @@ def spread(seconds: list[float]) -> dict[str, float]:
     return {"count": len(seconds), "p50": float(p50), "p95": float(p95), "slowest": max(seconds)}
 
 
-def measure(folder: Path, clients: int, prompts: int, many: int, threads: int) -> dict[str, Any]:
+def load(folder: Path, clients: int, prompts: int, many: int, threads: int) -> dict[str, Any]:
     """Run all parts on a new server; raise RuntimeError where an answer differs or the server does not end well."""
     (folder / "scans").mkdir()
     for number in ROOMS:
@@ -228,14 +221,9 @@ def measure(folder: Path, clients: int, prompts: int, many: int, threads: int) -
         if lost or changed:
             raise RuntimeError(f"after the kill {len(lost)} scans are lost and {len(changed)} answers differ")
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "clients": clients,
-        "threads": threads,
         "points": [len(scene.scan) for scene in scenes],
         "encode_seconds": encode,
         "answers": len(answers),
-        "equal": len(answers) - len(different),
         "refused": sum(timed.refused for timed in answers),
         "per_second": len(answers) / seconds,
         "all": spread([timed.seconds for timed in answers]),
@@ -243,7 +231,6 @@ def measure(folder: Path, clients: int, prompts: int, many: int, threads: int) -
         "memory_mb": [round(size, 1) for size in sizes],
         "memory_prompts": seen,
         "growth": max(sizes[5:]) / warm - 1,
-        "growth_ok": max(sizes[5:]) / warm - 1 < GROWTH,
         "restart_seconds": again,
         "repeated_after_kill": len(repeated),
     }
@@ -259,45 +246,27 @@ def _seconds(job: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def shown(result: dict[str, Any]) -> str:
-    """Return the result for people."""
-    points = ", ".join(f"{n:,}" for n in result["points"])
-    encode = ", ".join(f"{s:.2f}" for s in result["encode_seconds"])
-    lines = [
-        f"{result['date']}, {result['machine']}; {result['clients']} clients, {result['threads']} at a time",
-        f"scans of {points} points; first answer about each, reading and encoding included: {encode} s",
-        f"{result['equal']} of {result['answers']} answers equal the library's; {result['refused']} refused (429); "
-        f"{result['per_second']:.1f} answers per second",
-        f"  {'':<12}{'count':>6}{'p50':>9}{'p95':>9}{'slowest':>9}   seconds",
+def figures_of(result: dict[str, Any]) -> list[Figure]:
+    """Return the figures of what `load` returns."""
+    told = f"{result['answers']} answers, all equal to the library's; {result['refused']} refused and asked again."
+    figures = [
+        Figure("answers", result["per_second"], "/s", note=told),
+        Figure("first answer about a scan, reading and encoding included", max(result["encode_seconds"])),
     ]
-    for name, row in [("all", result["all"]), *result["verbs"].items()]:
-        lines.append(f"  {name:<12}{row['count']:>6}{row['p50']:>9.3f}{row['p95']:>9.3f}{row['slowest']:>9.3f}")
+    for name, row in [("all verbs", result["all"]), *result["verbs"].items()]:
+        figures += [Figure(f"{name}: median", row["p50"]), Figure(f"{name}: 95 of 100", row["p95"])]
     sizes = " ".join(f"{size:.0f}" for size in result["memory_mb"])
-    said = "met" if result["growth_ok"] else "missed"
-    lines += [
-        f"memory over {result['memory_prompts']:,} sentences: {sizes} MB; after the warm-up {result['growth']:+.1%} "
-        f"(aim < {GROWTH:.0%}: {said})",
-        f"killed and started again in {result['restart_seconds']:.1f} s: no scan lost, "
-        f"{result['repeated_after_kill']} answers as before",
-    ]
-    return "\n".join(lines)
+    return [
+        *figures,
+        Figure("memory at most after the warm-up / right after it", 1 + result["growth"], "", aim=1 + GROWTH,
+               note=f"{result['memory_prompts']:,} sentences: {sizes} MB."),
+        Figure("killed and started again", result["restart_seconds"],
+               note=f"No scan lost, {result['repeated_after_kill']} answers as before."),
+    ]  # fmt: skip
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description="Load on `saymask serve`.")
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--prompts", type=int, default=20, help="per client")
-    parser.add_argument("--prompts-for-memory", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=2, help="requests that the server works on at a time")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    options = parser.parse_args()
+def measure(effort: Effort) -> list[Figure]:
+    """Return the figures of a server under load."""
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), options.clients, options.prompts, options.prompts_for_memory, options.threads)
-    print(shown(result), file=sys.stderr if options.json else sys.stdout)
-    if options.json:
-        print(json.dumps(result))
-
-
-if __name__ == "__main__":
-    main()
+        sizes = (2, 6, 24) if effort.quick else (CLIENTS, 20, 300)
+        return figures_of(load(Path(folder), *sizes, threads=2))

@@ -1,21 +1,14 @@
-"""Seconds and memory to load a scan of each format, beside trimesh, laspy, pye57 and Open3D where they are installed.
+"""Reading scans: seconds and memory of each format, beside trimesh, laspy, pye57 and Open3D where they are installed.
 
-    python -m benchmarks.loading [--points 150000 5000000] [--formats ply las …] [--rounds 3] [--json]
-
-The scan is a furnished room; meshes are the same number of vertices on a wavy surface. `reader` is what the other
+The scan is a furnished room; meshes are the same number of vertices on a wavy surface. *reader* is what the other
 programs do as well, the file to arrays; `load_scan` also finds units and the up axis, drops what is not finite, merges
-duplicates and thins to two million points. Every figure is the best of some rounds in a process of its own, in which a
-small file of the format was read before (imports, compiled code). Megabytes are the growth of the process at its peak,
-over that small file. The aim: the reader takes at most 1.5 times the seconds of the fastest other program.
+duplicates and thins to two million points. Each format has a process of its own, in which a small file of it was
+read before; memory is its growth at the peak, over that small file. The limit of `load_scan` is a copy of the
+arrays that it returns.
 """
 
-import argparse
 import importlib.util
-import json
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -23,13 +16,24 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.speed import limits
+from benchmarks.speed.clock import apart, least, peak, timed
+from benchmarks.speed.effort import Effort
+from benchmarks.speed.figure import Figure
 from saymask.io.load import READERS, load_scan
 from saymask.io.npz import write_npz
 from saymask.io.ply import write_ply
 
-AIM = 1.5
+FEW, MANY = 150_000, 5_000_000
+AIM = 2.0
+"""Seconds of `load_scan` for MANY points of PLY."""
+BYTES = 15
+"""Of a point: three float32 and three uint8."""
+THINNED = 2_000_000
 CLOUDS = ("ply", "pcd", "las", "laz", "e57", "xyz", "npz")
 MESHES = ("mesh.ply", "obj", "glb", "stl")
+LARGE = ("ply", "las", "laz", "e57", "mesh.ply")
+"""Formats that are read with many points, too."""
 OTHERS = {
     "trimesh": ("ply", "mesh.ply", "obj", "glb", "stl", "xyz"),
     "laspy": ("las", "laz"),
@@ -148,65 +152,44 @@ def _open3d(path: Path) -> Any:
     return (open3d.io.read_triangle_mesh if mesh else open3d.io.read_point_cloud)(str(path))
 
 
-def measure(kind: str, way: str, path: Path, small: Path, rounds: int) -> tuple[float, float]:
-    """Return the best seconds and the megabytes at the peak of reading `path` in this process."""
-    read = ways(kind)[way]
-    read(small)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is in use now
-    before = _peak()
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        read(path)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), _peak() - before
+def read(kind: str, path: str, small: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Return for each way to read a file the least wall and CPU seconds, and megabytes at the peak, in this process."""
+    result = {}
+    known = ways(kind)
+    # load_scan goes first: what others have freed would hide some of its memory.
+    for way in sorted(known, key=lambda way: way != "load_scan"):
+        job = known[way]
+        job(Path(small))
+        runs = []
+        megabytes = peak(lambda job=job, runs=runs: runs.append(timed(lambda: job(Path(path)))))
+        runs += [timed(lambda job=job: job(Path(path))) for _ in range(rounds - 1)]
+        best = least(runs)
+        result[way] = {"wall": best.wall, "cpu": best.cpu, "MB": megabytes}
+    return result
 
 
-def _peak() -> float:
-    """Return the megabytes of this process at its peak (Linux)."""
-    line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--points", type=int, nargs="+", default=[150_000, 5_000_000])
-    parser.add_argument("--formats", nargs="+", default=[*CLOUDS, *MESHES], choices=[*CLOUDS, *MESHES])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS, metavar=("KIND", "WAY", "PATH", "SMALL"))
-    options = parser.parse_args()
-    if options.one:
-        kind, way, path, small = options.one
-        print(json.dumps(measure(kind, way, Path(path), Path(small), options.rounds)))
-        return
-    rows = []
-    for n in options.points:
-        for kind in options.formats:
+def measure(effort: Effort) -> list[Figure]:
+    """Return the figures of every format: small files of all, large ones of the formats that large scans come in."""
+    figures = []
+    rounds = effort.rounds(2)
+    for n, kinds in ((FEW, (*CLOUDS, *MESHES)), (MANY, () if effort.quick else LARGE)):
+        for kind in kinds:
             with tempfile.TemporaryDirectory() as folder:
                 path, small = write(Path(folder), kind, n), write(Path(folder), kind, 2000)
-                for way in ways(kind):
-                    command = [sys.executable, "-m", "benchmarks.loading", "--rounds", str(options.rounds)]
-                    command += ["--one", kind, way, str(path), str(small)]
-                    seconds, memory = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-                    size = path.stat().st_size / 2**20
-                    row = {"format": kind, "points": n, "way": way, "seconds": seconds, "MB": memory, "file MB": size}
-                    rows.append(row)
-                    if not options.json:
-                        print(f"{kind:9} {n:>9,}  {way:10} {seconds:7.2f} s  {memory:7.0f} MB", flush=True)
-    if options.json:
-        print(json.dumps(rows))
-        return
-    for n in options.points:
-        for kind in options.formats:
-            took = {r["way"]: r["seconds"] for r in rows if (r["format"], r["points"]) == (kind, n)}
-            others = {way: s for way, s in took.items() if way not in ("reader", "load_scan")}
-            if others:
-                best = min(others, key=others.__getitem__)
-                ratio = took["reader"] / others[best]
-                verdict = "" if ratio <= AIM else f"  slower than {AIM}"
-                print(f"{kind:9} {n:>9,}  reader / {best}: {ratio:.2f}{verdict}")
-
-
-if __name__ == "__main__":
-    _main()
+                taken = apart(read, kind, str(path), str(small), rounds)
+            others = {way: found["wall"] for way, found in taken.items() if way not in ("reader", "load_scan")}
+            best = min(others, key=others.__getitem__) if others else None
+            what, reader, whole = f"{kind}, {n:,} points", taken["reader"], taken["load_scan"]
+            figures.append(
+                Figure(f"{what}: reader", reader["wall"], cpu=reader["cpu"], peer=others[best] if best else None,
+                       peer_of=best or "no other program read it")
+            )  # fmt: skip
+            if n == MANY:
+                aim, before = (AIM, 14.0) if kind == "ply" else (None, None)
+                figures += [
+                    Figure(f"{what}: load_scan", whole["wall"], cpu=whole["cpu"], aim=aim, before=before,
+                           limit=2 * THINNED * BYTES / 1e9 / limits.copied(), limit_of="copy",
+                           parts={"reader": reader["wall"], "the rest": whole["wall"] - reader["wall"]}),
+                    Figure(f"{what}: memory of load_scan", whole["MB"], "MB"),
+                ]  # fmt: skip
+    return figures

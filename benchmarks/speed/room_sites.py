@@ -10,6 +10,7 @@ def room_sites(target: int = 224_000, *, voxel: float = 0.02, seed: int = 0) -> 
     """
     rng = np.random.RandomState(seed)
     side = 4.58 * (target / 224_000) ** 0.5 * voxel / 0.02  # about right for two-dimensional surfaces
+    cells = np.empty((0, 3), np.int64)
     for _ in range(12):  # scale the floor plan until the number of voxels fits
         cells = _room(np.random.RandomState(seed), side, voxel)
         if abs(len(cells) - target) < 0.01 * target:

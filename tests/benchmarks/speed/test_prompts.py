@@ -1,16 +1,14 @@
-"""Timing every verb: what is asked is new, rows and verdict, with a model that sees only colour."""
+"""Timing every verb: what is asked is new, rows and figures, with a model that sees only colour."""
 
-import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import prompts
+from benchmarks.speed.cases import prompts
 from saymask.answers import VERBS
-from saymask.hub import checkpoints, headers, registry
+from saymask.hub import checkpoints, registry
 from saymask.scan import Scan
 from saymask.scene.scene import Scene
 from tests.models import toy_clicks
@@ -51,41 +49,18 @@ def test_it_asks_what_was_never_asked(checkpoint, monkeypatch):
     assert len(set(asked)) == len(asked) - 2 == 21
 
 
-def test_measure(checkpoint):
-    result = prompts.measure(checkpoint, toy_scan(), rounds=2, batches=(1, 3))
-    rows = {(row["verb"], row["asked"]): row for row in result["prompts"]}
+def test_answers(checkpoint):
+    found = prompts.answered(checkpoint, toy_scan(), rounds=2, several=3)
+    rows = {(row["verb"], row["asked"]): row for row in found["rows"]}
     assert set(rows) == {
         ("find", 1), ("find", 3), ("click", 1), ("click", 3), ("semantic", 0), ("instances", 0), ("panoptic", 0),
     }  # fmt: skip
     for (_, count), row in rows.items():
-        assert 0 < row["next"] <= row["slowest"]
-        assert ({"cold", "first", "at_once"} <= set(row)) == (count <= 1)
-    slowest = max(max(row["first"], row["next"]) for row in rows.values() if row["asked"] <= 1)
-    assert result["slowest_single_prompt"] == slowest
-    assert result["aim_met"] == (slowest <= prompts.AIM)
-    assert result["memory_mb"]["peak with encoding"] >= result["memory_mb"]["model loaded"] > 0
-    text = prompts.shown(result)
-    assert text.startswith("toy.pointer on cpu")
-    assert len(text.splitlines()) == 3 + len(rows) + 1
-    json.dumps(result)
-
-
-def test_a_slow_prompt_misses_the_aim(checkpoint, monkeypatch):
-    monkeypatch.setattr(prompts, "AIM", 1e-9)
-    result = prompts.measure(checkpoint, toy_scan(), rounds=1, batches=(1,))
-    assert not result["aim_met"]
-    assert "missed" in prompts.shown(result)
-
-
-@pytest.mark.slow
-def test_the_command(capfd, monkeypatch):
-    smallest = min(headers.list_models(), key=lambda card: card["bytes"])["name"]
-    arguments = ["--model", smallest, "--rounds", "1", "--batches", "1", "--room", "309", "--json"]
-    monkeypatch.setattr(sys, "argv", ["prompts.py", *arguments])
-    prompts.main()
-    out, told = capfd.readouterr()
-    (result,) = json.loads(out.splitlines()[-1])
-    assert result["model"] == smallest
-    assert result["points"] > 50_000
-    assert result["superpoints"] > 100
-    assert f"{smallest} on " in told
+        assert row["next"] > 0
+        assert ({"first", "at_once"} <= set(row)) == (count <= 1)
+    figures = {figure.what: figure for figure in prompts.figures_of("toy", found)}
+    assert figures["toy: find, each of several"].value == rows["find", 3]["next"] / 3
+    assert figures["toy: find, first"].value == rows["find", 1]["first"]
+    assert figures["toy: prepare and encode"].value == pytest.approx(sum(found["encode"].values()))
+    slow = prompts.figures_of("toy", {**found, "rows": [{**rows["find", 1], "next": 2 * prompts.AIM}]})
+    assert [figure.what for figure in slow if figure.met is False] == ["toy: find, next"]
