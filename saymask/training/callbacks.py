@@ -183,8 +183,8 @@ class RunCallback(pl.Callback):
         }
         if learner.average:
             state["average"] = learner.average.values
-        with atomic_path(self.state_file) as temporary:
-            torch.save(state, temporary)
+        with atomic_path(self.state_file) as temporary, open(temporary, "wb") as file:
+            torch.save(state, file)
 
 
 def _groups(metrics: Mapping[str, Any]) -> dict[str, Any]:

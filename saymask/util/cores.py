@@ -3,15 +3,16 @@
 import atexit
 import multiprocessing
 import os
-import shutil
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from saymask.errors import InputError
+from saymask.util.temporaries import temporary_folder
 
 
 def threads_each(processes: int) -> int:
@@ -107,8 +108,9 @@ def shorten_socket_paths() -> None:
         return
     settings = vars(multiprocessing.current_process())["_config"]  # read by multiprocessing.util.get_temp_dir
     if settings.get("tempdir") is None:
-        settings["tempdir"] = tempfile.mkdtemp(prefix="saymask-", dir="/tmp")
-        atexit.register(shutil.rmtree, settings["tempdir"], ignore_errors=True)
+        kept = ExitStack()
+        settings["tempdir"] = str(kept.enter_context(temporary_folder(Path("/tmp"))))
+        atexit.register(kept.close)
 
 
 def worker_died(workers: int, kept: str) -> InputError:
