@@ -88,7 +88,7 @@ def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
 def _complete(final: Path, beside: Path) -> Iterator[Path]:
     """Yield a temporary folder in `beside` that takes the place of `final` when everything in it is on the disk."""
     with temporary_folder(beside) as temporary:
-        os.chmod(temporary, 0o755)
+        os.chmod(temporary, 0o755)  # noqa: S103 - a folder of the user's, like any other
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():

@@ -109,7 +109,8 @@ def shorten_socket_paths() -> None:
     settings = vars(multiprocessing.current_process())["_config"]  # read by multiprocessing.util.get_temp_dir
     if settings.get("tempdir") is None:
         kept = ExitStack()
-        settings["tempdir"] = str(kept.enter_context(temporary_folder(Path("/tmp"))))
+        short = temporary_folder(Path("/tmp"))  # noqa: S108 - a new name, and for this user alone
+        settings["tempdir"] = str(kept.enter_context(short))
         atexit.register(kept.close)
 
 

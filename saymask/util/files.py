@@ -1,25 +1,40 @@
 """Files: written so that a reader sees the old content or the new, never half of it; JSON read with clear errors."""
 
+import atexit
 import hashlib
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from saymask.errors import InputError
-from saymask.util.temporaries import temporary_file
+from saymask.util.temporaries import temporary_file, temporary_folder
 
 
 def cache_folder() -> Path:
-    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask."""
+    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask.
+
+    A user without a home, as in some containers, gets a temporary one that ends with the process.
+    """
     if own := os.environ.get("SAYMASK_CACHE"):
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
+    try:
+        return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
+    except RuntimeError:
+        return _cache_of_this_process()
+
+
+@cache
+def _cache_of_this_process() -> Path:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_folder())
 
 
 def file_name(name: str, what: str = "id") -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.faults --kills 25`: kills of every job; exit code 1 where one of them could be noticed afterwards."""
+"""`python -m tests.faults --kills 25`: kills of every job; exit code 1 where one could be noticed afterwards."""
 
 import argparse
 import sys

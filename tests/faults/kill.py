@@ -34,10 +34,10 @@ def context(*modules: str) -> Any:
     return found
 
 
-def enter(name: str, source: Path, out: Path, last: int) -> None:
+def enter(name: str, source: Path, out: Path, last: int, log_name: str = "") -> None:
     """Do a job as the leader of a process group; before its change number `last` of a file below `out`, be killed.
 
-    The number of changes is written beside `out` when the job is done.
+    What it prints is written to OUT<log_name>.log beside, the number of changes to OUT.changes when the job is done.
     """
     os.setsid()
     register()
@@ -54,7 +54,7 @@ def enter(name: str, source: Path, out: Path, last: int) -> None:
             if changes == last:
                 os.killpg(0, signal.SIGKILL)
 
-    with open(f"{out}.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
+    with open(f"{out}{log_name}.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         sys.addaudithook(watch)
         JOBS[name].work(source, out)
     Path(f"{out}.changes").write_text(str(changes))
@@ -123,7 +123,6 @@ def disturb(name: str, kills: int, folder: Path, *, seed: int = 0) -> Result:
         assert process.exitcode == 0, f"{name}: {Path(f'{out}.log').read_text()[-2000:]}"
     seconds, changes = time.monotonic() - began, int(Path(f"{whole}.changes").read_text())
     new = contents(whole)
-    print(f"# {name}: {seconds:.2f} s, {changes} changes", flush=True)
     while result.kills.total() < kills:
         out = fresh(folder / f"run{result.runs}")
         for _ in range(rng.randint(1, min(IN_A_ROW, kills - result.kills.total()))):
@@ -143,8 +142,13 @@ def disturb(name: str, kills: int, folder: Path, *, seed: int = 0) -> Result:
         for path in sorted(found.keys() | new.keys()):
             if path not in found or path not in new or not equal(found[path], new[path]):
                 result.problems.append(f"{out.name}: {path} differs from that of an undisturbed run")
-        result.problems += [f"{out.name}: {p.name} is left" for p in out.rglob("*") if _is_stray(p)]
+        result.problems += [f"{out.name}: {path.name} is left" for path in strays(out)]
     return result
+
+
+def strays(out: Path) -> list[Path]:
+    """Return the files and folders below OUT that no run should leave."""
+    return [path for path in sorted(out.rglob("*")) if _is_stray(path)]
 
 
 def _is_stray(path: Path) -> bool:
