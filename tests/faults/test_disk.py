@@ -10,6 +10,7 @@ from tests.faults.jobs import JOBS, contents, equal
 from tests.faults.kill import strays
 
 QUICK = [name for name in JOBS if name != "rooms"]
+DISK = 20 * 2**20
 REFUSALS = (InputError, OSError, SystemExit)
 """SystemExit: exit code 1 of a folder of scans, each of which could not be saved."""
 
@@ -24,7 +25,7 @@ def disk(tmp_path):
         return subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
 
     try:
-        done = mount("-t", "tmpfs", "-o", "size=50m", "saymask-test")
+        done = mount("-t", "tmpfs", "-o", f"size={DISK}", "saymask-test")
     except FileNotFoundError:
         pytest.skip("there is no mount")
     if done.returncode:
@@ -41,7 +42,7 @@ def disk(tmp_path):
 @pytest.mark.parametrize("name", QUICK)
 def test_a_full_disk(name, undisturbed, disk, capsys):
     source, whole = undisturbed(name)
-    folder, change = disk
+    folder, _ = disk
     out = folder / "out"
     out.mkdir()
     JOBS[name].work(source, out)
@@ -49,16 +50,15 @@ def test_a_full_disk(name, undisturbed, disk, capsys):
     for share in (0.3, 0.8):
         for path in sorted(out.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
-        filler = folder / "filler"
-        filler.write_bytes(bytes(4096))  # a disk without a single page would refuse the folder itself
-        change(f"size={int(share * size) // 4096 * 4 + 16}k")
+        free = int(share * size) // 4096 * 4096  # whole pages
+        (folder / "filler").write_bytes(bytes(DISK - free))
         with pytest.raises(REFUSALS) as refused:
             JOBS[name].work(source, out)
         said = f"{refused.value} {capsys.readouterr().err}"
         assert "full" in said or "No space left" in said
         assert str(out) in said
         assert not strays(out)
-        change("size=50m")
+        (folder / "filler").unlink()
         JOBS[name].work(source, out)
         found = contents(out)
         assert found.keys() == whole.keys()
