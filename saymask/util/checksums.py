@@ -18,10 +18,10 @@ def checksum(arrays: Mapping[str, Any], about: str = "") -> str:
     return f"{value:08x}"
 
 
-def _bytes(array: Any) -> np.ndarray:
+def _bytes(array: Any) -> memoryview:
     """Return the bytes of an array or tensor, uint8 [n]; numpy has no type for all of torch's."""
     if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     import torch
 
-    return array.contiguous().reshape(-1).view(torch.uint8).numpy()
+    return array.contiguous().reshape(-1).view(torch.uint8).numpy().data
