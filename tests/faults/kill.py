@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
@@ -56,7 +57,11 @@ def enter(name: str, source: Path, out: Path, last: int, log_name: str = "") -> 
 
     with open(f"{out}{log_name}.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         sys.addaudithook(watch)
-        JOBS[name].work(source, out)
+        try:
+            JOBS[name].work(source, out)
+        except BaseException:
+            traceback.print_exc()
+            raise
     Path(f"{out}.changes").write_text(str(changes))
 
 
