@@ -1,4 +1,4 @@
-"""Two processes on one folder, damaged files, clocks that go wrong, and machines without a home."""
+"""Damaged files, clocks that go wrong, odd names, and machines without a home."""
 
 import json
 import os
@@ -11,37 +11,12 @@ from saymask.data.scenes import load_scene
 from saymask.errors import CheckpointError, InputError
 from saymask.util.files import cache_folder, write_text
 from tests.faults.jobs import JOBS, contents, equal
-from tests.faults.kill import context, enter, strays
 
 np = pytest.importorskip("numpy")
 
 
 def differences(found, whole):
     return sorted(n for n in found.keys() | whole.keys() if not equal(found.get(n), whole.get(n)))
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="needs fork servers")
-@pytest.mark.parametrize("name", ["prepare", "out", "train"])
-def test_two_processes_on_one_folder(name, undisturbed, tmp_path):
-    """One is told that another is at work, or both write the same, each file as a whole."""
-    source, whole = undisturbed(name)
-    out = tmp_path / "both"
-    out.mkdir()
-    start = context()
-    two = [start.Process(target=enter, args=(name, source, out, 0, str(i))) for i in range(2)]
-    for process in two:
-        process.start()
-    for process in two:
-        process.join()
-    codes = [process.exitcode for process in two]
-    assert 0 in codes
-    for i, code in enumerate(codes):
-        if code:
-            said = (tmp_path / f"both{i}.log").read_text()
-            assert "another" in said.splitlines()[-1], said
-    assert differences(contents(out), whole) == []
-    assert not strays(out)
 
 
 def flip(path, at=-3):
