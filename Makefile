@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: help install demo test browser fuzz coverage lint format types imports docs site check package bench hooks clean
+.PHONY: help install demo test browser fuzz faults audit coverage lint format types imports docs site check package bench hooks clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -36,6 +36,14 @@ browser: install  ## the page in a real browser: Debian's Chromium, which root g
 
 fuzz: install  ## 20,000 damaged files to every reader; counts per reader
 	$(BIN)/python -m tests.fuzz --count 20000
+
+faults: install  ## 25 kills of each of six commands, which then go on; then full disks, damage, odd names
+	$(BIN)/python -m tests.faults --kills 25
+	$(BIN)/python -m pytest tests/faults
+
+audit: install  ## known weaknesses of the installed packages (asks the package index)
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 coverage: install  ## the test suite, and which lines it never reaches
 	$(BIN)/coverage run --source saymask -m pytest

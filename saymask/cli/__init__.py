@@ -1,6 +1,7 @@
 """The `saymask` command: one function per verb; its parameters become flags (tyro)."""
 
 import atexit
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -99,6 +100,10 @@ def main(arguments: list[str] | None = None) -> None:
     line on standard error. 130: interrupted.
     """
     process = arguments is None
+    if process:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal may know ASCII only; names may be no text
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         sys.exit(run(arguments))

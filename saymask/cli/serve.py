@@ -16,7 +16,7 @@ from saymask.util.devices import check_device
 if TYPE_CHECKING:
     from saymask.models.base import Model
 
-TOKEN = "SAYMASK_TOKEN"
+TOKEN = "SAYMASK_TOKEN"  # noqa: S105 - the name of a variable
 """Name of the environment variable with the token: a flag could be read in the list of processes."""
 # An empty name: the fields become flags of the command itself, without a prefix.
 Limited = Annotated[Limits, tyro.conf.arg(name="")]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.util.checksums import checksum
 from saymask.util.files import atomic_path, file_name, parse_object
 
 VERSION = 1
@@ -57,8 +58,10 @@ def save_image_features(path: str | Path, features: np.ndarray, info: ImageInfo)
 
     half = float(np.abs(features).max(initial=0.0)) < _LARGEST_HALF
     values = np.ascontiguousarray(features, dtype=np.float16 if half else np.float32)
+    text = json.dumps(asdict(info), ensure_ascii=False)
+    header = {**asdict(info), "checksum": checksum({"features": values}, text)}
     with atomic_path(path) as temporary:
-        save_file({"features": values}, temporary, metadata={_HEADER: json.dumps(asdict(info), ensure_ascii=False)})
+        save_file({"features": values}, temporary, metadata={_HEADER: json.dumps(header, ensure_ascii=False)})
 
 
 def read_image_info(path: str | Path) -> ImageInfo:
@@ -124,11 +127,15 @@ def _open(path: Path, *, tensors: bool = False) -> tuple[ImageInfo, np.ndarray |
             raise InputError(
                 f"{path}: expected 2D features of version {VERSION}, got {content.get('version')}; {again}"
             )
+        known = content.pop("checksum", None)  # features that were made before there was one have none
         info = ImageInfo(**content)
     except (KeyError, TypeError):
         raise InputError(
             f"{path}: expected 2D features written by `saymask prepare`, got another file; {again}"
         ) from None
+    text = json.dumps(content, ensure_ascii=False)
+    if features is not None and known and known != checksum({"features": features}, text):
+        raise InputError(f"{path} is damaged: its content does not have the checksum in its header; {again}")
     if features is not None and features.shape != (info.superpoints, info.channels):
         raise InputError(
             f"{path}: expected features [{info.superpoints}, {info.channels}], got {list(features.shape)}; {again}"

@@ -11,6 +11,7 @@ import numpy as np
 from saymask.data.image_store import load_with_info, prepare_command
 from saymask.errors import InputError
 from saymask.scan import Scan
+from saymask.util.checksums import checksum
 from saymask.util.files import atomic_path, file_name, parse_object, read_json
 
 VERSION = 1
@@ -102,7 +103,8 @@ def save_scene(
         "has_color": scan.has_color,
     }
     # One entry only: safetensors writes several in an order that changes from run to run.
-    metadata = {_HEADER: json.dumps(header, ensure_ascii=False)}
+    text = json.dumps(header, ensure_ascii=False)
+    metadata = {_HEADER: json.dumps({**header, "checksum": checksum(tensors, text)}, ensure_ascii=False)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
@@ -182,6 +184,9 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, Any], dict[str, np.nd
         raise InputError(f"{path}: expected a scene written by `saymask prepare`, got another safetensors file")
     header = parse_object(metadata[_HEADER], path, **_FIELDS)
     _check_arrays(path, values)
+    known = header.pop("checksum", None)  # scenes that were prepared before there was one have none
+    if tensors and known and known != checksum(values, json.dumps(header, ensure_ascii=False)):
+        raise InputError(f"{path} is damaged: its content does not have the checksum in its header; prepare it again")
     if tensors and not {"points", "colors"} <= set(values):
         raise InputError(f"{path}: expected points and colours, got {', '.join(values) or 'nothing'}; prepare it again")
     return header, values

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +17,7 @@ from saymask.hub import checkpoints, registry
 from saymask.models.base import Model
 from saymask.util.cores import end_with_parent, environment_for, limit_threads, worker_died
 from saymask.util.progress import bars
+from saymask.util.temporaries import temporary_folder
 
 
 class Loaded:
@@ -89,8 +89,8 @@ def loaded(
             if processes == 1:
                 yield Loaded(model, device, 1)
             else:
-                with tempfile.TemporaryDirectory(prefix="saymask-") as folder:
-                    file = checkpoints.save_checkpoint(model, Path(folder) / "model.safetensors")
+                with temporary_folder() as folder:
+                    file = checkpoints.save_checkpoint(model, folder / "model.safetensors")
                     encoder = text_encoder or checkpoints.encoder_folder(model)
                     load = partial(checkpoints.load_model, str(file), text_encoder=encoder)
                     yield Loaded(model, device, processes, load)

@@ -30,6 +30,7 @@ from saymask.text import LazyTextEncoder, TextEncoder, load_text_encoder
 from saymask.text.clip_text import clip_text_model, open_clip_state
 from saymask.text.clip_tokenizer import clip_text_encoder
 from saymask.text.weights import portable_name
+from saymask.util.checksums import checksum
 from saymask.util.devices import device_named
 from saymask.util.files import atomic_path, parse_object, write_text
 from saymask.util.settings import from_json, override, to_json
@@ -69,6 +70,7 @@ def save_checkpoint(
         "card": json.dumps(full, sort_keys=True),
     }
     tensors = {name: _stored(value, dtype) for name, value in stored_state(model).items()}
+    metadata["checksum"] = checksum(tensors)
     for prefix, module in _frozen(model).items():
         if isinstance(module, LazyTextEncoder) and module.kept:
             tower = open_clip_state(module.loaded().model)
@@ -121,6 +123,9 @@ def load_model(
         raise CheckpointError(f"{path} is for a model that cannot be built: {reason}") from None
     _check_encoders(path, model, encoders)
     load_state(model, tensors, str(path))
+    known = metadata.get("checksum")  # checkpoints that were written before there was one have none
+    if known and known != checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its tensors do not have the checksum in its header; copy it again")
     model.card = {**model.card, **header_object(path, metadata["card"]), "path": str(path)}
     return model.to(target).eval()
 

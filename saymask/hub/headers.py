@@ -3,16 +3,18 @@
 import contextlib
 import hashlib
 import importlib.util
+import os
 import re
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from saymask.errors import CheckpointError, InputError
 from saymask.hub.catalogue import catalogue, checkpoint_path, got
 from saymask.hub.registry import PRESETS, suggest
-from saymask.util.files import parse_object
+from saymask.util.files import file_sha256, parse_object
 
 DEFAULT = "uniseg3d.rooms"
 """The embedded checkpoint that is used when no other is named."""
@@ -52,7 +54,7 @@ def find_checkpoint(name_or_path: str | Path | None) -> Path:
     path = Path(text)
     installed = embedded()
     if text in installed and not path.is_file():
-        return installed[text]
+        return _as_shipped(installed[text])
     if path.is_file():
         return path
     if text.startswith("hf:"):
@@ -104,11 +106,25 @@ def _from_hub(name: str) -> Path:
     return folder / HUB_FILE
 
 
+@cache
+def _as_shipped(path: Path) -> Path:
+    """Return an embedded checkpoint whose sha256 is that of the card beside it; each is read once by a process.
+
+    `save_checkpoint` writes both, so new weights need no other step. Raises CheckpointError for any other content.
+    """
+    card = path.with_suffix(".json")
+    if file_sha256(path) != parse_object(card.read_bytes() if card.is_file() else "{}", card).get("sha256"):
+        raise CheckpointError(f"{path} is not what came with saymask: {card.name} has another sha256; install it again")
+    return path
+
+
 @contextlib.contextmanager
 def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
     """Open a safetensors file; CheckpointError where it is unusable for any reason."""
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint file {path}; check the path")
+    if os.fsencode(path).decode(errors="replace") != str(path):
+        raise CheckpointError(f"{path}: expected a path in UTF-8, which safetensors asks for; move the file")
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(9)

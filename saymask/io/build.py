@@ -1,5 +1,6 @@
 """Scans built from what a reader returns: units, up axis, dropped points, duplicates, thinning."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +184,7 @@ def _assemble(
         superpoints=superpoints,
         labels=labels,
         has_color=cloud.colors is not None and grey is None,
-        name=path.stem,
+        name=os.fsencode(path.stem).decode(errors="replace"),  # bytes that are no text become �
         source=source,
         messages=tuple(messages),
     )

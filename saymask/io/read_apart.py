@@ -60,7 +60,7 @@ def read_apart(
     command = [sys.executable, "-m", "saymask.io.read_apart", str(path), str(folder), str(memory), unit or "-"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own module, no shell
             [*command, up or "-"], capture_output=True, text=True, errors="replace", timeout=seconds, env=environment,
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip

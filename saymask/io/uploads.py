@@ -1,10 +1,6 @@
-"""Files that strangers send: named by us, limited in size, in a folder that does not outlive its server."""
+"""Files that strangers send: named by us, limited in size and kind."""
 
-import atexit
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from saymask.errors import InputError
@@ -35,37 +31,3 @@ def check_kind(name: str) -> str:
         known = ", ".join(f".{s}" for s in READERS)
         raise InputError(f"{display_name(name)}: expected a scan ({known}), got {suffix or 'no suffix'}")
     return suffix
-
-
-class TemporaryFolder:
-    """A folder of one process, readable by its user alone; removed at exit, or at the next start after a kill."""
-
-    def __init__(self, prefix: str) -> None:
-        sweep(prefix)
-        self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        """Remove the folder."""
-        atexit.unregister(self.close)
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
-def sweep(prefix: str, folder: Path | None = None) -> None:
-    """Remove the temporary folders under a prefix whose processes were killed."""
-    for old in Path(folder or tempfile.gettempdir()).glob(f"{prefix}*"):
-        number = old.name.removeprefix(prefix).split("-")[0]
-        if number.isdigit() and old.is_dir() and not old.is_symlink() and not _runs(int(number)):
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    if os.name == "nt":  # there the signal 0 is Ctrl-C
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True

@@ -19,8 +19,6 @@ import gzip
 import json
 import os
 import re
-import shutil
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +32,7 @@ from saymask.data.annotations import Annotation
 from saymask.errors import InputError
 from saymask.io.rle import encode_rle
 from saymask.util.files import atomic_path, check_writable, file_name, parse_json, read_json
+from saymask.util.temporaries import temporary_folder
 
 FORMAT = "saymask-predictions"
 VERSION = 1
@@ -177,8 +176,7 @@ def save_predictions(path: str | Path, entries: Iterable[Predicted], header: Map
 
 def _save_folder(path: Path, entries: Sequence[Predicted]) -> None:
     path.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=path, prefix=".saymask-"))
-    try:
+    with temporary_folder(path) as work:
         for name, part in zip(FOLDERS, ("union", "truth")):
             (work / name).mkdir()
             for e in entries:
@@ -187,8 +185,6 @@ def _save_folder(path: Path, entries: Sequence[Predicted]) -> None:
                 file.write_text(json.dumps({"length": e.length, "counts": getattr(e, part)}), encoding="utf-8")
         for name in FOLDERS:
             os.replace(work / name, path / name)
-    finally:
-        shutil.rmtree(work)
 
 
 def is_predictions(path: str | Path) -> bool:

@@ -6,8 +6,6 @@ Semantic: FOLDER/<scene>.txt, one class id per line, in the order of the points.
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from saymask.metrics.instance import InstanceMetric
 from saymask.metrics.overlap import TrueInstances, read_true_instances
 from saymask.metrics.semantic import SemanticMetric
 from saymask.util.files import check_writable, file_name, write_text
+from saymask.util.temporaries import temporary_folder
 
 MASKS = "predicted_masks"
 
@@ -315,11 +314,8 @@ def all_or_nothing(export: Path | None) -> Iterator[Path | None]:
         yield None
         return
     export.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=export, prefix=".saymask-"))
-    try:
+    with temporary_folder(export) as work:
         yield work
         # The lists last: a reader meets no list whose masks are still to come.
         for path in sorted(work.iterdir(), key=lambda p: p.is_file()):
             os.replace(path, export / path.name)
-    finally:
-        shutil.rmtree(work)

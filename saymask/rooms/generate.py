@@ -7,7 +7,6 @@ rooms are there, the files of the whole benchmark are put together from the reco
 import hashlib
 import json
 import multiprocessing
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -26,6 +25,7 @@ from saymask.rooms.sensor.scan import check_sensor, scan_room
 from saymask.rooms.write import scan_files, write_label_table, write_room
 from saymask.util.cores import end_with_parent, worker_died
 from saymask.util.files import check_writable, write_text
+from saymask.util.locks import only_process
 from saymask.util.progress import bars
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
@@ -73,9 +73,17 @@ def generate(
     check_writable(out / "card.json")
     library = None if models is None else hashlib.sha256(Path(models).read_bytes()).hexdigest()
     settings = {"version": version, "seed": seed, "sensor": sensor, "furniture": library}
+    busy = f"{out}: another process generates rooms there; wait for it or choose another folder"
+    with only_process(out / ".lock", busy=busy):
+        return _generate(out, splits, settings, models, workers, quiet)
+
+
+def _generate(
+    out: Path, splits: dict[str, int], settings: dict[str, Any], models: str | None, workers: int, quiet: bool
+) -> dict[str, Any]:
+    """Make what is missing in a folder that is held by this process alone."""
     _claim(out, settings)
-    for left in [*(out / "scans").glob(".room*"), *(out / "rooms").glob("**/.*")]:  # of a run that was killed
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    seed, version, sensor = settings["seed"], settings["version"], settings["sensor"]
     rooms = [(split, index) for split, count in splits.items() for index in range(count)]
     todo = [
         (str(out), split, index, seed, version, sensor, models)

@@ -7,7 +7,6 @@ vertices, and the labels are those of the segments.
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from saymask.rooms.mesh import RoomMesh
 from saymask.rooms.sensor.capture import Capture
 from saymask.rooms.write_frames import write_frames
 from saymask.util.files import write_text
+from saymask.util.temporaries import temporary_folder
 
 SHELL = ("wall", "floor", "ceiling")
 # Column nyu40class of the label table (NYU Depth v2, 40 classes; 24 spelled as in ScanRefer's copy).
@@ -87,9 +87,8 @@ def write_room(out: str | Path, mesh: RoomMesh, capture: Capture) -> Path:
 @contextmanager
 def _complete(final: Path, beside: Path) -> Iterator[Path]:
     """Yield a temporary folder in `beside` that takes the place of `final` when everything in it is on the disk."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=beside))
-    try:
-        os.chmod(temporary, 0o755)
+    with temporary_folder(beside) as temporary:
+        os.chmod(temporary, 0o755)  # noqa: S103 - a folder of the user's, like any other
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
@@ -99,8 +98,6 @@ def _complete(final: Path, beside: Path) -> Iterator[Path]:
             shutil.rmtree(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         os.rename(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _segments(capture: Capture) -> np.ndarray:

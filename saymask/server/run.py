@@ -19,7 +19,6 @@ try:
     from saymask.server.app import create_app
 except ImportError as error:
     raise InputError(f"serving needs {error.name}; install it with: pip install 'saymask[serve]'") from None
-from saymask.io.uploads import TemporaryFolder
 from saymask.models.base import Model
 from saymask.server import logs
 from saymask.server.front import Access
@@ -28,8 +27,8 @@ from saymask.server.service import Service
 from saymask.server.store import Store
 from saymask.util.access import address, is_loopback, new_token
 from saymask.util.locks import only_process
+from saymask.util.temporaries import temporary_folder
 
-PREFIX = "saymask-serve-"
 PATIENCE = 30
 """Seconds that requests have to end when the server is told to stop."""
 
@@ -93,11 +92,8 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
 def _folder(data: Path | None) -> Iterator[Path]:
     """Yield the folder of scans, held by this process alone."""
     if data is None:
-        temporary = TemporaryFolder(PREFIX)
-        try:
-            yield temporary.path
-        finally:
-            temporary.close()
+        with temporary_folder() as folder:
+            yield folder
         return
     try:
         data.mkdir(parents=True, exist_ok=True)

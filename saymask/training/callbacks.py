@@ -1,6 +1,7 @@
 """The training callback: it counts steps and, at the right ones, logs, validates, saves and stops."""
 
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class RunCallback(pl.Callback):
             return False
         try:
             # weights_only: a state file is read like any foreign file, without running code from it.
+            with zipfile.ZipFile(self.state_file) as file:  # torch does not look at checksums
+                if (damaged := file.testzip()) is not None:
+                    raise CheckpointError(f"{self.state_file} is damaged ({damaged}); delete it to start anew")
             state = torch.load(self.state_file, map_location="cpu", weights_only=True)
             learner.at = Progress(**state["progress"])
             load_state(learner.model, state["model"], str(self.state_file))
@@ -183,8 +187,8 @@ class RunCallback(pl.Callback):
         }
         if learner.average:
             state["average"] = learner.average.values
-        with atomic_path(self.state_file) as temporary:
-            torch.save(state, temporary)
+        with atomic_path(self.state_file) as temporary, open(temporary, "wb") as file:
+            torch.save(state, file)
 
 
 def _groups(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def same_token(given: str, token: str) -> bool:
 
 def address(host: str, port: int) -> str:
     """Return the URL, with a closing slash, under which this machine reaches a server that listens on `host`."""
-    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not listened on
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 

@@ -3,15 +3,16 @@
 import atexit
 import multiprocessing
 import os
-import shutil
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from saymask.errors import InputError
+from saymask.util.temporaries import temporary_folder
 
 
 def threads_each(processes: int) -> int:
@@ -107,8 +108,10 @@ def shorten_socket_paths() -> None:
         return
     settings = vars(multiprocessing.current_process())["_config"]  # read by multiprocessing.util.get_temp_dir
     if settings.get("tempdir") is None:
-        settings["tempdir"] = tempfile.mkdtemp(prefix="saymask-", dir="/tmp")
-        atexit.register(shutil.rmtree, settings["tempdir"], ignore_errors=True)
+        kept = ExitStack()
+        short = temporary_folder(Path("/tmp"))  # noqa: S108 - a new name, and for this user alone
+        settings["tempdir"] = str(kept.enter_context(short))
+        atexit.register(kept.close)
 
 
 def worker_died(workers: int, kept: str) -> InputError:

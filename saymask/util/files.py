@@ -1,24 +1,40 @@
 """Files: written so that a reader sees the old content or the new, never half of it; JSON read with clear errors."""
 
+import atexit
 import hashlib
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from saymask.errors import InputError
+from saymask.util.temporaries import temporary_file, temporary_folder
 
 
 def cache_folder() -> Path:
-    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask."""
+    """Return the folder for cached results: $SAYMASK_CACHE, else $XDG_CACHE_HOME/saymask, else ~/.cache/saymask.
+
+    A user without a home, as in some containers, gets a temporary one that ends with the process.
+    """
     if own := os.environ.get("SAYMASK_CACHE"):
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
+    try:
+        return (Path(base).expanduser() if base else Path.home() / ".cache") / "saymask"
+    except RuntimeError:
+        return _cache_of_this_process()
+
+
+@cache
+def _cache_of_this_process() -> Path:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_folder())
 
 
 def file_name(name: str, what: str = "id") -> str:
@@ -38,29 +54,46 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+MOST_SUFFIX = 40
+"""Letters of a suffix that a temporary file has, too; a longer one is no format's."""
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it when the block ends without an error.
 
     The temporary file keeps the suffix of `path`, is flushed to the disk before it is renamed, and is removed when
-    the block fails, so that an existing file survives a full disk or a kill.
+    the block fails, so that an existing file survives a full disk or a kill. OSError names `path`, whoever raised it.
     """
-    suffix = Path(path).suffix  # that of a link, whatever it leads to: writers choose the format by it
+    suffix = Path(path).suffix[:MOST_SUFFIX]  # that of a link, whatever it leads to: writers choose the format by it
     path = output_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path.parent, suffix) as temporary:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+    except Exception as error:
+        number = _disk_error(error, temporary)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+
+
+def _disk_error(error: Exception, temporary: Path | None) -> int | None:
+    """Return the number of the system's error if one came from writing, None for errors of another kind or file."""
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+        error = error.__context__  # torch.save hides it
+    if isinstance(error, OSError):
+        ours = error.filename is None or temporary is None or str(error.filename) == str(temporary)
+        return error.errno if ours else None
+    found = re.search(r"\(os error (\d+)\)", str(error))  # libraries in Rust, such as safetensors, say it in words
+    return None if found is None else int(found[1])
 
 
 def output_path(path: str | Path) -> Path:
@@ -69,28 +102,28 @@ def output_path(path: str | Path) -> Path:
     Raises InputError for a device, a pipe or a socket, which a finished file must not replace.
     """
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
-    if path.is_symlink():
+    if os.path.islink(path):
         raise InputError(f"cannot write {path}: expected a file, got a link to itself; choose another output path")
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if os.path.exists(path) and not path.is_file() and not path.is_dir():
         raise InputError(f"cannot write {path}: expected a file, got a device or a pipe; choose another output path")
     return path
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path` atomically."""
+    r"""Write `text` (UTF-8) to `path` atomically; bytes of file names that are no text become `\udcXX`, as in JSON."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_writable(path: str | Path) -> Path:
     """Return `path` if a file could be written there now; raise InputError before any long work is done otherwise."""
     path, target = Path(path), output_path(path)
-    if target.is_dir():
-        raise InputError(f"cannot write {path}: expected a file name, got a folder")
-    folder = next(p for p in [target.parent, *target.parent.parents] if p.exists())
-    if not folder.is_dir():
-        raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
     try:
+        if target.is_dir():
+            raise InputError(f"cannot write {path}: expected a file name, got a folder")
+        folder = next(p for p in [target.parent, *target.parent.parents] if p.exists())
+        if not folder.is_dir():
+            raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
         with tempfile.TemporaryFile(dir=folder):
             return path
     except OSError as error:

@@ -13,6 +13,7 @@ def check_sentence(sentence: str) -> str:
     """Return `sentence` without surrounding space; raise InputError when it is empty or no sentence any more."""
     if not isinstance(sentence, str):
         raise InputError(f"sentence: expected text, got {type(sentence).__name__}")
+    _check_unicode(sentence, "sentence")
     stripped = sentence.strip()
     if not stripped:
         raise InputError("sentence: expected a description such as 'the chair beside the window', got an empty text")
@@ -20,6 +21,14 @@ def check_sentence(sentence: str) -> str:
     if words > MOST_WORDS:
         raise InputError(f"sentence: expected at most {MOST_WORDS} words, got {words:,}; describe one object")
     return stripped
+
+
+def _check_unicode(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        got = f"got {text!r:.80}; is the terminal's encoding another?"
+        raise InputError(f"{what}: expected text in UTF-8, {got}") from None
 
 
 def check_names(names: str | Sequence[str], what: str = "names") -> list[str]:
@@ -35,6 +44,7 @@ def check_names(names: str | Sequence[str], what: str = "names") -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"{what}: expected text, got {type(name).__name__} {name!r}")
+        _check_unicode(name, what)
         words = name.split()
         if not words:
             raise InputError(f"{what}: expected a name such as 'lamp', got an empty text; leave it out")

@@ -1,30 +1,37 @@
 """Files that a browser sends to the page: taken within limits, and read by a process of their own first."""
 
+import atexit
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from saymask.errors import InputError
 from saymask.io.read_apart import read_apart
-from saymask.io.uploads import MOST_BYTES, TemporaryFolder, check_kind, check_size, display_name
+from saymask.io.uploads import MOST_BYTES, check_kind, check_size, display_name
+from saymask.util.temporaries import temporary_folder
 
 MOST_FILES = 16
 """Files that are kept at a time; the oldest goes when another comes."""
-PREFIX = "saymask-view-"
 
 
 class Uploads:
     """The uploads of one server."""
 
     def __init__(self) -> None:
-        self._temporary = TemporaryFolder(PREFIX)
-        self.folder = self._temporary.path
-        self.close = self._temporary.close
+        self._open = ExitStack()
+        self.folder = self._open.enter_context(temporary_folder())
+        atexit.register(self.close)
         self._lock = threading.Lock()
         self._kept: list[Path] = []
         self._count = 0
+
+    def close(self) -> None:
+        """Remove the uploads."""
+        atexit.unregister(self.close)
+        self._open.close()
 
     def keep(self, name: str, content: bytes) -> Path:
         """Write a file under a name of ours and return its path once a process with limits could read it.

@@ -337,3 +337,26 @@ def test_header_length_that_looks_like_a_pickle(tmp_path):
     path.write_bytes(struct.pack("<Q", length) + padded + content[8 + header_size :])
     assert path.read_bytes()[:2] == b"\x80\x03"
     assert checkpoints.load_model(path).card["preset"] == "toy.tiny"
+
+
+def test_a_flipped_bit_is_told(saved):
+    content = bytearray(saved.read_bytes())
+    content[-5] ^= 1  # of the last tensor
+    saved.write_bytes(bytes(content))
+    refused(saved, "damaged", "checksum", "copy it again")
+
+
+@pytest.mark.parametrize("card", sorted(headers.WEIGHTS.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_weights_are_those_of_their_cards(card):
+    """Both files come from one `save_checkpoint`: ship best.json together with best.safetensors."""
+    assert headers.find_checkpoint(card.stem) == card.with_suffix(".safetensors")
+
+
+def test_shipped_weights_that_were_changed_are_refused(tmp_path, monkeypatch, saved):
+    monkeypatch.setattr(headers, "WEIGHTS", saved.parent)
+    assert headers.find_checkpoint("model") == saved
+    for spoil in (lambda: saved.write_bytes(saved.read_bytes() + b"x"), saved.with_suffix(".json").unlink):
+        spoil()
+        headers._as_shipped.cache_clear()
+        with pytest.raises(CheckpointError, match=r"model\.safetensors is not what came with saymask.*install it"):
+            headers.find_checkpoint("model")

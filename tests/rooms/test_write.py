@@ -127,7 +127,7 @@ def test_an_interrupted_run_resumes_to_the_same_files(made: Path, tmp_path: Path
     kept = out / "scans" / "room0001_00"
     stamp = kept.stat().st_mtime_ns
     shutil.rmtree(out / "scans" / "room9001_00")  # killed before the last rename
-    half = out / "scans" / ".room9001_00.killed"
+    half = out / "scans" / ".saymask-killed"
     half.mkdir()
     (half / "room9001_00_vh_clean_2.ply").write_bytes(b"ply\n")
     (out / "card.json").unlink()

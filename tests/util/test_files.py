@@ -2,11 +2,16 @@
 
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from saymask.errors import InputError
 from saymask.util.files import atomic_path, check_writable, file_name, parse_object, write_text
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", ["scene0011_00", "my room (2)", "küche", "a.b-c+d"])
@@ -72,3 +77,63 @@ def test_json_of_another_shape_is_refused(text):
 
 def test_json_of_the_right_shape():
     assert parse_object('{"a": 1, "b": []}', "here", a=int, b=(list, dict)) == {"a": 1, "b": []}
+
+
+LIMIT = """
+import resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+import numpy as np
+from saymask.util.files import atomic_path
+
+def text(path):
+    path.write_text("x" * 50_000)
+
+def tensors(path):
+    from safetensors.numpy import save_file
+    save_file({"a": np.zeros(50_000)}, path)
+
+def state(path):
+    import torch
+    with open(path, "wb") as file:
+        torch.save({"a": torch.zeros(50_000)}, file)
+
+try:
+    with atomic_path(Path(sys.argv[2])) as temporary:
+        globals()[sys.argv[1]](temporary)
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of files' sizes")
+@pytest.mark.parametrize("writer", ["text", "tensors", "state"])
+def test_a_file_that_cannot_be_written_is_named(tmp_path, writer):
+    """A limit of size stops a writer as a full disk does."""
+    path = tmp_path / "old.safetensors"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-c", LIMIT, writer, str(path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"[Errno 27] File too large: '{path}'\n", done.stderr
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_other_errors_are_what_they_were(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), atomic_path(tmp_path / "a.txt"):
+        (tmp_path / "nowhere").read_text()
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "a.txt"):
+        print(1 // 0)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".txt", "ü" * 125 + ".txt", "a." + "x" * 200, "\udcff.txt"])
+def test_any_name_that_the_system_takes(tmp_path, name):
+    write_text(check_writable(tmp_path / name), "\udcff")
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "\\udcff"
+
+
+def test_names_that_the_system_refuses(tmp_path):
+    with pytest.raises(InputError, match="name too long"):
+        check_writable(tmp_path / ("x" * 300))

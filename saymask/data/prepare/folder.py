@@ -132,7 +132,6 @@ def prepare(
         _print_findings(folder.root, findings)
     busy = f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
     with only_process(out / ".lock", busy=busy):
-        _clear_temporaries(out)
         if pseudo_masks is not None:
             say(_pseudo_message(folder, pseudo))
         refer = {name: files.points for name, files in given.items()}
@@ -308,14 +307,6 @@ def _write_manifest(
     for name, ids in manifest["splits"].items():
         write_text(out / "splits" / f"{name}.txt", "".join(f"{s}\n" for s in ids))
     write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-
-
-def _clear_temporaries(out: Path) -> None:
-    """Remove what a killed run left half written (the lock says that no other run is at work)."""
-    for folder in (*(out / name for name in ("scenes", "annotations", "splits", "rooms")), *_image_folders(out)):
-        for path in folder.glob(".*"):
-            if path.is_file():
-                path.unlink(missing_ok=True)
 
 
 def _image_folders(out: Path) -> list[Path]:

@@ -157,16 +157,12 @@ def make_image_features(
                 messages = _make_one(data, name, path, fingerprint, options, encoder, workers, frame_done)
             except InputError as error:
                 report.failures[name] = str(error)
-            except Exception as error:
-                # safetensors reports a full disk as its own error type.
-                full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-                if full:
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
                     raise InputError(
                         f"{data}: the disk is full after 2D features of {len(report.done):,} scenes; "
                         "free some space and run the same command again, finished scenes are kept"
                     ) from None
-                if not isinstance(error, OSError):
-                    raise
                 report.failures[name] = f"{error.strerror or error}: {error.filename}"
             else:
                 report.done.append(name)

@@ -163,11 +163,6 @@ def _prepare_scan(job: _Job) -> _Outcome:
         return _Outcome(error=str(error))
     except OSError as error:
         return _Outcome(error=f"{error.strerror or error}: {error.filename}", full=error.errno == errno.ENOSPC)
-    except Exception as error:
-        # safetensors reports a full disk as its own error type.
-        if "No space left" in str(error):
-            return _Outcome(error=str(error), full=True)
-        raise
 
 
 def _write_scan(job: _Job) -> tuple[str, ...]:

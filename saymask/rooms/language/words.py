@@ -371,7 +371,8 @@ def held_out_pair(value: str, head: str) -> bool:
 
     One pair in six, chosen by a hash, so that it does not depend on which rooms were made.
     """
-    return int.from_bytes(hashlib.sha1(f"pair {value} {head}".encode()).digest()[:4], "big") % 6 == 0
+    digest = hashlib.sha1(f"pair {value} {head}".encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:4], "big") % 6 == 0
 
 
 # What could well have stood in a room, by where it would be; zero-target sentences without a distractor speak of these.
