@@ -44,10 +44,20 @@ def pack_keys(coords: Tensor) -> Tensor:
     check_coords(coords)
     wide = coords.to(torch.int64)
     if len(wide):
-        axes, batch = wide[:, 1:], wide[:, 0]
-        check_range(int(axes.min()), int(axes.max()), int(batch.min()), int(batch.max()))
-    x, y, z = (wide[:, axis] + BIAS for axis in (1, 2, 3))
-    return (((wide[:, 0] << FIELD_BITS | x) << FIELD_BITS | y) << FIELD_BITS) | z
+        check_range(*bounds(wide).tolist())
+    return pack_unchecked(wide)
+
+
+def bounds(coords: Tensor) -> Tensor:
+    """Return the lowest and highest coordinate and batch index of int64 coords [V, 4], V > 0, as int64 [4]."""
+    axes, batch = coords[:, 1:], coords[:, 0]
+    return torch.stack([axes.amin(), axes.amax(), batch.amin(), batch.amax()])  # one transfer from a GPU
+
+
+def pack_unchecked(coords: Tensor) -> Tensor:
+    """Return the keys int64 [V] of int64 coords [V, 4] that are within their range."""
+    x, y, z = (coords[:, axis] + BIAS for axis in (1, 2, 3))
+    return (((coords[:, 0] << FIELD_BITS | x) << FIELD_BITS | y) << FIELD_BITS) | z
 
 
 def unpack_keys(keys: Tensor) -> Tensor:

@@ -34,8 +34,7 @@ def build_map(in_keys: Tensor, out_keys: Tensor, size: int, *, step: int = 1, ba
     """
     steps = [key_step(offset) for offset in kernel_offsets(size, step=step)]
     same = in_keys is out_keys and size % 2 == 1
-    in_rows, out_rows, starts = backend_for(in_keys, backend).build_pairs(in_keys, out_keys, steps, symmetric=same)
-    return KernelMap(in_rows, out_rows, starts, len(in_keys), len(out_keys))
+    return backend_for(in_keys, backend).build_map(in_keys, out_keys, steps, symmetric=same)
 
 
 def map_from_parents(parent: Tensor, tap: Tensor, n_coarse: int) -> KernelMap:
@@ -43,5 +42,4 @@ def map_from_parents(parent: Tensor, tap: Tensor, n_coarse: int) -> KernelMap:
 
     parent: int32 [V], -1 where a fine site has no coarse site; tap: uint8 [V], 4 (x mod 2) + 2 (y mod 2) + (z mod 2).
     """
-    in_rows, out_rows, starts = backend_for(parent).pairs_by_tap(parent, tap)
-    return KernelMap(in_rows, out_rows, starts, len(parent), n_coarse)
+    return backend_for(parent).map_from_parents(parent, tap, n_coarse)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saymask.sparse.backends.select import backend_for, backend_name
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.ops import sparse_conv
 
@@ -23,7 +24,7 @@ class SparseConv(nn.Module):
         self.size = size
         self.weight = nn.Parameter(torch.empty(size**3, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self._packed: tuple[tuple[int, int, bool], np.ndarray] | None = None
+        self._packed: tuple[tuple, np.ndarray | Tensor] | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -33,13 +34,11 @@ class SparseConv(nn.Module):
         if self.bias is not None:
             nn.init.uniform_(self.bias, -bound, bound)
 
-    def packed(self, *, bf16: bool) -> np.ndarray:
-        """Return the weight as the CPU kernels read it, packed anew when the parameter has changed."""
-        from saymask.sparse.backends.cpu.ops import pack_weight
-
-        state = (self.weight.data_ptr(), self.weight._version, bf16)
+    def packed(self, dtype: torch.dtype) -> np.ndarray | Tensor:
+        """Return the weight as the backend's `run` reads it, packed anew when the parameter has changed."""
+        state = (self.weight.data_ptr(), self.weight._version, dtype, backend_name(self.weight))
         if self._packed is None or self._packed[0] != state:
-            self._packed = (state, pack_weight(self.weight, bf16=bf16))
+            self._packed = (state, backend_for(self.weight).pack_weight(self.weight, dtype))
         return self._packed[1]
 
     def __getstate__(self) -> dict[str, Any]:

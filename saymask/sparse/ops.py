@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from saymask.errors import InputError
-from saymask.sparse.backends.select import backend_for
+from saymask.sparse.backends.select import backend_for, backend_name
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.sites import Level
 
@@ -32,7 +32,7 @@ def _conv_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | Non
     grad = grad.contiguous()
     grad_x = grad_weight = None
     if ctx.needs_input_grad[0]:
-        grad_x = module.conv(grad, weight.transpose(1, 2), ctx.kernel_map.transposed)
+        grad_x = module.input_gradient(grad, weight, ctx.kernel_map)
     if ctx.needs_input_grad[1]:
         grad_weight = module.weight_gradient(x, grad, ctx.kernel_map)
     return grad_x, grad_weight, None, None
@@ -95,14 +95,18 @@ def pool_mean(values: Tensor, index: Tensor, n: int, weight: Tensor | None = Non
     """Return the mean of the rows of `values` [N, C] per index value, [n, C]; rows with index -1 are left out.
 
     index: int [N] in -1..n-1. `weight` [N] (not negative) makes it a weighted mean. An index value without rows gives
-    zeros (as `scatter_mean`: sum / max(count, 1)). Differentiable in `values` and `weight`.
+    zeros (as `scatter_mean`: sum / max(count, 1)). Differentiable in `values` and `weight`. Raises InputError for an
+    index out of range; the Triton backend, which does not wait for the device, stops as torch's own indexing does.
     """
     if values.ndim != 2 or index.shape != values.shape[:1]:
         raise InputError(f"expected values [N, C] and index [N], got {list(values.shape)} and {list(index.shape)}")
-    if len(index) and (int(index.min()) < -1 or int(index.max()) >= n):
-        raise InputError(f"expected an index within -1..{n - 1}, got {int(index.min())}..{int(index.max())}")
+    if values.dtype != torch.float64 and backend_name(values) == "triton":
+        return backend_for(values).pool_mean(values, index, n, weight)
+    low, high = torch.stack(torch.aminmax(index)).tolist() if len(index) else (0, -1)
+    if low < -1 or high >= n:
+        raise InputError(f"expected an index within -1..{n - 1}, got {low}..{high}")
     rows = index.long()
-    if bool((rows < 0).any()):
+    if low < 0:
         kept = torch.nonzero(rows >= 0).squeeze(1)
         values, rows = values[kept], rows[kept]
         weight = None if weight is None else weight[kept]

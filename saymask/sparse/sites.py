@@ -37,6 +37,11 @@ class Level:
             self._cache["coords"] = unpack_keys(self.keys)
         return self._cache["coords"]
 
+    @property
+    def batch(self) -> Tensor:
+        """Scene index int64 [V] of every site, ascending: each scene's rows are contiguous."""
+        return self.keys >> (3 * FIELD_BITS)
+
     def kernel_map(self, size: int = 3) -> KernelMap:
         """Map of the submanifold convolution of odd size `size`³ (cached)."""
         if size % 2 == 0:
@@ -104,8 +109,8 @@ class SitePyramid:
 
     @property
     def batch(self) -> Tensor:
-        """Scene index int64 [V] of every finest site, in key order (so each scene's rows are contiguous)."""
-        return self.levels[0].keys >> (3 * FIELD_BITS)
+        """Scene index int64 [V] of every finest site, ascending: each scene's rows are contiguous."""
+        return self.levels[0].batch
 
     def build_maps(self, size: int = 3) -> "SitePyramid":
         """Build every kernel map of a U-Net now rather than at first use; returns self."""

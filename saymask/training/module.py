@@ -107,8 +107,9 @@ class Learner(pl.LightningModule):
         self.at.left_out += len(self.model.left_out(batch))
         losses = self.model.losses(batch)
         total = torch.stack([value.float() for value in losses.values()]).sum()
-        for name, value in [*losses.items(), ("loss", total)]:  # means over the passes of a step
-            self.terms[name] = self.terms.get(name, 0.0) + float(value.detach()) / self.order.accumulate
+        numbers = torch.stack([value.detach().float() for value in [*losses.values(), total]]).tolist()
+        for name, number in zip([*losses, "loss"], numbers):  # means over the passes of a step
+            self.terms[name] = self.terms.get(name, 0.0) + number / self.order.accumulate
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -56,6 +56,7 @@ def test_every_requirement_is_pinned():
     pinned = names([line for line in lines if "==" in line])
     extras = PROJECT["optional-dependencies"]
     needed = names([*PROJECT["dependencies"], *(r for key, group in extras.items() if key != "all" for r in group)])
+    needed.discard("triton")  # CUDA builds of torch name the version that they need
     assert needed <= pinned
 
 

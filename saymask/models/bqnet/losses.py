@@ -113,7 +113,8 @@ def _mask_terms(
     """Return (cross-entropy, dice, score), each [T]: per sentence the mean over its pairs, summed over sentences."""
     masks = masks.masked_fill(padding, PADDED)
     inside = target.to(masks.dtype)
-    share = 1 / torch.bincount(sentence, minlength=sentences)[sentence].to(masks.dtype)  # [P]
+    counts = sentence.new_zeros(sentences).index_add_(0, sentence, torch.ones_like(sentence))
+    share = 1 / counts[sentence].to(masks.dtype)  # [P]
     real = (~padding).sum(1)
     cross_entropy = F.softplus(torch.where(target, -masks, masks)).sum(2) / real
     probability = masks.sigmoid()

@@ -54,8 +54,8 @@ def contrast_loss(
     A batch of such scenes alone gives 0.
     """
     terms = []
-    for f, p, n in zip(features, positive, negative):
-        if nan_when_empty or bool((p > 0).any()):
+    for f, p, n, there in zip(features, positive, negative, (positive > 0).any(1).tolist()):
+        if nan_when_empty or there:
             terms.append(_scene_contrast(f, p, n))
     return torch.stack(terms).mean() if terms else features.sum() * 0.0
 

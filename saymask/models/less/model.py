@@ -159,7 +159,9 @@ class Less(Model):
         words, mask = text.tokens[:, 1:], text.mask[:, 1:]  # the first token stands for the sentence
         if self.config.normalize_text:
             words = _normalized(words)
-        counts = [torch.bincount(level.coords[:, 0].long(), minlength=len(text)).tolist() for level in pyramid.levels]
+        scans = torch.arange(len(text) + 1, dtype=torch.int64, device=pyramid.device)
+        starts = [torch.searchsorted(level.batch, scans) for level in pyramid.levels]
+        counts = torch.stack(starts).diff(dim=1).tolist()  # of all levels at once: a GPU is waited for
 
         def add_words(level: int, features: Tensor) -> Tensor:
             projected = self.word_projections[level](words)

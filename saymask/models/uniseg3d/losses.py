@@ -240,11 +240,11 @@ def _semantic_term(scenes: list[Scene]) -> Tensor:
     values, found = [], []
     for o, t in scenes:
         labels = t.semantic[t.queries]
-        labelled = int((labels != CLASSES).sum())
+        labelled = (labels != CLASSES).sum()
         total = F.cross_entropy(o.semantic[:, :CLASSES], labels, ignore_index=CLASSES, reduction="sum")
-        values.append(total / max(1, labelled))
+        values.append(total / labelled.clamp(min=1))
         found.append(labelled > 0)
-    return _over_scenes(values, found)
+    return torch.stack(values).sum(0) / torch.stack(found).sum().clamp(min=1)
 
 
 def _named_term(scene: Scene, matched: tuple[Pairs, Pairs], vocabulary: Tensor) -> Tensor:
@@ -261,7 +261,7 @@ def _named_term(scene: Scene, matched: tuple[Pairs, Pairs], vocabulary: Tensor) 
 
 def _name_entropy(directions: Tensor, names: Tensor, vocabulary: Tensor) -> Tensor:
     logits = name_logits(directions, vocabulary)
-    named = max(1, int((names >= 0).sum()))
+    named = (names >= 0).sum().clamp(min=1)
     return F.cross_entropy(logits, names, ignore_index=-1, reduction="sum") / named
 
 

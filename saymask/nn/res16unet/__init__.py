@@ -1,1 +1,1 @@
-"""Res16UNet: the network layer by layer, and its fused inference on the CPU."""
+"""Res16UNet: the network layer by layer, and its fused inference."""

@@ -1,7 +1,7 @@
-"""Inference of `Res16UNet` on the CPU: norms, activations and residual sums inside the convolutions.
+"""Inference of `Res16UNet` on the CPU and in Triton: norms, activations and residual sums inside the convolutions.
 
 A BatchNorm after which nothing is added becomes the convolution's epilogue; one before a residual sum goes into the
-weights (scale) and the epilogue (shift). Activations are float32, or bfloat16 between float32 sums and residuals.
+weights (scale) and the epilogue (shift). Activations are float32, or a half type between float32 sums and residuals.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from saymask.nn.res16unet.blocks import BasicBlock, LevelBlocks
 from saymask.nn.res16unet.plan import Res16Plan
-from saymask.sparse.backends.select import backend_name, inference_dtype
+from saymask.sparse.backends.epilogue import Epilogue
+from saymask.sparse.backends.select import backend_for, backend_name, inference_dtype
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
@@ -44,7 +45,7 @@ class Layers(Protocol):
         ...
 
 
-_folded: "WeakKeyDictionary[nn.Module, tuple[tuple, np.ndarray]]" = WeakKeyDictionary()
+_folded: "WeakKeyDictionary[nn.Module, tuple[tuple, np.ndarray | Tensor]]" = WeakKeyDictionary()
 """Convolution → (state of the tensors it was made of, packed weight with the following norm's scale)."""
 
 
@@ -52,16 +53,16 @@ def fused_dtype(net: Layers, feats: Tensor) -> torch.dtype | None:
     """Return the activations' type of the fused path, or None where the layers have to be run one by one."""
     if net.training or torch.is_grad_enabled() or feats.dtype != torch.float32:
         return None
-    if net.input_conv.weight.dtype != torch.float32 or backend_name(feats) != "cpu":
+    if net.input_conv.weight.dtype != torch.float32 or backend_name(feats) == "torch":
         return None
     for module in net.modules():
         if isinstance(module, nn.SyncBatchNorm):
             return None
         if module is not net and (module._forward_hooks or module._forward_pre_hooks):
             return None  # somebody wants to see the layers
-    # The bfloat16 kernel reads channels in pairs.
+    # The CPU's bfloat16 kernel reads channels in pairs.
     paired = all(width % 2 == 0 for width in (net.plan.stem, *net.plan.planes))
-    return inference_dtype() if paired else torch.float32
+    return inference_dtype(feats.device.type) if paired else torch.float32
 
 
 def fused_forward(
@@ -73,10 +74,11 @@ def fused_forward(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Return (features float32 [V, P] or None, logits float32 [V, classes] or None) of `Res16UNet` in eval mode.
 
-    `dtype` (float32 or bfloat16) is the type of the activations; the first convolution and the classifier on kept
-    features always work in float32. Without `keep_features` the features have the activations' type and are dropped.
+    `dtype` (float32, or a half type that the backend takes) is the type of the activations; the first convolution and
+    the classifier on kept features always work in float32. Without `keep_features` the features have the activations'
+    type and are dropped.
     """
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(feats.device.type, enabled=False):
         features = _features(net, feats, pyramid, dtype, torch.float32 if keep_features else dtype)
         logits = None if net.classifier is None else _classify(net.classifier, features, pyramid.levels[0])
     return features if keep_features else None, logits
@@ -84,7 +86,7 @@ def fused_forward(
 
 def _features(net: Layers, feats: Tensor, pyramid: SitePyramid, dtype: torch.dtype, out: torch.dtype) -> Tensor:
     sites = pyramid.levels
-    x = torch.empty((len(feats), net.plan.stem), dtype=dtype)
+    x = feats.new_empty((len(feats), net.plan.stem), dtype=dtype)
     subm = sites[0].kernel_map(net.plan.stem_size)
     _conv(net.input_conv, feats, subm, act=x, affine=_affine(net.input_norm))
     skips = []
@@ -98,10 +100,10 @@ def _features(net: Layers, feats: Tensor, pyramid: SitePyramid, dtype: torch.dty
 
 def _descend(stage: LevelBlocks, x: Tensor, fine: Level, coarse: Level, dtype: torch.dtype) -> Tensor:
     blocks = stage.block_modules
-    act = torch.empty((len(coarse), stage.conv.weight.shape[2]), dtype=dtype)
+    act = x.new_empty((len(coarse), stage.conv.weight.shape[2]), dtype=dtype)
     residual = None  # what the first block adds: its own input, in float32
     if blocks[0].shortcut is None:
-        residual = act if dtype == torch.float32 else torch.empty(act.shape)
+        residual = act if dtype == torch.float32 else torch.empty_like(act, dtype=torch.float32)
     copy = residual if residual is not act else None
     _conv(stage.conv, x, fine.down, act=act, affine=_affine(stage.norm), extra=copy)
     return _blocks(blocks, [act], residual, coarse, dtype, dtype)
@@ -109,7 +111,7 @@ def _descend(stage: LevelBlocks, x: Tensor, fine: Level, coarse: Level, dtype: t
 
 def _ascend(stage: LevelBlocks, x: Tensor, skip: Tensor, sites: Level, dtype: torch.dtype, out: torch.dtype) -> Tensor:
     width = stage.conv.weight.shape[2]
-    joined = torch.empty((len(sites), width + skip.shape[1]), dtype=dtype)
+    joined = x.new_empty((len(sites), width + skip.shape[1]), dtype=dtype)
     joined[:, width:] = skip
     _conv(stage.conv, x, sites.up, act=joined[:, :width], affine=_affine(stage.norm))
     held = [joined]
@@ -130,15 +132,15 @@ def _blocks(
         last = i + 1 == len(blocks)
         channels = block.conv1.weight.shape[2]
         if hidden is None:
-            hidden = torch.empty((len(act), channels), dtype=dtype)
+            hidden = act.new_empty((len(act), channels), dtype=dtype)
         _conv(block.conv1, act, sites.kernel_map(), act=hidden, affine=_affine(block.norm1))
         scale, shift = _affine(block.norm2)
         if block.shortcut is not None and block.shortcut_norm is not None:
             more, rest = _affine(block.shortcut_norm)
-            residual = torch.empty((len(act), channels))
+            residual = act.new_empty((len(act), channels), dtype=torch.float32)
             _conv(block.shortcut, act, sites.kernel_map(1), raw=residual, scale=more)
             shift = shift + rest
-            act = residual if dtype == torch.float32 else torch.empty((len(act), channels), dtype=dtype)
+            act = residual if dtype == torch.float32 else act.new_empty((len(act), channels), dtype=dtype)
         assert residual is not None
         # A row's residual is read before the row is written: targets may be the residual itself.
         target = residual if (out if last else dtype) == torch.float32 else act
@@ -159,7 +161,7 @@ def _blocks(
 def _classify(classifier: nn.Linear, features: Tensor, sites: Level) -> Tensor:
     if features.dtype == torch.float32:
         return torch.addmm(classifier.bias, features, classifier.weight.T)
-    logits = torch.empty((len(features), classifier.out_features))
+    logits = features.new_empty((len(features), classifier.out_features), dtype=torch.float32)
     _conv(classifier, features, sites.kernel_map(1), raw=logits)
     return logits.add_(classifier.bias)
 
@@ -184,25 +186,25 @@ def _conv(
     affine: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0)),  # of both act and extra
     extra: Tensor | None = None,
 ) -> None:
-    from saymask.sparse.backends.cpu import ops as cpu
-
-    bf16 = x.dtype == torch.bfloat16
     if isinstance(module, SparseConv) and scale is None:
-        packed, channels = module.packed(bf16=bf16), module.weight.shape[2]
+        packed, channels = module.packed(x.dtype), module.weight.shape[2]
     else:
-        packed, channels = _packed(module, scale, bf16)
-    cpu.run(x, packed, channels, kernel_map, cpu.Epilogue(raw, residual, act, *affine, extra, *affine))
+        packed, channels = _packed(module, scale, x.dtype)
+    backend_for(x).run(x, packed, channels, kernel_map, Epilogue(raw, residual, act, *affine, extra, *affine))
 
 
-def _packed(module: SparseConv | nn.Linear, scale: Tensor | None, bf16: bool) -> tuple[np.ndarray, int]:
+def _packed(
+    module: SparseConv | nn.Linear, scale: Tensor | None, dtype: torch.dtype
+) -> tuple[np.ndarray | Tensor, int]:
     """Return the packed weight with `scale` multiplied in, made anew when either has changed, and its channels."""
-    from saymask.sparse.backends.cpu.ops import pack_weight
-
     weight = module.weight if isinstance(module, SparseConv) else module.weight.T[None]
+    pack = backend_for(weight).pack_weight
+    if weight.device.type != "cpu":  # whose values are not known here without waiting for them
+        return pack(weight if scale is None else weight * scale, dtype), weight.shape[2]
     given = None if scale is None else scale.numpy().tobytes()
-    state = (module.weight.data_ptr(), module.weight._version, given, bf16)
+    state = (module.weight.data_ptr(), module.weight._version, given, dtype, backend_name(weight))
     known = _folded.get(module)
     if known is None or known[0] != state:
-        known = (state, pack_weight(weight if scale is None else weight * scale, bf16=bf16))
+        known = (state, pack(weight if scale is None else weight * scale, dtype))
         _folded[module] = known
     return known[1], weight.shape[2]

@@ -1,1 +1,1 @@
-"""The sparse 3D U-Net: the network layer by layer, and its fused inference on the CPU."""
+"""The sparse 3D U-Net: the network layer by layer, and its fused inference."""

@@ -1,7 +1,7 @@
-"""Inference of `SparseUNet` on the CPU: BatchNorm, ReLU and residuals fused into the convolutions.
+"""Inference of `SparseUNet` on the CPU and in Triton: BatchNorm, ReLU and residuals fused into the convolutions.
 
-A convolution's block of rows is still in the cache when it is normalised, activated and stored for its consumer, so no
-separate pass over memory is left. Activations are float32, or bfloat16 between float32 sums and residuals.
+A convolution's block of rows is still at hand when it is normalised, activated and stored for its consumer, so no
+separate pass over memory is left. Activations are float32, or a half type between float32 sums and residuals.
 """
 
 from typing import Protocol
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from saymask.errors import InputError
 from saymask.nn.unet.blocks import AtLevel, ResidualBlock, UNetLevel
+from saymask.sparse.backends.epilogue import Epilogue
+from saymask.sparse.backends.select import backend_for
 from saymask.sparse.kernel_map import KernelMap
 from saymask.sparse.modules import SparseConv
 from saymask.sparse.sites import Level, SitePyramid
@@ -41,10 +43,12 @@ def fused_forward(
 ) -> tuple[Tensor, list[Tensor]]:
     """Return what `SparseUNet.forward` returns in eval mode: (output [V, C], outputs of all levels if asked else []).
 
-    `dtype` (float32 or bfloat16) is the type of the activations; the input convolution always works in float32.
+    `dtype` is the type of the activations, float32 or what the backend takes; the input convolution always works in
+    float32.
     """
     run = _Run(net, pyramid, at_level, return_levels, dtype)
-    with torch.autocast("cpu", enabled=False):  # sums and residuals stay float32; `at_level` runs as the caller asked
+    # Sums and residuals stay float32; `at_level` runs as the caller asked.
+    with torch.autocast(feats.device.type, enabled=False):
         return run.output(feats), run.outputs[::-1]
 
 
@@ -54,7 +58,9 @@ class _Run:
     def __init__(self, net: Layers, pyramid: SitePyramid, at_level: AtLevel | None, keep: bool, dtype: torch.dtype):
         self.net, self.levels, self.sites = net, net.level_modules, pyramid.levels
         self.at_level, self.keep, self.dtype = at_level, keep, dtype
-        self.autocast, self.caller_dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+        self.device = pyramid.device
+        kind = self.device.type
+        self.autocast, self.caller_dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
         self.outputs: list[Tensor] = []
 
     def output(self, feats: Tensor) -> Tensor:
@@ -79,13 +85,13 @@ class _Run:
         self, index: int, conv: SparseConv, x: Tensor, kernel_map: KernelMap, norm: nn.BatchNorm1d
     ) -> tuple[Tensor, Tensor]:
         """Convolve into level `index`; return its raw and activated features, the caller's `at_level` in between."""
-        raw = torch.empty((kernel_map.n_out, conv.weight.shape[2]))
+        raw = torch.empty((kernel_map.n_out, conv.weight.shape[2]), device=self.device)
         if self.at_level is None:
             act = torch.empty_like(raw, dtype=self.dtype)
             _conv(conv, x, kernel_map, raw=raw, act=act, act_affine=_affine(norm))
             return raw, act
         _conv(conv, x, kernel_map, raw=raw)
-        with torch.autocast("cpu", self.caller_dtype, enabled=self.autocast):
+        with torch.autocast(self.device.type, self.caller_dtype, enabled=self.autocast):
             given = self.at_level(index, raw)
         if given.shape != raw.shape:
             raise InputError(f"at_level {index}: expected features {list(raw.shape)}, got {list(given.shape)}")
@@ -100,7 +106,7 @@ class _Run:
         (the skip's) filled, and the activated input of the way down [V, C].
         """
         channels = raw.shape[1]
-        both = torch.empty((len(raw), 2 * channels), dtype=self.dtype)
+        both = raw.new_empty((len(raw), 2 * channels), dtype=self.dtype)
         hidden = torch.empty_like(act)
         blocks, tail = level.head_blocks, level.tail_blocks[0]
         scale, shift = _affine(tail.norm1)
@@ -187,10 +193,7 @@ def _conv(
     extra: Tensor | None = None,
     extra_affine: Affine | None = None,
 ) -> None:
-    from saymask.sparse.backends.cpu import ops as cpu
-
-    packed = module.packed(bf16=x.dtype == torch.bfloat16)
     act_scale, act_shift = act_affine or (None, None)
     extra_scale, extra_shift = extra_affine or (None, None)
-    epilogue = cpu.Epilogue(raw, residual, act, act_scale, act_shift, extra, extra_scale, extra_shift)
-    cpu.run(x, packed, module.weight.shape[2], kernel_map, epilogue)
+    epilogue = Epilogue(raw, residual, act, act_scale, act_shift, extra, extra_scale, extra_shift)
+    backend_for(x).run(x, module.packed(x.dtype), module.weight.shape[2], kernel_map, epilogue)

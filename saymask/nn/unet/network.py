@@ -78,16 +78,16 @@ class SparseUNet(nn.Module):
         return (out, outputs[::-1]) if return_levels else out
 
     def _fused_dtype(self, feats: Tensor) -> torch.dtype | None:
-        """Return the activation type of the fused CPU path, or None where the layers have to be run one by one."""
+        """Return the activation type of the fused path, or None where the layers have to be run one by one."""
         if self.training or torch.is_grad_enabled() or feats.dtype != torch.float32:
             return None
-        if self.input_conv.weight.dtype != torch.float32 or backend_name(feats) != "cpu":
+        if self.input_conv.weight.dtype != torch.float32 or backend_name(feats) == "torch":
             return None
         if any(m._forward_hooks or m._forward_pre_hooks for child in self.children() for m in child.modules()):
             return None  # somebody wants to see the layers
         if any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             return None
-        return inference_dtype()
+        return inference_dtype(feats.device.type)
 
     def official_keys(self) -> dict[str, str]:
         """Return our state-dict name → the official one (spconv-based U-Nets of SPFormer, LESS, UniSeg3D, BQNet)."""

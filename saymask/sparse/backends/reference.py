@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from saymask.sparse.kernel_map import KernelMap
+from saymask.sparse.kernel_map import KernelMap, Pairs
 from saymask.sparse.keys import BIAS, FIELD_BITS, FIELD_MASK, pack_keys, unpack_keys
 
 
@@ -20,49 +20,54 @@ def coarsen(keys: Tensor, limit: tuple[int, int, int] | None) -> tuple[Tensor, T
 
     A coarse cell at or beyond `limit` (x, y, z) on any axis is not created; its sites get parent -1.
     """
-    x, y, z = ((keys >> (shift * FIELD_BITS)) & FIELD_MASK for shift in (2, 1, 0))
-    tap = ((x & 1) * 4 + (y & 1) * 2 + (z & 1)).to(torch.uint8)
-    halved = keys >> (3 * FIELD_BITS)
-    for axis in (x, y, z):  # the bias is even: it halves to BIAS / 2 and is topped up again
-        halved = (halved << FIELD_BITS) | ((axis >> 1) + BIAS // 2)
-    kept = torch.ones_like(halved, dtype=torch.bool)
-    if limit is not None:
-        kept = (unpack_keys(halved)[:, 1:] < torch.tensor(limit, device=keys.device)).all(dim=1)
+    halved, tap = halve(keys)
+    if limit is None:
+        coarse, parent = torch.unique(halved, return_inverse=True)
+        return coarse, parent.to(torch.int32), tap
+    kept = within(halved, limit)
     coarse, inverse = torch.unique(halved[kept], return_inverse=True)
     parent = torch.full((len(keys),), -1, dtype=torch.int32, device=keys.device)
     parent[kept] = inverse.to(torch.int32)
     return coarse, parent, tap
 
 
-def pairs_by_tap(parent: Tensor, tap: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts) of a 2³ stride-2 convolution: kept fine rows and parents, grouped by tap."""
+def halve(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (key of the coarse cell int64 [V], tap uint8 [V]) of every site."""
+    x, y, z = ((keys >> (shift * FIELD_BITS)) & FIELD_MASK for shift in (2, 1, 0))
+    halved = keys >> (3 * FIELD_BITS)
+    for axis in (x, y, z):  # the bias is even: it halves to BIAS / 2 and is topped up again
+        halved = (halved << FIELD_BITS) | ((axis >> 1) + BIAS // 2)
+    return halved, ((x & 1) * 4 + (y & 1) * 2 + (z & 1)).to(torch.uint8)
+
+
+def within(keys: Tensor, limit: tuple[int, int, int]) -> Tensor:
+    """Return bool [V]: which cells lie below `limit` (x, y, z) on every axis."""
+    return (unpack_keys(keys)[:, 1:] < torch.tensor(limit, device=keys.device)).all(dim=1)
+
+
+def map_from_parents(parent: Tensor, tap: Tensor, n_coarse: int) -> KernelMap:
+    """Return the map of a 2³ stride-2 convolution: kept fine rows and their parents, grouped by tap."""
     kept = torch.nonzero(parent >= 0).squeeze(1)
     order = torch.argsort(tap[kept], stable=True)  # fine rows stay ascending within a tap, and so do their parents
     fine = kept[order]
-    counts = torch.bincount(tap[kept].long(), minlength=8)
-    starts = (0, *torch.cumsum(counts, 0).tolist())
-    return fine.to(torch.int32), parent[fine].contiguous(), starts
+    ends = torch.searchsorted(tap[fine].long(), torch.arange(8, device=parent.device), right=True)
+    pairs = Pairs(fine.to(torch.int32), parent[fine].contiguous(), (0, *ends.tolist()))
+    return KernelMap(pairs, len(parent), n_coarse)
 
 
-def build_pairs(
-    in_keys: Tensor, out_keys: Tensor, steps: Sequence[int], *, symmetric: bool = False
-) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts): for each key step, the rows with in_keys[i] == out_keys[j] + step.
+def build_map(in_keys: Tensor, out_keys: Tensor, steps: Sequence[int], *, symmetric: bool = False) -> KernelMap:
+    """Return the map with the rows where in_keys[i] == out_keys[j] + step, for each key step.
 
-    `symmetric` says that both sides are the same sites and the steps mirror each other, a hint that is not needed here.
+    `symmetric` says that both sides are the same sites and the steps mirror each other.
     """
-    in_rows, out_rows, starts = [], [], [0]
-    for step in steps:
-        wanted = out_keys + step
-        at = torch.searchsorted(in_keys, wanted)
-        found = torch.zeros_like(wanted, dtype=torch.bool)
-        inside = at < len(in_keys)
-        found[inside] = in_keys[at[inside]] == wanted[inside]
-        out = torch.nonzero(found).squeeze(1)
-        in_rows.append(at[out])
-        out_rows.append(out)
-        starts.append(starts[-1] + len(out))
-    return torch.cat(in_rows).to(torch.int32), torch.cat(out_rows).to(torch.int32), tuple(starts)
+    wanted = out_keys + torch.tensor(steps, device=out_keys.device)[:, None]  # [K, n_out]
+    at = torch.searchsorted(in_keys, wanted)
+    padded = torch.cat([in_keys, in_keys.new_full((1,), -1)])  # no key is negative
+    offset, out_rows = (padded[at] == wanted).nonzero(as_tuple=True)
+    in_rows = at[offset, out_rows].to(torch.int32)
+    ends = torch.searchsorted(offset, torch.arange(len(steps), device=offset.device), right=True)
+    pairs = Pairs(in_rows, out_rows.to(torch.int32), (0, *ends.tolist()))
+    return KernelMap(pairs, len(in_keys), len(out_keys), symmetric)
 
 
 def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -73,6 +78,11 @@ def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         if len(in_rows):
             y.index_add_(0, out_rows, x.index_select(0, in_rows) @ weight[k])
     return y
+
+
+def input_gradient(grad: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Return d(loss)/d(x) [n_in, C_in] from the output gradient grad [n_out, C_out]."""
+    return conv(grad, weight.transpose(1, 2), kernel_map.transposed)
 
 
 def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:

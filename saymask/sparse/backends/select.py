@@ -1,9 +1,11 @@
-"""The choice of the backend of the sparse operations: `torch` (the readable reference, any device) or `cpu` (fast)."""
+"""The choice of the backend of the sparse operations: `torch` (reference, any device), `cpu` or `triton` (CUDA)."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from saymask.errors import InputError
 
-BACKENDS = ("auto", "torch", "cpu")
+BACKENDS = ("auto", "torch", "cpu", "triton")
 PRECISIONS = ("auto", "fp32", "bf16")
 _precision: ContextVar[str] = ContextVar("saymask_inference_precision", default="")
 _forced: ContextVar[str] = ContextVar("saymask_sparse_backend", default="auto")
@@ -33,18 +35,39 @@ def backend_name(tensor: Tensor, name: str = "auto") -> str:
     if chosen == "auto":
         chosen = _forced.get()
     if chosen == "auto":
-        chosen = "cpu" if tensor.device.type == "cpu" else "torch"
+        chosen = _fastest(tensor.device.type)
     if chosen == "cpu" and tensor.device.type != "cpu":
         raise InputError(f"backend 'cpu' needs tensors on the CPU, got {tensor.device}: use 'torch' or 'auto'")
+    if chosen == "triton":
+        if not _has_triton():
+            raise InputError("backend 'triton' needs the package triton, which is not installed: use 'torch' or 'auto'")
+        if tensor.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+            raise InputError(f"backend 'triton' needs tensors on CUDA, got {tensor.device}: use 'torch' or 'auto'")
     return chosen
 
 
+def _fastest(device: str) -> str:
+    if device == "cpu":
+        return "cpu"
+    return "triton" if device == "cuda" and _has_triton() else "torch"
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
 def backend_for(tensor: Tensor, name: str = "auto") -> ModuleType:
-    """Return the module (build_pairs, conv, weight_gradient) that serves `tensor`; numba is imported only when used."""
-    if backend_name(tensor, name) == "cpu":
+    """Return the module (maps, convolution, gradients) that serves `tensor`, with numba or Triton only if used."""
+    chosen = backend_name(tensor, name)
+    if chosen == "cpu":
         from saymask.sparse.backends.cpu import ops as cpu
 
         return cpu
+    if chosen == "triton":
+        from saymask.sparse.backends.triton import ops as gpu
+
+        return gpu
     from saymask.sparse.backends import reference
 
     return reference
@@ -74,8 +97,10 @@ def inference_precision(name: str = "auto") -> Iterator[torch.dtype]:
         _precision.reset(token)
 
 
-def inference_dtype() -> torch.dtype:
-    """Return the type of the products of fused sparse networks on the CPU: autocast's, else `inference_precision`'s."""
+def inference_dtype(device: str = "cpu") -> torch.dtype:
+    """Return the type of the products of fused sparse networks: autocast's, else on the CPU `inference_precision`'s."""
+    if device != "cpu":
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     if torch.is_autocast_enabled("cpu"):
         wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16
         return torch.bfloat16 if wanted and cpu_has_bf16() else torch.float32

@@ -284,7 +284,7 @@ def check_labels(labels: Tensor, count: int, classes: int) -> Tensor:
     if labels.shape != (count,) or labels.is_floating_point():
         raise InputError(f"labels: expected whole numbers [{count}], got {labels.dtype} {list(labels.shape)}")
     if count:
-        low, high = (int(v) for v in torch.aminmax(labels))
+        low, high = torch.stack(torch.aminmax(labels)).tolist()
         if low < -1 or high >= classes:
             raise InputError(
                 f"labels: expected -1 (ignored) to {classes - 1}, got {low} to {high}; "

@@ -6,7 +6,6 @@ float32; without AMX the switch changes nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,13 +14,24 @@ from torch import Tensor
 from saymask.sparse.backends import reference
 from saymask.sparse.backends.cpu import amx
 from saymask.sparse.backends.cpu import kernels as cpu_kernels
-from saymask.sparse.backends.cpu.sites import block_starts, build_pairs, coarsen, pairs_by_tap, sort_sites
+from saymask.sparse.backends.cpu.sites import block_starts, build_map, coarsen, map_from_parents, sort_sites
 from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
+from saymask.sparse.backends.epilogue import Epilogue
 from saymask.sparse.backends.precision import conv_precision
 from saymask.sparse.kernel_map import KernelMap
 
-__all__ = ["build_pairs", "coarsen", "conv", "pairs_by_tap", "sort_sites", "weight_gradient"]
+__all__ = [
+    "build_map",
+    "coarsen",
+    "conv",
+    "input_gradient",
+    "map_from_parents",
+    "pack_weight",
+    "run",
+    "sort_sites",
+    "weight_gradient",
+]
 
 _NOTHING = np.empty((0, 0), np.float32)
 _NOTHING16 = np.empty((0, 0), np.uint16)
@@ -33,42 +43,13 @@ def block_rows(n_out: int) -> int:
     return 1024 if n_out >= 16384 else 256
 
 
-@dataclass(frozen=True, eq=False)
-class Epilogue:
-    """Epilogue of a convolution: raw sums plus `residual`, and up to two activated copies relu(raw · scale + shift).
-
-    Targets are float32 or bfloat16 [n_out, C] and may be column slices of wider tensors.
-    """
-
-    raw: Tensor | None = None
-    residual: Tensor | None = None
-    act: Tensor | None = None
-    act_scale: Tensor | None = None
-    act_shift: Tensor | None = None
-    extra: Tensor | None = None
-    extra_scale: Tensor | None = None
-    extra_shift: Tensor | None = None
-
-    def arrays(self, n_out: int) -> tuple:
-        """Return the arguments of `cpu_kernels.forward_*`."""
-        if self.residual is not None and self.residual.dtype != torch.float32:
-            raise TypeError("the residual is float32")
-        act, act16, act_column = _target(self.act)
-        extra, extra16, extra_column = _target(self.extra)
-        raw, raw16, raw_column = _target(self.raw)
-        return (
-            _target(self.residual)[0], raw, raw16, raw_column,
-            act, act16, act_column, _vector(self.act_scale), _vector(self.act_shift),
-            extra, extra16, extra_column, _vector(self.extra_scale), _vector(self.extra_shift), n_out,
-        )  # fmt: skip
-
-
-def pack_weight(weight: Tensor, *, bf16: bool = False) -> np.ndarray:
+def pack_weight(weight: Tensor, dtype: torch.dtype = torch.float32) -> np.ndarray:
     """Return a weight [K, C_in, C_out] in the order the tiles read it: per offset, per column tile, rows of vectors.
 
-    Columns are zero-padded to whole vectors. bf16: input channels go in pairs (uint16 [.., pair, column, 2]), on a CPU
-    with AMX in tiles (`amx.pack_weight`).
+    Columns are zero-padded to whole vectors. bfloat16: input channels go in pairs (uint16 [.., pair, column, 2]), on a
+    CPU with AMX in tiles (`amx.pack_weight`).
     """
+    bf16 = dtype == torch.bfloat16
     if bf16 and amx.has_amx():
         return amx.pack_weight(weight)
     volume, cin, cout = weight.shape
@@ -98,7 +79,7 @@ def run(x: Tensor, packed: np.ndarray, cout: int, kernel_map: KernelMap, epilogu
     """Convolve x [n_in, C_in] (float32 or bfloat16, as `packed`) and write the targets of `epilogue`."""
     rows = block_rows(kernel_map.n_out)
     starts = block_starts(kernel_map, rows)
-    arrays = epilogue.arrays(kernel_map.n_out)
+    arrays = _arrays(epilogue, kernel_map.n_out)
     in_rows, out_rows = kernel_map.in_rows.numpy(), kernel_map.out_rows.numpy()
     function: Callable[..., None]
     if packed.ndim == 6:
@@ -119,13 +100,19 @@ def conv(x: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         if x.shape[1] % 2:  # channels are read in pairs
             x = torch.nn.functional.pad(x, (0, 1))
         y = torch.empty((kernel_map.n_out, weight.shape[2]), dtype=torch.bfloat16)
-        run(x, pack_weight(weight, bf16=True), weight.shape[2], kernel_map, Epilogue(raw=y))
+        run(x, pack_weight(weight, torch.bfloat16), weight.shape[2], kernel_map, Epilogue(raw=y))
         return y
     if x.dtype != torch.float32 or not x.shape[1] or not weight.shape[2]:
         return reference.conv(x, weight, kernel_map)
     y = torch.empty((kernel_map.n_out, weight.shape[2]))
-    run(x, pack_weight(weight, bf16=_in_tiles()), weight.shape[2], kernel_map, Epilogue(raw=y))
+    packed = pack_weight(weight, torch.bfloat16 if _in_tiles() else torch.float32)
+    run(x, packed, weight.shape[2], kernel_map, Epilogue(raw=y))
     return y
+
+
+def input_gradient(grad: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Return d(loss)/d(x) [n_in, C_in]; same values as `reference.input_gradient`."""
+    return conv(grad, weight.transpose(1, 2), kernel_map.transposed)
 
 
 def weight_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -178,6 +165,20 @@ def _summed(shape: tuple[int, int, int], starts: np.ndarray, add: Callable[..., 
     for part in sums:
         total += torch.from_numpy(part)
     return total
+
+
+def _arrays(epilogue: Epilogue, n_out: int) -> tuple:
+    """Return the last arguments of `cpu_kernels.forward` and `amx.forward_amx`."""
+    if epilogue.residual is not None and epilogue.residual.dtype != torch.float32:
+        raise TypeError("the residual is float32")
+    act, act16, act_column = _target(epilogue.act)
+    extra, extra16, extra_column = _target(epilogue.extra)
+    raw, raw16, raw_column = _target(epilogue.raw)
+    return (
+        _target(epilogue.residual)[0], raw, raw16, raw_column,
+        act, act16, act_column, _vector(epilogue.act_scale), _vector(epilogue.act_shift),
+        extra, extra16, extra_column, _vector(epilogue.extra_scale), _vector(epilogue.extra_shift), n_out,
+    )  # fmt: skip
 
 
 def _bits(tensor: Tensor) -> np.ndarray:

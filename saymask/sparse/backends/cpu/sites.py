@@ -8,7 +8,7 @@ from torch import Tensor
 
 from saymask.sparse.backends.cpu import maps as cpu_maps
 from saymask.sparse.backends.cpu.threads import split_work
-from saymask.sparse.kernel_map import KernelMap
+from saymask.sparse.kernel_map import KernelMap, Pairs
 from saymask.sparse.keys import check_coords, check_range
 
 
@@ -35,20 +35,18 @@ def coarsen(keys: Tensor, limit: tuple[int, int, int] | None) -> tuple[Tensor, T
     return torch.from_numpy(coarse[:count].copy()), torch.from_numpy(parent), torch.from_numpy(tap)
 
 
-def pairs_by_tap(parent: Tensor, tap: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts) of a 2³ stride-2 convolution; same as `reference.pairs_by_tap`."""
+def map_from_parents(parent: Tensor, tap: Tensor, n_coarse: int) -> KernelMap:
+    """Return the map of a 2³ stride-2 convolution; same as `reference.map_from_parents`."""
     counts = np.zeros(8, np.int64)
     cpu_maps.count_taps(parent.numpy(), tap.numpy(), counts)
     in_rows, out_rows = (np.empty(int(counts.sum()), np.int32) for _ in range(2))
     cpu_maps.group_by_tap(parent.numpy(), tap.numpy(), counts, in_rows, out_rows)
     starts = tuple(int(s) for s in np.concatenate([[0], np.cumsum(counts)]))
-    return torch.from_numpy(in_rows), torch.from_numpy(out_rows), starts
+    return KernelMap(Pairs(torch.from_numpy(in_rows), torch.from_numpy(out_rows), starts), len(parent), n_coarse)
 
 
-def build_pairs(
-    in_keys: Tensor, out_keys: Tensor, steps: Sequence[int], *, symmetric: bool = False
-) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Return (in_rows, out_rows, starts); same as `reference.build_pairs`.
+def build_map(in_keys: Tensor, out_keys: Tensor, steps: Sequence[int], *, symmetric: bool = False) -> KernelMap:
+    """Return the map of sorted keys; same as `reference.build_map`.
 
     Steps come in columns of `size` equally spaced z offsets; a column is one merge. With `symmetric` only the first
     half is merged: under the mirrored offset the same pairs meet with their sides swapped.
@@ -85,7 +83,8 @@ def build_pairs(
     all_in, all_out = (np.empty(starts[-1], np.int32) for _ in range(2))
     np.concatenate([a for a, _ in lists], out=all_in)
     np.concatenate([b for _, b in lists], out=all_out)
-    return torch.from_numpy(all_in), torch.from_numpy(all_out), starts
+    pairs = Pairs(torch.from_numpy(all_in), torch.from_numpy(all_out), starts)
+    return KernelMap(pairs, len(in_keys), len(out_keys), symmetric)
 
 
 def block_starts(kernel_map: KernelMap, rows: int) -> np.ndarray:

@@ -11,9 +11,10 @@ import torch
 
 from saymask.errors import InputError
 from saymask.sparse.backends.cpu import amx
-from saymask.sparse.backends.cpu.ops import Epilogue, pack_weight, run
+from saymask.sparse.backends.cpu.ops import pack_weight, run
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, cpu_features
-from saymask.sparse.kernel_map import KernelMap
+from saymask.sparse.backends.epilogue import Epilogue
+from saymask.sparse.kernel_map import KernelMap, Pairs
 from saymask.util.files import cache_folder, read_json, write_text
 
 FASTER = 1.2
@@ -60,9 +61,9 @@ def _seconds(*, bf16: bool) -> float:
     generator = torch.Generator().manual_seed(0)
     dtype = torch.bfloat16 if bf16 else torch.float32
     x = torch.randn(ROWS, CHANNELS, generator=generator).to(dtype)
-    packed = pack_weight(torch.randn(TAPS, CHANNELS, CHANNELS, generator=generator), bf16=bf16)
+    packed = pack_weight(torch.randn(TAPS, CHANNELS, CHANNELS, generator=generator), dtype)
     rows = torch.arange(ROWS, dtype=torch.int32).repeat(TAPS)
-    kernel_map = KernelMap(rows, rows, tuple(ROWS * k for k in range(TAPS + 1)), ROWS, ROWS)
+    kernel_map = KernelMap(Pairs(rows, rows, tuple(ROWS * k for k in range(TAPS + 1))), ROWS, ROWS)
     y = torch.empty(ROWS, CHANNELS, dtype=dtype)
     best = float("inf")
     for _ in range(REPEATS):  # the first one also compiles
