@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from saymask.nn.components import best_component, connected_components, touching
+from saymask.nn.components import best_component, connected_components, near, touching
 from saymask.sparse import build_sites
 
 
@@ -45,3 +45,19 @@ def test_touching_is_a_shared_or_neighbouring_voxel(seed, voxels, rows):
     for a in range(rows):
         for b in range(rows):
             assert graph[a, b] == near[np.ix_(site[row == a], site[row == b])].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 8), st.integers(1, 3))
+def test_near_is_a_shared_or_neighbouring_block_of_the_same_scan(seed, voxels, rows, size):
+    rng = np.random.default_rng(seed)
+    cells = np.unique(np.c_[rng.integers(0, 2, voxels), rng.integers(-6, 6, (voxels, 3))], axis=0)
+    rng.shuffle(cells)
+    row = np.r_[np.arange(rows), rng.integers(0, rows, rows)]
+    site = rng.integers(0, len(cells), 2 * rows)
+    graph = near(torch.from_numpy(cells.astype(np.int32)), site, row, rows, size).toarray() > 0
+    blocks = np.c_[cells[:, 0] * 100, np.floor(cells[:, 1:] / size)]
+    close = np.abs(blocks[:, None] - blocks).max(2) <= 1
+    for a in range(rows):
+        for b in range(rows):
+            assert graph[a, b] == close[np.ix_(site[row == a], site[row == b])].any()

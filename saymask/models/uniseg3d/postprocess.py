@@ -160,11 +160,12 @@ def instances(
         share = share * full_precision(iou)[:, None]
     score, flat = share.flatten().topk(min(config.top_masks, share.numel()))
     query, label = flat // THINGS, flat % THINGS
-    score = score * mask_scores(masks)[query]
+    chosen = query.unique()  # the sigmoid of a query is taken once, however many classes it has
+    score = score * mask_scores(masks[chosen])[torch.searchsorted(chosen, query)]
     if own is not None:  # what fails the threshold before the others lower it need not be cut
         likely = score > threshold
         score, query, label = score[likely], query[likely], label[likely]
-    chosen = query.unique()  # the sigmoid of a query is taken once, however many classes it has
+        chosen = query.unique()
     place = torch.searchsorted(chosen, query)
     probability = masks[chosen].sigmoid()
     if own is not None:

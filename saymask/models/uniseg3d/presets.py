@@ -62,6 +62,7 @@ def rooms() -> Preset:
         prompt_weight=0.3,
         augment="rotate",
         degrade=Degradation(share=0.85),
+        connected=2,
         instance_threshold=0.1,
         find_threshold=0.5,
         empty_rest=True,

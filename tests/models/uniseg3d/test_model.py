@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_array
 
 from saymask.answers import VERBS
 from saymask.errors import InputError
@@ -212,6 +213,20 @@ def test_instances(ready):
     model.config = replace(model.config, instance_threshold=level)
     assert len(model.instances(scene).masks) == (found.scores > level).sum()
     model.config = replace(model.config, instance_threshold=0.0)
+
+
+@pytest.mark.parametrize("verb", ["instances", "proposals", "find"])
+def test_objects_are_cut_to_their_parts(monkeypatch, verb):
+    asked = (["chair"],) if verb == "find" else ()
+    whole = getattr(tiny(), verb)(encoded(tiny()), *asked)
+    assert whole.masks.sum(1).max() > 1
+    alone = lambda batch, cells: [csr_array(np.eye(size)) for size in batch.sizes]  # noqa: E731
+    monkeypatch.setattr("saymask.models.uniseg3d.model.graphs_of", alone)
+    cut = tiny(connected=1)
+    found = getattr(cut, verb)(encoded(cut), *asked)
+    if verb != "find":  # what names mean may be several objects together
+        assert found.masks.sum(1).max() == 1
+    assert len(found.masks) > 0
 
 
 def test_what_prompts_share_is_made_once(ready):

@@ -9,11 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from saymask.errors import InputError
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.postprocess import (
     Found,
+    OwnParts,
     class_agnostic,
     instances,
     mask_scores,
@@ -182,6 +184,33 @@ def test_instances_are_those_of_point_arrays(seed, superpoints, most, with_iou, 
     same_found(found, point, plain_instances(masks, heads["classes"], iou, point, config, threshold))
     assert points(found.masks, counts).tolist() == found.masks[:, point].sum(1).tolist()
     torch.testing.assert_close(found.masks, prompt_masks(masks, config)[found.queries])
+
+
+def chain(n: int) -> csr_array:
+    """Superpoint i lies near i + 1 and itself."""
+    return csr_array(np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1))
+
+
+def test_an_object_is_the_part_where_its_query_lies():
+    counts = torch.tensor([1, 1, 9, 1, 2, 2, 2, 1])
+    own = OwnParts(torch.arange(8), counts, chain(8))
+    mask = torch.tensor([1, 1, 0, 0, 1, 1, 0, 1], dtype=torch.bool)
+    masks = torch.stack([mask, mask, mask, torch.zeros(8, dtype=torch.bool)])
+    found = own(masks, torch.tensor([1, 7, 2, 0]))
+    assert [row.nonzero()[:, 0].tolist() for row in found] == [[0, 1], [7], [4, 5], []]  # the third lies outside
+
+
+@settings(max_examples=25, deadline=None)
+@given(*cases, st.sampled_from([0.0, 0.03]))
+def test_instances_cut_to_their_parts_are_instances_of_such_masks(seed, superpoints, most, threshold):
+    masks, heads, _, point, config = make(seed, superpoints, most=most)
+    counts, queries = torch.bincount(point, minlength=superpoints), torch.arange(len(masks)) % superpoints
+    own = OwnParts(queries, counts, chain(superpoints))
+    found = instances(heads["classes"], masks, counts, config, threshold=threshold, own=own)
+    assert torch.equal(found.masks, own(prompt_masks(masks, config)[found.queries], found.queries))
+    together = OwnParts(queries, counts, csr_array(np.ones((superpoints, superpoints))))
+    same = instances(heads["classes"], masks, counts, config, threshold=threshold, own=together)
+    assert torch.equal(same.masks, prompt_masks(masks, config)[same.queries])
 
 
 @settings(max_examples=25, deadline=None)

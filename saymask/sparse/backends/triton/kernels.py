@@ -4,6 +4,7 @@
 bfloat16.
 """
 
+# pyright: reportOperatorIssue=false
 import triton
 import triton.language as tl
 

@@ -91,7 +91,9 @@ class _PoolMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, index: Tensor, n: int, weight: Tensor | None) -> Tensor:
         # The device checks, so that nobody waits.
-        torch._assert_async(((index >= -1) & (index < n)).all(), f"pool_mean: an index is not within -1..{n - 1}")
+        torch._assert_async(  # pyright: ignore[reportPrivateImportUsage]
+            ((index >= -1) & (index < n)).all(), f"pool_mean: an index is not within -1..{n - 1}"
+        )
         rows, order = torch.sort(index, stable=True)
         starts = torch.searchsorted(rows, torch.arange(n + 1, device=rows.device))
         c = values.shape[1]
@@ -121,7 +123,7 @@ def _pool_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, 
     grad_values = grad_weight = None
     if ctx.needs_input_grad[0]:
         grad_values = (share if weight is None else share * weight[:, None]).to(values.dtype)
-    if ctx.needs_input_grad[3]:
+    if weight is not None and ctx.needs_input_grad[3]:
         grad_weight = (share * (values.float() - means.float()[rows])).sum(1).to(weight.dtype)
     return grad_values, None, None, grad_weight
 
