@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.rooms_sites import room_sites
+from benchmarks.speed.room_sites import room_sites
 from saymask.nn.unet.network import SparseUNet
 from saymask.scan import Scan
 from saymask.sparse import SitePyramid, build_sites, inference_precision, use_backend

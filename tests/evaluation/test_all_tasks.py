@@ -209,11 +209,11 @@ def test_empty_groups_are_shown_as_nothing(data, model, capsys):
     metrics = TASKS["panoptic"].empty("scannet").compute()
     print_table(
         {"task": "panoptic", "model": "none", "data": "d", "split": "val", "protocol": "scannet", "scans": 0,
-         "left_out": 3, "missing": 0, "not_finite": 1, "metrics": metrics, "baselines": {}}
+         "left_out": 0, "missing": 3, "not_finite": 1, "metrics": metrics, "baselines": {}}
     )  # fmt: skip
     out = " ".join(capsys.readouterr().out.split())
     assert "none 0 - - - -" in out
-    assert "3 scans without labels are left out" in out
+    assert "3 scans without a prediction are left out" in out
     assert "1 answers without a finite number" in out
 
 

@@ -346,14 +346,14 @@ def test_a_flipped_bit_is_told(saved):
     refused(saved, "damaged", "checksum", "copy it again")
 
 
-@pytest.mark.parametrize("card", sorted(headers.WEIGHTS.glob("*.json")), ids=lambda path: path.stem)
-def test_shipped_weights_are_those_of_their_cards(card):
+@pytest.mark.parametrize("name", sorted(headers.embedded()))
+def test_shipped_weights_are_those_of_their_cards(name):
     """Both files come from one `save_checkpoint`: ship best.json together with best.safetensors."""
-    assert headers.find_checkpoint(card.stem) == card.with_suffix(".safetensors")
+    assert headers.find_checkpoint(name) == headers.embedded()[name]
 
 
 def test_shipped_weights_that_were_changed_are_refused(tmp_path, monkeypatch, saved):
-    monkeypatch.setattr(headers, "WEIGHTS", saved.parent)
+    monkeypatch.setattr(headers, "WEIGHTS", (saved.parent,))
     assert headers.find_checkpoint("model") == saved
     for spoil in (lambda: saved.write_bytes(saved.read_bytes() + b"x"), saved.with_suffix(".json").unlink):
         spoil()

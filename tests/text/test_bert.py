@@ -8,7 +8,6 @@ from safetensors.torch import load_file, save_file
 from saymask.text import TextEncoder, encoder, load_text_encoder
 from saymask.text.bert import is_plain_bert
 from saymask.text.weights import find_weights
-from tests.text.test_encoder import needs_minilm
 from tests.text.tiny import SENTENCES
 
 
@@ -17,7 +16,7 @@ def by_transformers(folder) -> TextEncoder:
     return TextEncoder("reference", kind, model.eval(), tokenizer).eval()
 
 
-@pytest.mark.parametrize("name", ["tiny", pytest.param("minilm", marks=[needs_minilm, pytest.mark.slow])])
+@pytest.mark.parametrize("name", ["tiny", pytest.param("minilm", marks=pytest.mark.slow)])
 def test_features_and_fingerprint_are_those_of_transformers(folders, name):
     folder = folders["bert"] if name == "tiny" else find_weights("minilm")
     ours, theirs = load_text_encoder(str(folder)), by_transformers(folder)

@@ -140,4 +140,4 @@ def test_a_case_for_real(tmp_path, capsys):
     assert command.main(["--only", "scoring", "--quick", "--folder", str(tmp_path)]) == 0
     figures = {f["what"]: f for f in json.loads((tmp_path / "scoring.json").read_text())["figures"]}
     assert figures["instances from files"]["value"] < figures["instances from files"]["peer"]
-    assert "plain loop" in capsys.readouterr().out
+    assert "(plain" in capsys.readouterr().out

@@ -21,7 +21,7 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 @dataclass(frozen=True)
 class Problem:
-    """What decides which tiles are fastest."""
+    """A kind and size of work, which decides which tiles are fastest."""
 
     kind: str  # forward or weight
     c_in: int
