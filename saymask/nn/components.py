@@ -1,11 +1,10 @@
 """Connected components of masks over superpoints (or voxels), and the graph of those that touch."""
 
 import numpy as np
-import torch
 from scipy.sparse import csgraph, csr_array
-from torch import Tensor
+from scipy.spatial import KDTree
 
-from saymask.sparse import SitePyramid, build_sites
+from saymask.sparse import SitePyramid
 
 
 def touching(
@@ -27,16 +26,19 @@ def touching(
     return csr_array(holds.T @ (near @ holds))
 
 
-def near(coords: Tensor, site: np.ndarray, row: np.ndarray, rows: int, cells: int) -> csr_array:
-    """Return which support rows lie near each other, a sparse matrix [rows, rows], from voxels int32 [V, 4].
+def near(voxels: np.ndarray, site: np.ndarray, row: np.ndarray, rows: int, cells: int) -> csr_array:
+    """Return which support rows lie near each other, a sparse matrix [rows, rows], from voxels int [V, 4] (scan first).
 
-    Two rows are near when they have points in the same block of `cells`³ voxels or in two blocks that touch; `site` and
-    `row` as in `touching`. Rows of different scans (first column of `coords`) are not near.
+    Two rows of a scan are near when they have points in the same block of `cells`³ voxels or in two blocks that touch;
+    `site` and `row` as in `touching`.
     """
-    blocks = coords.cpu().clone()
-    blocks[:, 1:] = blocks[:, 1:].div(cells, rounding_mode="floor")
-    unique, block = torch.unique(blocks, dim=0, return_inverse=True)
-    return touching(build_sites(unique, levels=1), block.numpy()[site], row, rows)
+    blocks, block = np.unique(np.c_[2 * voxels[:, :1], voxels[:, 1:] // cells], axis=0, return_inverse=True)
+    pairs = KDTree(blocks).query_pairs(1, p=np.inf, output_type="ndarray")  # scans lie 2 apart
+    here = np.r_[np.arange(len(blocks)), pairs[:, 0], pairs[:, 1]]
+    there = np.r_[np.arange(len(blocks)), pairs[:, 1], pairs[:, 0]]
+    holds = csr_array((np.ones(len(site), np.float32), (block.reshape(-1)[site], row)), shape=(len(blocks), rows))
+    touch = csr_array((np.ones(len(here), np.float32), (here, there)), shape=(len(blocks), len(blocks)))
+    return csr_array(holds.T @ (touch @ holds))
 
 
 def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ def test_near_is_a_shared_or_neighbouring_block_of_the_same_scan(seed, voxels, r
     rng.shuffle(cells)
     row = np.r_[np.arange(rows), rng.integers(0, rows, rows)]
     site = rng.integers(0, len(cells), 2 * rows)
-    graph = near(torch.from_numpy(cells.astype(np.int32)), site, row, rows, size).toarray() > 0
+    graph = near(cells.astype(np.int32), site, row, rows, size).toarray() > 0
     blocks = np.c_[cells[:, 0] * 100, np.floor(cells[:, 1:] / size)]
     close = np.abs(blocks[:, None] - blocks).max(2) <= 1
     for a in range(rows):

@@ -34,7 +34,7 @@ def places_of(batch: SuperpointBatch, voxel_size: float) -> list[Places]:
 def graphs_of(batch: SuperpointBatch, cells: int) -> list[csr_array]:
     """Return, for each scan of a batch, which superpoints [S, S] lie near each other: in blocks of `cells`³ voxels that
     touch."""
-    site, row = (t.cpu().numpy() for t in (batch.pool_site, batch.pool_row))
-    graph = near(batch.coords, site, row, len(batch.rows), cells)
+    voxels, site, row = (t.cpu().numpy() for t in (batch.coords, batch.pool_site, batch.pool_row))
+    graph = near(voxels, site, row, len(batch.rows), cells)
     ends = np.cumsum(batch.sizes)
     return [graph[end - size : end, end - size : end] for end, size in zip(ends, batch.sizes, strict=True)]
