@@ -1,7 +1,7 @@
 """Extensions: what this model does beyond the paper, each idea switched on in the configuration where it says (ours).
 
-1. Objects of a scan: its confident masks without doubles, each in one place (`config.connected`), which sentences and words
-   are compared with.
+1. Objects of a scan: its confident masks without doubles, each in one place (`config.connected`), which sentences and
+   words are compared with.
 2. Any number (`config.any_number`): the objects that a sentence means; the published answer is one mask per sentence.
    And clicks on wall and floor (`config.surfaces`), which as published are about things alone.
 3. Names (`find`): unnamed masks compared with texts instead of classes. The published open-vocabulary step names them
