@@ -12,6 +12,7 @@ from saymask.cli.checks import check_evaluation, check_training
 from saymask.cli.options import Switch
 from saymask.errors import InputError
 from saymask.evaluation.request import Request
+from saymask.training.loggers import Tracker
 from saymask.util.console import print_entry, table_console
 from saymask.util.files import check_writable
 
@@ -34,7 +35,7 @@ class RunOptions:
     """Processes (CPU) or GPUs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Kind of device."""
-    log_to: tuple[Literal["wandb", "mlflow"], ...] = ()
+    log_to: tuple[Tracker, ...] = ()
     """Send the numbers to Weights & Biases or MLflow as well (settings: their environment variables)."""
     seeds: tuple[int, ...] = ()
     """Train once with each seed, in OUT/seed-N; mean and deviation at the end."""

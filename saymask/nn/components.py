@@ -20,10 +20,8 @@ def touching(
     neighbours = pyramid.levels[0].neighbours.cpu().numpy()
     site_of = pyramid.inverse.cpu().numpy()  # input voxel -> sorted site
     sites = len(neighbours)
-    holds = csr_array((np.ones(len(site), np.float32), (site_of[site], row)), shape=(sites, rows))
     here, offset = np.nonzero(neighbours >= 0)
-    near = csr_array((np.ones(len(here), np.float32), (here, neighbours[here, offset])), shape=(sites, sites))
-    return csr_array(holds.T @ (near @ holds))
+    return _meeting(site_of[site], row, rows, here, neighbours[here, offset], sites)
 
 
 def near(voxels: np.ndarray, site: np.ndarray, row: np.ndarray, rows: int, cells: int) -> csr_array:
@@ -36,8 +34,15 @@ def near(voxels: np.ndarray, site: np.ndarray, row: np.ndarray, rows: int, cells
     pairs = KDTree(blocks).query_pairs(1, p=np.inf, output_type="ndarray")  # scans lie 2 apart
     here = np.r_[np.arange(len(blocks)), pairs[:, 0], pairs[:, 1]]
     there = np.r_[np.arange(len(blocks)), pairs[:, 1], pairs[:, 0]]
-    holds = csr_array((np.ones(len(site), np.float32), (block.reshape(-1)[site], row)), shape=(len(blocks), rows))
-    touch = csr_array((np.ones(len(here), np.float32), (here, there)), shape=(len(blocks), len(blocks)))
+    return _meeting(block.reshape(-1)[site], row, rows, here, there, len(blocks))
+
+
+def _meeting(
+    place: np.ndarray, row: np.ndarray, rows: int, here: np.ndarray, there: np.ndarray, places: int
+) -> csr_array:
+    """Return which rows meet, [rows, rows]: `row` has points in `place`, and of places `here` touches `there`."""
+    holds = csr_array((np.ones(len(place), np.float32), (place, row)), shape=(places, rows))
+    touch = csr_array((np.ones(len(here), np.float32), (here, there)), shape=(places, places))
     return csr_array(holds.T @ (touch @ holds))
 
 

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from saymask.errors import InputError
@@ -55,8 +55,8 @@ class CsvLog:
 def check_trackers(log_to: Sequence[Tracker]) -> None:
     """Raise InputError where the package of a tracker, or the address of its server, is missing."""
     for name in log_to:
-        if name not in ("wandb", "mlflow"):
-            raise InputError(f"log_to: expected wandb or mlflow, got {name!r}")
+        if name not in get_args(Tracker):
+            raise InputError(f"log_to: expected {' or '.join(get_args(Tracker))}, got {name!r}")
         try:
             __import__(name)
         except ImportError:

@@ -79,9 +79,7 @@ def shown_objects(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig, o
     An object has more than `config.fewest_points` points. `own` cuts masks to what an object is of them.
     """
     assert stage.iou is not None
-    found = class_agnostic(stage.masks, stage.iou, config)
-    if own is not None:
-        found = replace(found, masks=own(found.masks, found.queries))
+    found = class_agnostic(stage.masks, stage.iou, config, own)
     found = found.take(points(found.masks, counts) > config.fewest_points)
     found = found.take(found.scores.argsort(descending=True, stable=True)[: config.top_masks])
     found = found.take(distinct(found.masks, counts))

@@ -425,8 +425,7 @@ class UniSeg3D(Model):
 
         def unnamed(stage: LayerOutputs, _: Tensor, own: OwnParts | None) -> Found:
             assert stage.iou is not None
-            found = class_agnostic(stage.masks, stage.iou, self.config)
-            return found if own is None else replace(found, masks=own(found.masks, found.queries))
+            return class_agnostic(stage.masks, stage.iou, self.config, own)
 
         found = scan.found(unnamed)
         score = found.scores.clamp(0, 1).float().cpu().numpy()

@@ -258,17 +258,19 @@ def prompt_answers(stage: LayerOutputs, counts: Tensor, config: UniSeg3DConfig) 
     return logits, (sure * stage.something()).clamp(0, 1)
 
 
-def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig) -> Found:
+def class_agnostic(masks: Tensor, iou: Tensor, config: UniSeg3DConfig, own: OwnParts | None = None) -> Found:
     """Return the unnamed masks of a scene with confidence above `config.agnostic_threshold`, in query order.
 
-    `masks` float [Q, S] logits, `iou` float [Q]; confidence is `mask_scores` times `iou`. Overlaps stay.
+    `masks` float [Q, S] logits, `iou` float [Q]; confidence is `mask_scores` times `iou`. Overlaps stay. `own` cuts
+    masks to what an object is of them.
 
     Source: docs/systems/uniseg3d.md §6.5.
     """
     masks = full_precision(masks)
     confidence = mask_scores(masks) * full_precision(iou)
     query = (confidence > config.agnostic_threshold).nonzero()[:, 0]
-    return Found(prompt_masks(masks[query], config), confidence[query], query)
+    inside = prompt_masks(masks[query], config)
+    return Found(inside if own is None else own(inside, query), confidence[query], query)
 
 
 def _check_counts(masks: Tensor, counts: Tensor) -> None:
