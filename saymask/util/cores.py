@@ -1,6 +1,5 @@
 """Sharing the cores of a machine among processes."""
 
-import atexit
 import multiprocessing
 import os
 import sys
@@ -8,11 +7,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from saymask.errors import InputError
-from saymask.util.temporaries import temporary_folder
+from saymask.util.temporaries import folder_of_this_process
 
 
 def threads_each(processes: int) -> int:
@@ -108,10 +107,8 @@ def shorten_socket_paths() -> None:
         return
     settings = vars(multiprocessing.current_process())["_config"]  # read by multiprocessing.util.get_temp_dir
     if settings.get("tempdir") is None:
-        kept = ExitStack()
-        short = temporary_folder(Path("/tmp"))  # noqa: S108 - a new name, and for this user alone
-        settings["tempdir"] = str(kept.enter_context(short))
-        atexit.register(kept.close)
+        short = folder_of_this_process(Path("/tmp"))  # noqa: S108 - a new name, and for this user alone
+        settings["tempdir"] = str(short)
 
 
 def worker_died(workers: int, kept: str) -> InputError:

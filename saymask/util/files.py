@@ -1,19 +1,18 @@
 """Files: written so that a reader sees the old content or the new, never half of it; JSON read with clear errors."""
 
-import atexit
 import hashlib
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from saymask.errors import InputError
-from saymask.util.temporaries import temporary_file, temporary_folder
+from saymask.util.temporaries import folder_of_this_process, temporary_file
 
 
 def cache_folder() -> Path:
@@ -32,9 +31,7 @@ def cache_folder() -> Path:
 
 @cache
 def _cache_of_this_process() -> Path:
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(temporary_folder())
+    return folder_of_this_process()
 
 
 def file_name(name: str, what: str = "id") -> str:

@@ -5,12 +5,13 @@ another belongs to nobody any more. Unlike numbers of processes this also holds 
 Windows has no such locks: there nothing is removed that is left.
 """
 
+import atexit
 import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         if handle >= 0:
             os.close(handle)
+
+
+def folder_of_this_process(folder: Path | None = None) -> Path:
+    """Return a new temporary folder in `folder`, by default the system's, that is removed when this process ends."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(temporary_folder(folder))
 
 
 @lru_cache(1024)
