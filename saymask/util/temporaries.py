@@ -78,7 +78,10 @@ def folder_of_this_process(folder: Path | None = None) -> Path:
 
 @lru_cache(1024)
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders in `folder` whose processes are gone, once in the life of this process."""
+    """Remove the temporary files and folders in `folder` whose processes are gone, once in the life of this process.
+
+    And again in each run that holds a folder for itself (`locks.only_process`).
+    """
     if fcntl is None or not folder.is_dir():
         return
     for left in folder.glob(f"{PREFIX}*"):

@@ -26,7 +26,7 @@ from saymask.geometry.projection import ImagePooling, make_view
 from saymask.io.frames import open_frames
 from saymask.nn.clip_image import load_image_encoder
 from saymask.scan import Scan
-from saymask.util.temporaries import PREFIX, sweep
+from saymask.util.temporaries import PREFIX
 from tests.data.fake_frames import matrix_text, record, write_folder, write_sens
 from tests.data.fake_scannet import make_fake_scannet
 from tests.nn.test_clip_image import tiny_tower
@@ -155,7 +155,6 @@ def test_an_interrupted_run_goes_on(go, out, monkeypatch):
         go()
     monkeypatch.undo()
     (out / "image_features" / NAME / f"{PREFIX}1234.safetensors").write_bytes(b"half")
-    sweep.cache_clear()  # as in another process
     report = go()
     assert (report.images.kept, report.images.done) == ([SENS], [FOLDER])
     assert sorted(features_of(out)) == [SENS, FOLDER]
