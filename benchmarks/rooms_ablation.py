@@ -1,0 +1,179 @@
+"""What each part of the training for rooms of other people brings: one left out at a time, same start, same budget.
+
+    python -m benchmarks.rooms_ablation --worlds WORLDS --furniture FILE --init CHECKPOINT --out runs/ablation
+        [--rooms 160] [--room-seed 7] [--epochs 6] [--seeds 1 2 3] [--views rgbd handheld] [--jobs 1] [--json FILE]
+
+Every run is `uniseg3d.rooms` from CHECKPOINT (best weights that have seen ideal rooms alone) on newly made rooms of
+version 2, measured by `python -m benchmarks.foreign` with and without a scan's own norm statistics (`adapt`). `all` has
+every part and is run with several seeds, whose spread tells what a difference is worth; the others have the first seed.
+An interrupted experiment goes on where it stopped.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.foreign_worlds import VIEWS
+from benchmarks.scheduler import Task, run_tasks
+from saymask.util.files import write_text
+
+ADAPT = (0.0, 0.5)
+FIGURES = "foreign.json"
+SHOWN = ("semantic", "points", "AP25", "AP50", "AP25 any", "AP50 any", "click", "refer", "find", "AUROC")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One run: what its rooms and its training have that others have not."""
+
+    sensor: str = "mixed"
+    furniture: bool = True
+    """Furniture of others, in the rooms and exchanged in the training view."""
+    settings: tuple[str, ...] = ()
+
+    @property
+    def rooms(self) -> str:
+        """Name of the folder of its rooms."""
+        return f"{self.sensor}{'-furniture' if self.furniture else ''}"
+
+
+ALL = "all"
+VARIANTS: dict[str, Variant] = {
+    ALL: Variant(),
+    "no sensors": Variant(sensor="ideal"),
+    "no shapes of others": Variant(furniture=False),
+    "no looks": Variant(settings=("--model.degrade.tone", "0")),
+    "no view": Variant(settings=("--model.degrade.share", "0")),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A variant with a seed."""
+
+    variant: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"{self.variant.replace(' ', '-')}-{self.seed}"
+
+
+def runs(seeds: Sequence[int]) -> list[Run]:
+    """Return every variant with the first seed, and `all` with each."""
+    return [Run(ALL, seed) for seed in seeds] + [Run(name, seeds[0]) for name in VARIANTS if name != ALL]
+
+
+def tasks(options: argparse.Namespace) -> Iterator[Task]:
+    """Yield the commands that are to be run: rooms, their preparation, training, measuring."""
+    made: set[str] = set()
+    for run in runs(options.seeds):
+        variant, folder = VARIANTS[run.variant], options.out / run.name
+        raw, data = options.out / "raw" / variant.rooms, options.out / "data" / variant.rooms
+        furniture = ("--furniture", str(options.furniture)) if variant.furniture else ()
+        if variant.rooms not in made:
+            made.add(variant.rooms)
+            yield _saymask(
+                f"{variant.rooms} rooms", raw.with_suffix(".log"), "rooms", str(raw), "--version", "2",
+                "--split", f"train={options.rooms}", "--sensor", variant.sensor, "--seed", str(options.room_seed),
+                *furniture,
+            )  # fmt: skip
+            yield _saymask(
+                f"{variant.rooms} data", raw.with_suffix(".log"), "prepare", str(raw), "--out", str(data),
+                after=f"{variant.rooms} rooms",
+            )  # fmt: skip
+        library = ("--model.degrade.library", str(options.furniture)) if variant.furniture else ()
+        yield _saymask(
+            f"{run.name} training", folder / "log.txt", "train", "uniseg3d.rooms", "--data", str(data),
+            "--out", str(folder), "--train.init", str(options.init), "--train.epochs", str(options.epochs),
+            "--train.seed", str(run.seed), "--train.lr", str(options.lr), "--train.task", "none", *library,
+            *variant.settings, *options.train,
+            after=f"{variant.rooms} data",
+        )  # fmt: skip
+        if len(measured(folder)) < len(options.views) * len(ADAPT):
+            command = (
+                "--worlds", str(options.worlds), "--model", str(folder / "last.safetensors"), "--views", *options.views,
+                "--adapt", *map(str, ADAPT), "--json", str(folder / FIGURES),
+            )  # fmt: skip
+            yield Task(
+                f"{run.name} measured", (sys.executable, "-m", "benchmarks.foreign", *command), folder / "log.txt",
+                (f"{run.name} training",),
+            )  # fmt: skip
+
+
+def measured(folder: Path) -> dict[tuple[str, float], dict[str, float]]:
+    """Return the means over the worlds of a run per (view, adapt), as far as they are known."""
+    path = folder / FIGURES
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return {(entry["view"], entry["adapt"]): entry["worlds"]["mean"] for entry in entries}
+
+
+def rows(out: Path, seeds: Sequence[int], views: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row per view and variant that is measured; `all` is the mean over its seeds, with `spread` max - min.
+
+    The row `no adapt` is `all` without the scan's own norm statistics, the other rows have them.
+    """
+    table: list[dict[str, Any]] = []
+    for view in views:
+        for name, variant, adapt in [(ALL, ALL, ADAPT[1]), ("no adapt", ALL, ADAPT[0])] + [
+            (name, name, ADAPT[1]) for name in VARIANTS if name != ALL
+        ]:
+            known = [measured(out / run.name).get((view, adapt)) for run in runs(seeds) if run.variant == variant]
+            figures = [figure for figure in known if figure is not None]
+            if figures:
+                columns = {c: [f[c] for f in figures] for c in SHOWN}
+                table.append(
+                    {"view": view, "variant": name, "seeds": len(figures)}
+                    | {c: sum(values) / len(values) for c, values in columns.items()}
+                    | {"spread": {c: max(values) - min(values) for c, values in columns.items()}}
+                )
+    return table
+
+
+def markdown(table: Sequence[dict[str, Any]]) -> str:
+    """Return the rows as a Markdown table; where there are several seeds, ± is half of their spread."""
+    lines = ["| | seeds | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 2) + "|"]
+    for row in table:
+        half = {c: f" ± {row['spread'][c] / 2:.1f}" if row["seeds"] > 1 else "" for c in SHOWN}
+        cells = " | ".join(f"{row[c]:.1f}{half[c]}" for c in SHOWN)
+        lines.append(f"| `{row['view']}`, {row['variant']} | {row['seeds']} | {cells} |")
+    return "\n".join(lines)
+
+
+def _saymask(name: str, log: Path, *command: str, after: str = "") -> Task:
+    return Task(name, (sys.executable, "-m", "saymask", *command), log, (after,) if after else ())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is not done yet, print the table and write it to a JSON file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.rooms_ablation", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--worlds", type=Path, required=True, help="folder of NAME.npz and NAME.json")
+    parser.add_argument("--furniture", type=Path, required=True, help="file of saymask.data.furniture_library")
+    parser.add_argument("--init", type=Path, required=True, help="checkpoint that every run starts from")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rooms", type=int, default=160)
+    parser.add_argument("--room-seed", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--views", nargs="+", choices=VIEWS, default=["rgbd", "handheld"])
+    parser.add_argument("--jobs", type=int, default=1, help="commands at the same time")
+    parser.add_argument("--json", type=Path)
+    options, options.train = parser.parse_known_args(arguments)  # what is not known here is for `saymask train`
+    outcomes = run_tasks(list(tasks(options)), options.jobs)
+    table = rows(options.out, options.seeds, options.views)
+    print(markdown(table))
+    if options.json:
+        write_text(options.json, json.dumps(table, indent=1) + "\n")
+    return int(any(outcome.state != "done" for outcome in outcomes.values()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""The ablation of the training for rooms of other people: what is run, and the table of what is there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import rooms_ablation
+from benchmarks.foreign import COLUMNS
+from benchmarks.scheduler import Outcome, Task
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """The tasks that are given to the scheduler, which says that all are done."""
+    given: list[Task] = []
+
+    def run_tasks(tasks: list[Task], jobs: int) -> dict[str, Outcome]:
+        given.extend(tasks)
+        return {task.name: Outcome("done") for task in tasks}
+
+    monkeypatch.setattr(rooms_ablation, "run_tasks", run_tasks)
+    return given
+
+
+def experiment(folder: Path, *more: str) -> int:
+    """Run the experiment with two seeds in one view."""
+    names = ["--worlds", "worlds", "--furniture", "furniture.npz", "--init", "start.safetensors", "--views", "rgbd"]
+    return rooms_ablation.main([*names, "--out", str(folder), "--seeds", "1", "2", *more])
+
+
+def write_figures(folder: Path, name: str, **shift: float) -> None:
+    (folder / name).mkdir(exist_ok=True)
+    entries = [
+        {"view": "rgbd", "adapt": adapt, "worlds": {"mean": {c: 10 + adapt + shift.get(c, 0.0) for c in COLUMNS}}}
+        for adapt in rooms_ablation.ADAPT
+    ]
+    (folder / name / rooms_ablation.FIGURES).write_text(json.dumps(entries))
+
+
+def test_each_variant_leaves_one_part_out(tmp_path: Path, started: list[Task]) -> None:
+    assert experiment(tmp_path, "--train.matmul-precision", "bf16") == 0
+    by_name = {task.name: task.command for task in started}
+    assert len(by_name) == len(started)
+    training = {name: command for name, command in by_name.items() if name.endswith("training")}
+    assert set(training) == {
+        f"{run} training"
+        for run in ("all-1", "all-2", "no-sensors-1", "no-shapes-of-others-1", "no-looks-1", "no-view-1")
+    }
+    assert all(command[-2:] == ("--train.matmul-precision", "bf16") for command in training.values())
+    assert "--furniture" not in by_name["mixed rooms"]
+    assert "--furniture" in by_name["ideal-furniture rooms"]
+    assert "--model.degrade.library" not in training["no-shapes-of-others-1 training"]
+    assert "--model.degrade.share" in training["no-view-1 training"]
+    seen: set[str] = set()
+    for task in started:  # each waits only for what comes before it
+        assert seen.issuperset(task.after)
+        seen.add(task.name)
+
+
+def test_what_is_measured_is_not_measured_again(tmp_path: Path, started: list[Task]) -> None:
+    write_figures(tmp_path, "all-1")
+    experiment(tmp_path)
+    names = [task.name for task in started]
+    assert "all-1 measured" not in names
+    assert "all-2 measured" in names
+
+
+def test_table_has_means_over_seeds_and_their_spread(
+    tmp_path: Path, started: list[Task], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_figures(tmp_path, "all-1")
+    write_figures(tmp_path, "all-2", click=3.0)
+    write_figures(tmp_path, "no-view-1", click=-5.0)
+    experiment(tmp_path, "--json", str(tmp_path / "table.json"))
+    table: list[dict[str, Any]] = json.loads((tmp_path / "table.json").read_text())
+    rows = {row["variant"]: row for row in table}
+    assert set(rows) == {"all", "no adapt", "no view"}
+    assert rows["all"]["seeds"] == 2
+    assert rows["all"]["click"] == 12.0
+    assert rows["all"]["spread"]["click"] == 3.0
+    assert rows["no adapt"]["click"] == 11.5
+    assert rows["no view"]["click"] == 5.5
+    assert "12.0 ± 1.5" in capsys.readouterr().out
