@@ -198,6 +198,11 @@ def _best(model: AnswersFind, encoded: Any, names: list[str]) -> list[tuple[bool
     ]
 
 
+def title(model: str) -> str:
+    """Return what a model is called in tables: its name, or its file with the folder of the run."""
+    return "/".join(Path(model).parts[-2:])
+
+
 def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     """Return the mean of each figure over the rows that have it."""
     return {c: float(np.nanmean(values)) for c in COLUMNS if (values := [r[c] for r in rows if c in r])}
@@ -252,13 +257,13 @@ def _one(
     for (world, _), seen in worlds.items():
         sentences: list[Row] = []
         figures.setdefault(world, []).append(measure(model, seen, adapt, sentences))
-        rows += [{"model": Path(name).name, "view": view, **row} for row in sentences]
+        rows += [{"model": title(name), "view": view, **row} for row in sentences]
     means = {world: mean(repeats) for world, repeats in figures.items()}
     means["mean"] = mean(list(means.values()))
     share = getattr(model.config, "adapt", 0.0) if adapt is None else adapt
-    print(table(f"{Path(name).name}, {view}, adapt {share:g}", means), end="\n\n")
+    print(table(f"{title(name)}, {view}, adapt {share:g}", means), end="\n\n")
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    return {"model": Path(name).name, "view": view, "adapt": share, "worlds": means, "repeats": figures}
+    return {"model": title(name), "view": view, "adapt": share, "worlds": means, "repeats": figures}
 
 
 if __name__ == "__main__":

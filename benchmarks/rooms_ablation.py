@@ -1,7 +1,7 @@
 """What each part of the training for rooms of other people brings: one left out at a time, same start, same budget.
 
     python -m benchmarks.rooms_ablation --worlds WORLDS --furniture FILE --init CHECKPOINT --out runs/ablation
-        [--rooms 160] [--room-seed 7] [--epochs 6] [--seeds 1 2 3] [--views rgbd handheld] [--jobs 1] [--json FILE]
+        [--rooms 120] [--room-seed 7] [--epochs 4] [--seeds 1 2 3] [--views rgbd handheld] [--jobs 1] [--json FILE]
 
 Every run is `uniseg3d.rooms` from CHECKPOINT (best weights that have seen ideal rooms alone) on newly made rooms of
 version 2, measured by `python -m benchmarks.foreign` with and without a scan's own norm statistics (`adapt`). `all` has
@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.foreign import title
 from benchmarks.foreign_worlds import VIEWS
 from benchmarks.scheduler import Task, run_tasks
 from saymask.util.files import write_text
 
 ADAPT = (0.0, 0.5)
-FIGURES = "foreign.json"
+FIGURES, CHECKPOINT = "foreign.json", "last.safetensors"
 SHOWN = ("semantic", "points", "AP25", "AP50", "AP25 any", "AP50 any", "click", "refer", "find", "AUROC")
 
 
@@ -95,22 +96,25 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
             *variant.settings, *options.train,
             after=f"{variant.rooms} data",
         )  # fmt: skip
-        if len(measured(folder)) < len(options.views) * len(ADAPT):
-            command = (
-                "--worlds", str(options.worlds), "--model", str(folder / "last.safetensors"), "--views", *options.views,
-                "--adapt", *map(str, ADAPT), "--json", str(folder / FIGURES),
-            )  # fmt: skip
-            yield Task(
-                f"{run.name} measured", (sys.executable, "-m", "benchmarks.foreign", *command), folder / "log.txt",
-                (f"{run.name} training",),
-            )  # fmt: skip
+    models = [str(options.out / run.name / CHECKPOINT) for run in runs(options.seeds)]
+    known = measured(options.out)
+    wanted = {(title(model), view, adapt) for model in models for view in options.views for adapt in ADAPT}
+    if not wanted <= known.keys():
+        command = (
+            "--worlds", str(options.worlds), "--model", *models, "--views", *options.views, "--adapt", *map(str, ADAPT),
+            "--json", str(options.out / FIGURES),
+        )  # fmt: skip
+        yield Task(
+            "measuring", (sys.executable, "-m", "benchmarks.foreign", *command), options.out / "foreign.log",
+            tuple(f"{run.name} training" for run in runs(options.seeds)),
+        )  # fmt: skip
 
 
-def measured(folder: Path) -> dict[tuple[str, float], dict[str, float]]:
-    """Return the means over the worlds of a run per (view, adapt), as far as they are known."""
-    path = folder / FIGURES
+def measured(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
+    """Return the means over the worlds per (model, view, adapt), as far as they are known."""
+    path = out / FIGURES
     entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return {(entry["view"], entry["adapt"]): entry["worlds"]["mean"] for entry in entries}
+    return {(entry["model"], entry["view"], entry["adapt"]): entry["worlds"]["mean"] for entry in entries}
 
 
 def rows(out: Path, seeds: Sequence[int], views: Sequence[str]) -> list[dict[str, Any]]:
@@ -118,13 +122,14 @@ def rows(out: Path, seeds: Sequence[int], views: Sequence[str]) -> list[dict[str
 
     The row `no adapt` is `all` without the scan's own norm statistics, the other rows have them.
     """
+    known = measured(out)
     table: list[dict[str, Any]] = []
     for view in views:
         for name, variant, adapt in [(ALL, ALL, ADAPT[1]), ("no adapt", ALL, ADAPT[0])] + [
             (name, name, ADAPT[1]) for name in VARIANTS if name != ALL
         ]:
-            known = [measured(out / run.name).get((view, adapt)) for run in runs(seeds) if run.variant == variant]
-            figures = [figure for figure in known if figure is not None]
+            keys = [(title(f"{run.name}/{CHECKPOINT}"), view, adapt) for run in runs(seeds) if run.variant == variant]
+            figures = [known[key] for key in keys if key in known]
             if figures:
                 columns = {c: [f[c] for f in figures] for c in SHOWN}
                 table.append(
@@ -158,9 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--furniture", type=Path, required=True, help="file of saymask.data.furniture_library")
     parser.add_argument("--init", type=Path, required=True, help="checkpoint that every run starts from")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rooms", type=int, default=160)
+    parser.add_argument("--rooms", type=int, default=120)
     parser.add_argument("--room-seed", type=int, default=7)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--views", nargs="+", choices=VIEWS, default=["rgbd", "handheld"])

@@ -30,13 +30,19 @@ def experiment(folder: Path, *more: str) -> int:
     return rooms_ablation.main([*names, "--out", str(folder), "--seeds", "1", "2", *more])
 
 
-def write_figures(folder: Path, name: str, **shift: float) -> None:
-    (folder / name).mkdir(exist_ok=True)
+def write_figures(folder: Path, **shift: dict[str, float]) -> None:
+    """Write figures of 10 + adapt, shifted per run and column."""
     entries = [
-        {"view": "rgbd", "adapt": adapt, "worlds": {"mean": {c: 10 + adapt + shift.get(c, 0.0) for c in COLUMNS}}}
+        {
+            "model": f"{run.replace('_', '-')}/{rooms_ablation.CHECKPOINT}",
+            "view": "rgbd",
+            "adapt": adapt,
+            "worlds": {"mean": {c: 10 + adapt + columns.get(c, 0.0) for c in COLUMNS}},
+        }
+        for run, columns in shift.items()
         for adapt in rooms_ablation.ADAPT
     ]
-    (folder / name / rooms_ablation.FIGURES).write_text(json.dumps(entries))
+    (folder / rooms_ablation.FIGURES).write_text(json.dumps(entries))
 
 
 def test_each_variant_leaves_one_part_out(tmp_path: Path, started: list[Task]) -> None:
@@ -60,19 +66,20 @@ def test_each_variant_leaves_one_part_out(tmp_path: Path, started: list[Task]) -
 
 
 def test_what_is_measured_is_not_measured_again(tmp_path: Path, started: list[Task]) -> None:
-    write_figures(tmp_path, "all-1")
+    names = [run.name.replace("-", "_") for run in rooms_ablation.runs([1, 2])]
+    write_figures(tmp_path, **{name: {} for name in names[1:]})
     experiment(tmp_path)
-    names = [task.name for task in started]
-    assert "all-1 measured" not in names
-    assert "all-2 measured" in names
+    assert "measuring" in [task.name for task in started]
+    started.clear()
+    write_figures(tmp_path, **{name: {} for name in names})
+    experiment(tmp_path)
+    assert "measuring" not in [task.name for task in started]
 
 
 def test_table_has_means_over_seeds_and_their_spread(
     tmp_path: Path, started: list[Task], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_figures(tmp_path, "all-1")
-    write_figures(tmp_path, "all-2", click=3.0)
-    write_figures(tmp_path, "no-view-1", click=-5.0)
+    write_figures(tmp_path, all_1={}, all_2={"click": 3.0}, no_view_1={"click": -5.0})
     experiment(tmp_path, "--json", str(tmp_path / "table.json"))
     table: list[dict[str, Any]] = json.loads((tmp_path / "table.json").read_text())
     rows = {row["variant"]: row for row in table}
