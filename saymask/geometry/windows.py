@@ -4,10 +4,13 @@ A window is cut where the fewest superpoints lie across the cut: between rooms t
 room also furniture. Superpoints that are wider than the margin are split at the cuts, all others stay whole.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from saymask.geometry.extent import highest, lowest
 
@@ -20,6 +23,10 @@ STEP = 0.05
 """Metres between the cuts that are compared."""
 SMALLEST = 4 * MARGIN
 """Metres; a window that is no wider is not cut for its number of superpoints: it would see little but margins."""
+CELL = 0.05
+"""Metres: points in cells of this size that touch are one surface."""
+DOORWAY = 1.5
+"""Metres; floors of windows that touch along more than that go on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,7 @@ class Windows:
     seen: tuple[np.ndarray, ...]  # per window int64 [S_w], sorted: its patches and those in its margin
     points: tuple[np.ndarray, ...]  # per window int64 [N_w], sorted: the points of what it sees
     corners: np.ndarray  # float32 [W, 3]: lowest corner of what each sees, metres from that of the scan
+    seams: np.ndarray  # int64 [K, 4]: two patches of different windows that touch, and the cell (x, y) of the plan
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -39,6 +47,22 @@ class Windows:
     def queries(self) -> tuple[np.ndarray, ...]:
         """Per window int64: the places in `seen` of the patches at home there."""
         return tuple(np.flatnonzero(self.home[rows] == number) for number, rows in enumerate(self.seen))
+
+    def floors(self, floor: np.ndarray) -> np.ndarray:
+        """Return int64 [S], the number of each patch's floor from 0, given which patches are floor, bool [S].
+
+        The floor of a window is one, and those of windows that touch along more than a `DOORWAY`.
+        """
+        count = len(self)
+        a, b, *cells = self.seams[floor[self.seams[:, :2]].all(axis=1)].T
+        pair = np.minimum(self.home[a], self.home[b]) * count + np.maximum(self.home[a], self.home[b])
+        # A seam is as long as it is along x or along y, however ragged.
+        width = np.zeros(count * count)
+        for along in cells:
+            pairs = np.unique(np.stack([pair, along], axis=1), axis=0)[:, 0]
+            width = np.maximum(width, CELL * np.bincount(pairs, minlength=count * count))
+        open_between = csr_array(width.reshape(count, count) > DOORWAY)
+        return connected_components(open_between, directed=False)[1].astype(np.int64)[self.home]
 
 
 def divide(points: np.ndarray, superpoints: np.ndarray, largest: float, most: int) -> Windows | None:
@@ -71,7 +95,7 @@ def divide(points: np.ndarray, superpoints: np.ndarray, largest: float, most: in
     home = np.unique(keys % (int(own.max()) + 1), return_inverse=True)[1].reshape(-1)
     if not home.any():
         return None
-    return _with_margins(points, plan, index, home)
+    return with_margins(points, plan, index, home)
 
 
 def _cells(low: np.ndarray, high: np.ndarray, places: np.ndarray, largest: float, most: int) -> Iterator[np.ndarray]:
@@ -113,7 +137,7 @@ def best_cut(low: np.ndarray, high: np.ndarray, first: float, last: float) -> fl
     return float(cuts[longest[len(longest) // 2]])
 
 
-def _with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home: np.ndarray) -> Windows:
+def with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home: np.ndarray) -> Windows:
     """Return the windows of patches `index` [N], each at `home` [S] in one."""
     size = len(home)
     count = np.bincount(index, minlength=size)
@@ -128,4 +152,29 @@ def _with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home:
         seen.append(rows)
         inside.append(np.sort(np.concatenate([order[ends[r] - count[r] : ends[r]] for r in rows])))
         corners.append(lowest(points[inside[-1]]))
-    return Windows(index, home, tuple(seen), tuple(inside), (np.stack(corners) - lowest(points)).astype(np.float32))
+    edges = (np.stack(corners) - lowest(points)).astype(np.float32)
+    shared = np.bincount(np.concatenate(seen), minlength=size) > 1
+    return Windows(index, home, tuple(seen), tuple(inside), edges, _seams(points, index, home, shared))
+
+
+def _seams(points: np.ndarray, index: np.ndarray, home: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """Return the seams of patches `index` [N]; `shared` bool [S]: patches near more than one window."""
+    rows = np.flatnonzero(shared[index])
+    if not len(rows):
+        return np.zeros((0, 4), np.int64)
+    cells = np.floor((points[rows] - lowest(points[rows])) / CELL).astype(np.int64) + 1
+    size = cells.max(axis=0) + 2
+    own, patch = np.unique(np.stack([np.ravel_multi_index(tuple(cells.T), tuple(size)), index[rows]], 1), axis=0).T
+    found = []
+    for step in itertools.product((0, 1), (-1, 0, 1), (-1, 0, 1)):
+        if step < (0, 0, 0):
+            continue
+        beside = own + np.dot(step, [size[1] * size[2], size[2], 1])
+        first, last = np.searchsorted(own, beside, "left"), np.searchsorted(own, beside, "right")
+        a = np.repeat(np.arange(len(own)), last - first)
+        b = np.arange(len(a)) - np.repeat(np.cumsum(last - first) - last, last - first)
+        apart = home[patch[a]] != home[patch[b]]
+        a, b = a[apart], b[apart]
+        x, y, _ = np.unravel_index(own[a], tuple(size))
+        found.append(np.stack([patch[a], patch[b], x, y], axis=1))
+    return np.unique(np.concatenate(found), axis=0)

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from saymask.geometry.windows import MARGIN, SHARE, best_cut, divide
+from saymask.geometry.windows import MARGIN, SHARE, best_cut, divide, with_margins
 
 
 def boxes(rng, width, depth, count, across=0.4):
@@ -96,3 +96,46 @@ def test_the_order_of_points_does_not_matter():
     assert b is not None
     np.testing.assert_array_equal(a.index[order], b.index)
     np.testing.assert_array_equal(a.home, b.home)
+
+
+def floor_of(width, depth, start=0.0):
+    """Return points and superpoints of a floor whose superpoints are tiles of 0.8 m, from x = `start`."""
+    x, y = (np.arange(a, a + size, 0.06) for a, size in ((start, width), (0.0, depth)))
+    points = np.stack([*np.meshgrid(x, y, indexing="ij"), np.zeros((len(x), len(y)))], axis=-1).reshape(-1, 3)
+    tiles = np.floor(points[:, :2] / 0.8 + 1e-6).astype(np.int64)
+    return points.astype(np.float32), tiles[:, 0] * 100 + tiles[:, 1]
+
+
+def test_a_floor_that_goes_on_is_one():
+    points, ids = floor_of(14.0, 6.0)
+    windows = divide(points, ids, 8.0, 1000)
+    assert windows is not None
+    assert len(windows) > 1
+    every = np.ones(len(windows.home), bool)
+    assert not windows.floors(every).any()
+    np.testing.assert_array_equal(windows.floors(~every), windows.home)  # what goes on is no floor
+
+
+@pytest.mark.parametrize(("opening", "floors"), [(0.0, 2), (0.9, 2), (3.6, 1)])
+def test_walls_and_doors_part_floors_and_openings_do_not(opening, floors):
+    a, ids_a = floor_of(6.8, 6.0)
+    b, ids_b = floor_of(6.8, 6.0, start=6.92)  # behind a wall of 12 cm
+    door, ids_door = floor_of(0.12, 6.0, start=6.8)
+    inside = door[:, 1] < opening
+    points = np.concatenate([a, door[inside], b])
+    ids, index = np.unique(np.concatenate([ids_a, ids_door[inside], ids_b + 10_000]), return_inverse=True)
+    windows = with_margins(points, points[:, :2], index, (ids >= 10_000).astype(np.int64))
+    assert windows.floors(np.ones(len(ids), bool)).max() + 1 == floors
+
+
+@given(st.integers(0, 2**31), st.floats(9, 30), st.floats(3, 30), st.integers(1, 150))
+@settings(max_examples=20, deadline=None, phases=[Phase.generate])
+def test_floors_are_those_of_windows_or_of_several(seed, width, depth, count):
+    points, ids = boxes(np.random.default_rng(seed), width, depth, count)
+    windows = divide(points, ids, 8.0, 1000)
+    assert windows is not None
+    a, b = windows.seams[:, :2].T
+    assert (windows.home[a] != windows.home[b]).all()
+    floors = windows.floors(np.random.default_rng(seed).random(len(windows.home)) < 0.8)
+    np.testing.assert_array_equal(np.unique(floors), np.arange(floors.max() + 1))
+    assert len(np.unique(np.stack([windows.home, floors]), axis=1).T) == len(windows)

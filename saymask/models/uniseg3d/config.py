@@ -10,6 +10,8 @@ from saymask.errors import InputError
 from saymask.geometry.windows import SMALLEST
 
 CLASSES = THINGS + STUFF
+FLOOR = 1
+"""Number of the class; wall is 0."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class UniSeg3DConfig:
     -m benchmarks.reliability` fits them; () = scores as they come (ours). Source: Platt 1999."""
     surfaces: bool = False
     """A click on wall or floor that shows no thing marks that surface (ours); as published it marks some thing."""
+    click_again: int = 0
+    """A click is asked once more at so many of the largest superpoints of its mask, and answered with the mean of the
+    masks that agree with it (ours); 0 = with its own mask, as published."""
     clicks_anywhere: bool = False
     """Training also clicks on any superpoint of every object, and on wall and floor, which show no thing (ours)."""
     vocabulary_weight: float = 0.0

@@ -81,6 +81,11 @@ class EncodedScan(ABC):
                 self._kept[key] = make()
             return self._kept[key]
 
+    @property
+    def floors(self) -> Tensor:
+        """Return int64 [S]: windows whose floors are one have the same number."""
+        return self.rooms
+
     @abstractmethod
     def semantics(self) -> Semantics:
         """Return what each superpoint is; InputError when the answers are not finite."""

@@ -3,7 +3,8 @@
 1. Objects of a scan: its confident masks without doubles, each in one place (`config.connected`), which sentences and
    words are compared with.
 2. Any number (`config.any_number`): the objects that a sentence means; the published answer is one mask per sentence.
-   And clicks on wall and floor (`config.surfaces`), which as published are about things alone.
+   And clicks that are asked again inside of their masks (`config.click_again`), and those on wall and floor
+   (`config.surfaces`), which as published are about things alone.
 3. Names (`find`): unnamed masks compared with texts instead of classes. The published open-vocabulary step names them
    by CLIP features of posed frames (docs/systems/uniseg3d.md §6.7), which a scan alone does not have.
 4. Vocabulary (`config.vocabulary_weight`): names beyond the 20 classes, which training tells apart.
@@ -26,7 +27,7 @@ from torch import Tensor
 from saymask.answers import Objects
 from saymask.errors import InputError
 from saymask.labels.tables import scannet200
-from saymask.models.uniseg3d.config import CLASSES, STUFF, UniSeg3DConfig
+from saymask.models.uniseg3d.config import CLASSES, FLOOR, STUFF, UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import BENCHMARK, EncodedScan, Semantics
 from saymask.models.uniseg3d.heads import class_logits
 from saymask.models.uniseg3d.outputs import LayerOutputs
@@ -37,6 +38,7 @@ from saymask.models.uniseg3d.postprocess import (
     class_agnostic,
     mean_over,
     points,
+    prompt_answers,
     weighted_mean,
 )
 from saymask.nn.blocks import full_precision
@@ -56,6 +58,8 @@ BETTER = 0.1
 LEAST_RISE = 0.4
 """A word whose closest name is less than this above the mean of all names ("banana" among furniture) is not found at
 full relevance even in what shows that name. Chosen with `KNOWN_WORD` on training rooms and foreign worlds."""
+AGREES = 0.3
+"""IoU of points from which the mask of a click inside another click's mask shows the same object."""
 LABEL_SET = "scannet200"
 """Name of the vocabulary's classes for the user."""
 
@@ -160,6 +164,31 @@ def referred_answer(
     return object_logits(objects[rows], sure, config.mask_threshold), (sure * something).clamp(0, 1)
 
 
+def asked_again(
+    scan: EncodedScan,
+    logits: Tensor,  # float [P, S] of the clicks' masks, positive inside
+    config: UniSeg3DConfig,
+) -> Tensor:
+    """Return logits [P, S] of the mean of each mask and of those that agree with it, asked at superpoints inside of it.
+
+    Asked are the `config.click_again` superpoints with the most points; masks agree from an IoU of `AGREES` on.
+    """
+    inside, counts = logits > 0, scan.counts
+    held, superpoints = (inside * counts).topk(min(config.click_again, len(counts)), dim=1)
+    click, place = (held > 0).nonzero(as_tuple=True)
+    asked, again = superpoints[click, place].unique(return_inverse=True)
+    if not len(asked):
+        return logits
+    said, _ = prompt_answers(scan.clicks(asked), counts, config)
+    first, others = (inside * counts).double(), (said > 0).double()  # exact for whole numbers
+    both = first @ others.T
+    overlap = both / (first.sum(1, keepdim=True) + (others * counts).sum(1) - both).clamp(min=1)
+    agrees = torch.zeros_like(overlap, dtype=logits.dtype)
+    agrees[click, again] = (overlap[click, again] >= AGREES).to(logits.dtype)
+    mean = (logits.sigmoid() + agrees @ said.sigmoid()) / (1 + agrees.sum(1, keepdim=True))
+    return torch.logit(mean, eps=1e-6)
+
+
 def clicked_surfaces(
     scan: EncodedScan,
     points: np.ndarray,  # int64 [P]
@@ -169,15 +198,17 @@ def clicked_surfaces(
 ) -> tuple[Tensor, Tensor]:
     """Return logits and scores in which a click on wall or floor that likelier shows nothing marks that surface there.
 
-    The superpoint decides where the click is, by the likeliest of the 20 classes and "none". The score is the mean
-    probability of wall or floor over the points of the mask.
+    The superpoint decides where the click is, by the likeliest of the 20 classes and "none". Walls end with the window,
+    a floor may go on. The score is the mean probability of wall or floor over the points of the mask.
     """
     share = scan.semantics().semantic.softmax(1)
     best = share.argmax(1)
     superpoints = torch.from_numpy(scan.index[np.asarray(points, np.int64)]).to(best.device)
     clicked = best[superpoints]
     surface = (clicked < STUFF) & (something < 0.5)
-    mask = (best == clicked[:, None]) & (scan.rooms == scan.rooms[superpoints][:, None])
+    on_floor = (clicked == FLOOR)[:, None]
+    parts = torch.where(on_floor, scan.floors, scan.rooms)
+    mask = (best == clicked[:, None]) & (parts == parts.gather(1, superpoints[:, None]))
     sure = weighted_mean(share[:, clicked].T, mask * scan.counts)
     marked = object_logits(mask, sure, 0.5).to(logits)
     return torch.where(surface[:, None], marked, logits), torch.where(surface, sure.to(scores), scores)

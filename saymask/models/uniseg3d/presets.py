@@ -55,6 +55,7 @@ def rooms() -> Preset:
         any_number=True,
         reads=True,
         surfaces=True,
+        click_again=8,
         clicks_anywhere=True,
         vocabulary_weight=0.2,
         held_out=HELD_OUT,

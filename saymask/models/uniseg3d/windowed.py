@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from saymask.geometry.windows import Windows
-from saymask.models.uniseg3d.config import UniSeg3DConfig
+from saymask.models.uniseg3d.config import FLOOR, UniSeg3DConfig
 from saymask.models.uniseg3d.decoder import Words
 from saymask.models.uniseg3d.encoded import Choose, EncodedScan, Semantics, WholeScan
 from saymask.models.uniseg3d.outputs import LayerOutputs
@@ -52,6 +52,17 @@ class WindowedScan(EncodedScan):
         if self._config.reads:
             return said + "relations are read over the objects of all of them, corners and middles within each"
         return said + "each reads the sentence on its own"
+
+    @property
+    def floors(self) -> Tensor:
+        """Return the number of each superpoint's floor, which may go on through several windows."""
+        said = self.semantics()
+
+        def make() -> Tensor:
+            floor = said.semantic.argmax(1) == FLOOR
+            return torch.from_numpy(self._windows.floors(floor.cpu().numpy())).to(floor.device)
+
+        return self.kept("floors", make)
 
     def semantics(self) -> Semantics:
         """Return what each superpoint's own window says that it is."""

@@ -11,6 +11,7 @@ from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Semantics, SuperpointOutputs
 from saymask.models.uniseg3d.extensions import (
+    asked_again,
     clicked_surfaces,
     mentions,
     named_parts,
@@ -171,7 +172,7 @@ def test_a_click_on_wall_or_floor_marks_the_surface():
     class Scanned:
         index = np.array([0, 0, 1, 2, 3, 4])
         counts = torch.tensor([2, 1, 1, 1, 1])
-        rooms = torch.zeros(5, dtype=torch.int64)
+        rooms = floors = torch.zeros(5, dtype=torch.int64)
 
         def semantics(self):
             return Semantics(semantic=semantic, directions=torch.eye(5, 6))
@@ -189,3 +190,57 @@ def test_a_click_on_wall_or_floor_marks_the_surface():
     ]
     assert sure[:2].min() > 0.9
     assert sure[2:].tolist() == pytest.approx([0.3] * 3)
+
+
+def test_a_floor_may_go_on_where_walls_end():
+    semantic = torch.full((4, 21), -9.0)
+    for row, best in enumerate((0, 1, 0, 1)):
+        semantic[row, best] = 3.0
+
+    class Scanned:
+        index = np.arange(4)
+        counts = torch.ones(4, dtype=torch.int64)
+        rooms, floors = torch.tensor([0, 0, 1, 1]), torch.zeros(4, dtype=torch.int64)
+
+        def semantics(self):
+            return Semantics(semantic=semantic, directions=torch.eye(4, 6))
+
+    got, _ = clicked_surfaces(Scanned(), np.array([0, 1]), torch.zeros(2, 4), torch.zeros(2), torch.zeros(2))
+    assert (got > 0).tolist() == [[True, False, False, False], [False, True, False, True]]
+
+
+class Clicked:
+    """A scan whose clicks have known masks: logits [S, S] of a click on each superpoint."""
+
+    def __init__(self, masks, counts):
+        self.masks, self.counts = torch.tensor(masks), torch.tensor(counts)
+        self.asked = []
+
+    def clicks(self, superpoints):
+        self.asked += superpoints.tolist()
+        return LayerOutputs(
+            torch.zeros(len(superpoints), 19), self.masks[superpoints], torch.zeros(len(superpoints), 4)
+        )
+
+
+def test_a_click_is_asked_again_inside_of_its_mask():
+    # Superpoints 0 and 1 show 0 to 2, superpoint 2 shows all but 0, superpoint 3 itself alone.
+    masks = [[3.0, 3, 1, -3, -3], [3, 3, 1, -3, -3], [-3, 3, 3, 3, 3], [-3, -3, -3, 3, -3], [-3, -3, -3, -3, 3]]
+    scan = Clicked(masks, [10, 20, 5, 50, 10])
+    config = UniSeg3DConfig(click_again=2, mask_threshold=0.5)
+    own = torch.tensor([[3.0, -0.5, 1, -3, -3], [-3, -3, 3, 3, -3], [-1, -1, -1, -1, -1]])
+    got = asked_again(scan, own, config)
+    assert sorted(scan.asked) == [0, 2, 3]  # the largest two of each mask; nothing for the empty one
+    mean = (own[0].sigmoid() + scan.masks[0].sigmoid()) / 2  # the mask of superpoint 2 has little in common
+    torch.testing.assert_close(got[0].sigmoid(), mean)
+    assert got[0, 1] > 0 > own[0, 1]
+    agreeing = (own[1].sigmoid() + scan.masks[2].sigmoid() + scan.masks[3].sigmoid()) / 3
+    torch.testing.assert_close(got[1].sigmoid(), agreeing)
+    torch.testing.assert_close(got[2], own[2])
+
+
+def test_nothing_is_asked_again_of_empty_masks():
+    scan = Clicked([[1.0, 1], [1, 1]], [1, 1])
+    own = torch.full((3, 2), -1.0)
+    assert torch.equal(asked_again(scan, own, UniSeg3DConfig(click_again=8)), own)
+    assert not scan.asked
