@@ -11,6 +11,7 @@ from numba import njit
 
 from saymask.errors import InputError
 from saymask.geometry.sampling import members_of
+from saymask.geometry.votes import numbered
 from saymask.geometry.voxelize import unique_cells
 
 AGILE_CELL = 0.05
@@ -32,9 +33,9 @@ def agile_clicks(points: np.ndarray, instance: np.ndarray) -> tuple[np.ndarray, 
     """
     points = points.astype(np.float32)
     chosen = np.sort(unique_cells(np.floor(points / np.float32(AGILE_CELL)).astype(np.int64))[2])
-    ids, owner = np.unique(instance[chosen], return_inverse=True)
+    ids, owner = numbered(instance[chosen])
     none = int(ids[:1].tolist() == [-1])
-    clicks = _deepest(points[chosen].astype(np.float64), owner.reshape(-1) - none, len(ids) - none)
+    clicks = _deepest(points[chosen].astype(np.float64), owner - none, len(ids) - none)
     return chosen[clicks], ids[none:].astype(np.int64)
 
 

@@ -94,10 +94,8 @@ def answer(
 
 def _spread(rows: np.ndarray, index: np.ndarray, missing: Any) -> np.ndarray:
     """Spread values of support rows [..., S] to points by `index` [N]; points without a row get `missing`."""
-    index = np.asarray(index)
-    if not rows.shape[-1]:
-        return np.full((*rows.shape[:-1], len(index)), missing, rows.dtype)
-    return np.where(index >= 0, rows[..., index], missing)
+    last = np.full((*rows.shape[:-1], 1), missing, rows.dtype)  # which is row -1
+    return np.concatenate([rows, last], axis=-1).take(index, axis=-1)
 
 
 def _baselines(items: Items, metric: Metric[Any]) -> dict[str, Any]:
