@@ -11,7 +11,7 @@ from saymask.geometry.graph_segmentation import (
     edge_weight,
     segment_graph,
     segment_sorted,
-    sort_weights,
+    sorted_edges,
 )
 from saymask.geometry.normals import orient_normals, plane_normals
 from saymask.geometry.voxelize import Voxels, voxelize
@@ -98,9 +98,10 @@ def _loosened(
     """Return roots int32 [n] and the least segment size used, loosened until there are at most `most` segments."""
     roots = np.arange(n, dtype=np.int32)
     threshold, smallest = k_threshold, float(min_cells)
-    order, sizes = sort_weights(weights), np.ones(n, np.int64)
+    sizes = np.ones(n, np.int64)
+    ends, weights = sorted_edges(ends, weights)
     for _ in range(_TRIES):
-        roots = segment_sorted(ends, weights, order, sizes, threshold, round(smallest))
+        roots = segment_sorted(ends, weights, sizes, threshold, round(smallest))
         if _count(roots) <= most:
             break
         threshold, smallest = 2.0 * threshold, 1.5 * smallest
