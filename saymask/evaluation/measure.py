@@ -116,7 +116,7 @@ def measure_scan(
     if not asked:
         return result
     kept = result.predicted if keep else None
-    aside = Aside(items.annotations.get(scene_id, ()), folder, colored, kept, result.scores)
+    aside = Aside(items.annotations.get(scene_id, ()), folder, colored, kept, result.scores, answers={})
     try:
         with torch.inference_mode():
             view = model.prepare(replace(scan, labels={}))

@@ -8,31 +8,54 @@ from saymask.geometry.neighbours import knn
 from saymask.geometry.voxelize import Voxels
 
 _REACH = 3
-"""Cells looked at to each side: on a surface that holds some 45 cells, more than the 17 nearest."""
+"""Blocks looked at to each side: on a surface that is full of cells, 45 or so, more than the 17 nearest."""
+_LARGEST = 8
+"""Cells along the edge of the largest block."""
 
 
 def cell_knn(voxels: Voxels, sites: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (index int64 [V, k], distance float64 [V, k]) as `knn(sites, k)` does, equally near ones by their row.
 
-    sites: float [V, 3], one position inside each cell of `voxels`. Where a cell's neighbours may lie beyond three
-    cells (sparse and small clouds), they are looked for in a tree.
+    sites: float [V, 3], one position inside each cell of `voxels`. The cells of sparse clouds are looked for in larger
+    blocks; where a cell's neighbours may lie beyond three of these, they are looked for in a tree.
     """
     exact = np.ascontiguousarray(sites, dtype=np.float64)
-    inside = exact - voxels.origin
     # A mean in float32 may lie outside its cell by as much as its rounding.
     slack = 1e-6 * voxels.size + 4 * float(np.finfo(np.float32).eps) * float(np.abs(exact).max(initial=0.0))
-    # One integer per cell, ascending as the cells do, with room beside the border for the cells looked at.
-    place = voxels.cells.astype(np.int64) - lowest(voxels.cells) + _REACH
+    times = _block_edge(voxels.cells, k)
+    blocks = voxels.cells.astype(np.int64) // times
+    # One integer per block, ascending as the blocks do, with room beside the border for the blocks looked at.
+    place = blocks - lowest(blocks) + _REACH
     _, wide, high = highest(place) + _REACH + 1
-    keys = np.append((place[:, 0] * wide + place[:, 1]) * high + place[:, 2], np.iinfo(np.int64).max)
-    index, distance, done = _around(voxels.cells, keys, (wide, high), exact, inside, voxels.size, slack, k)
+    keys = (place[:, 0] * wide + place[:, 1]) * high + place[:, 2]
+    order = np.arange(len(keys)) if times == 1 else np.argsort(keys, kind="stable")
+    ascending = np.append(keys[order], np.iinfo(np.int64).max)
+    inside = exact[order] - voxels.origin
+    found = _around(blocks[order], ascending, (wide, high), exact[order], inside, order, voxels.size * times, slack, k)
+    index, distance, done = (np.empty_like(values) for values in found)
+    index[order], distance[order], done[order] = found
     if not done.all():
         index[~done], distance[~done] = knn(exact, k, exact[~done])
     return index, distance
 
 
+def _block_edge(cells: np.ndarray, k: int) -> int:
+    """Return how many cells wide a block is to be, so that most have their k nearest within `_REACH` blocks.
+
+    On a surface these lie in a disc, which fills only a part of the square of blocks that is looked at.
+    """
+    place, edge = cells.astype(np.int64) - lowest(cells), 1
+    while edge < _LARGEST:
+        x, y, z = (place // (edge * (2 * _REACH + 1))).T
+        counts = np.unique((x << 42) | (y << 21) | z, return_counts=True)[1]
+        if (counts**2).sum() >= 1.75 * k * len(cells):  # the mean over cells of how many lie in such a square
+            break
+        edge *= 2
+    return edge
+
+
 @njit(cache=True, nogil=True)
-def _around(cells, keys, extent, sites, inside, size, slack, k):
+def _around(cells, keys, extent, sites, inside, numbers, size, slack, k):
     n = cells.shape[0]
     index = np.full((n, k), -1, np.int64)
     distance = np.full((n, k), np.inf)
@@ -48,14 +71,17 @@ def _around(cells, keys, extent, sites, inside, size, slack, k):
     shifts = shifts[np.argsort(lengths, kind="mergesort")]  # near columns first, so that far ones need not be read
     # The cells ascend, so the column beside them ascends too: one mark per column moves forward and never back.
     marks = np.zeros(wide * wide, np.int64)
+    gaps = np.empty((2, wide))  # squared, to the columns of each shift along x and y
     for i in range(n):
         found = 0
         worst = np.inf
+        for axis in range(2):
+            for a in range(wide):
+                start = (cells[i, axis] + a - _REACH) * size
+                gap = max(start - inside[i, axis], inside[i, axis] - (start + size), slack) - slack
+                gaps[axis, a] = gap * gap
         for s in range(wide * wide):
-            cx, cy = cells[i, 0] + shifts[s, 0], cells[i, 1] + shifts[s, 1]
-            gap_x = max(cx * size - inside[i, 0], inside[i, 0] - (cx + 1) * size, slack) - slack
-            gap_y = max(cy * size - inside[i, 1], inside[i, 1] - (cy + 1) * size, slack) - slack
-            if gap_x * gap_x + gap_y * gap_y > worst:
+            if gaps[0, shifts[s, 0] + _REACH] + gaps[1, shifts[s, 1] + _REACH] > worst:
                 continue
             lower = keys[i] + (shifts[s, 0] * extent[0] + shifts[s, 1]) * extent[1] - _REACH
             q = marks[s]
@@ -65,13 +91,14 @@ def _around(cells, keys, extent, sites, inside, size, slack, k):
             while keys[q] <= lower + 2 * _REACH:
                 dx, dy, dz = sites[q, 0] - sites[i, 0], sites[q, 1] - sites[i, 1], sites[q, 2] - sites[i, 2]
                 square = dx * dx + dy * dy + dz * dz
-                if found < k or square < worst or (square == worst and q < rows[k - 1]):
+                if found < k or square < worst or (square == worst and numbers[q] < rows[k - 1]):
                     found = min(found + 1, k)
                     j = found - 1
-                    while j > 0 and (squares[j - 1] > square or (squares[j - 1] == square and rows[j - 1] > q)):
+                    number = numbers[q]
+                    while j > 0 and (squares[j - 1] > square or (squares[j - 1] == square and rows[j - 1] > number)):
                         squares[j], rows[j] = squares[j - 1], rows[j - 1]
                         j -= 1
-                    squares[j], rows[j] = square, q
+                    squares[j], rows[j] = square, number
                     if found == k:
                         worst = squares[k - 1]
                 q += 1

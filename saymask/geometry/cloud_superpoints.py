@@ -5,13 +5,13 @@ from numba import njit
 
 from saymask.errors import InputError
 from saymask.geometry.cell_neighbours import cell_knn
-from saymask.geometry.extent import lowest
+from saymask.geometry.extent import highest, lowest
 from saymask.geometry.graph_segmentation import (
     compact_roots,
     edge_weight,
     segment_graph,
     segment_sorted,
-    sort_weights,
+    sorted_edges,
 )
 from saymask.geometry.normals import orient_normals, plane_normals
 from saymask.geometry.voxelize import Voxels, voxelize
@@ -98,9 +98,10 @@ def _loosened(
     """Return roots int32 [n] and the least segment size used, loosened until there are at most `most` segments."""
     roots = np.arange(n, dtype=np.int32)
     threshold, smallest = k_threshold, float(min_cells)
-    order, sizes = sort_weights(weights), np.ones(n, np.int64)
+    sizes = np.ones(n, np.int64)
+    ends, weights = sorted_edges(ends, weights)
     for _ in range(_TRIES):
-        roots = segment_sorted(ends, weights, order, sizes, threshold, round(smallest))
+        roots = segment_sorted(ends, weights, sizes, threshold, round(smallest))
         if _count(roots) <= most:
             break
         threshold, smallest = 2.0 * threshold, 1.5 * smallest
@@ -114,12 +115,15 @@ def _patched(roots: np.ndarray, ends: np.ndarray, sites: np.ndarray, min_cells: 
     """
     inside = ends[roots[ends[:, 0]] == roots[ends[:, 1]]]
     low = lowest(sites)
+    extent = highest(sites) - low
     out, edge = roots, 1.0
     for _ in range(_TRIES):
         if _count(out) >= fewest:
             break
-        # Half an edge off, so that a noisy floor or wall at the very end lies within a layer, not between two.
-        grid = np.floor((sites - low) / edge + 0.5).astype(np.int32)
+        # Whole layers between the ends and half a one beyond: noisy floors and walls lie within a layer, not between two,
+        # and a turned cloud is cut at the same places.
+        layers = np.round(extent / edge)
+        grid = np.floor((sites - low) / np.where(layers > 0, extent, np.inf) * layers + 0.5).astype(np.int32)
         same = (grid[inside[:, 0]] == grid[inside[:, 1]]).all(axis=1)
         # Links across the grid are too dear for the first pass and only take in what is too small to stand alone.
         weights = np.where(same, 0, 1).astype(np.float32)

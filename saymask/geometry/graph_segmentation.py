@@ -9,7 +9,8 @@ def sort_weights(weights):  # float32 [E] -> int32 [E]
     """Return the stable ascending order of float32 `weights` (NaN last): a radix sort of the bits, three passes."""
     n = weights.shape[0]
     bits = weights.view(np.uint32)
-    keys = np.empty(n, np.uint32)
+    # The key above, its edge below: read in a row, where keys alone would be looked up all over the memory.
+    pairs, other = np.empty(n, np.uint64), np.empty(n, np.uint64)
     counts = np.zeros((3, 2048), np.int64)
     for i in range(n):
         b = bits[i]
@@ -20,27 +21,25 @@ def sort_weights(weights):  # float32 [E] -> int32 [E]
             b = ~b
         else:
             b = b | np.uint32(0x80000000)
-        keys[i] = b
+        pairs[i] = np.uint64(b) << np.uint64(32) | np.uint64(i)
         counts[0, b & np.uint32(2047)] += 1
         counts[1, (b >> np.uint32(11)) & np.uint32(2047)] += 1
         counts[2, b >> np.uint32(22)] += 1
-    order = np.empty(n, np.int32)
-    for i in range(n):
-        order[i] = i
-    other = np.empty(n, np.int32)
     for p in range(3):
         total = 0
         for d in range(2048):
             count = counts[p, d]
             counts[p, d] = total
             total += count
-        shift = np.uint32(11 * p)
+        shift = np.uint64(32 + 11 * p)
         for i in range(n):
-            e = order[i]
-            d = (keys[e] >> shift) & np.uint32(2047)
-            other[counts[p, d]] = e
+            d = (pairs[i] >> shift) & np.uint64(2047)
+            other[counts[p, d]] = pairs[i]
             counts[p, d] += 1
-        order, other = other, order
+        pairs, other = other, pairs
+    order = np.empty(n, np.int32)
+    for i in range(n):
+        order[i] = np.int32(pairs[i] & np.uint64(0xFFFFFFFF))
     return order
 
 
@@ -76,28 +75,44 @@ def segment_graph(ends, weights, sizes, k_threshold, min_size):
     over the same order, components below `min_size` are joined to a neighbour. Returns the root of each vertex,
     int32 [V].
     """
-    return segment_sorted(ends, weights, sort_weights(weights), sizes, k_threshold, min_size)
+    ends, weights = sorted_edges(ends, weights)
+    return segment_sorted(ends, weights, sizes, k_threshold, min_size)
 
 
 @njit(cache=True, nogil=True)
-def segment_sorted(ends, weights, order, sizes, k_threshold, min_size):
-    """Return what `segment_graph` does, given the `order` of the weights: sorted once for several thresholds."""
+def sorted_edges(ends, weights):
+    """Return the edges int32 [E, 2] and their weights float32 [E] by ascending weight, equal ones in their order."""
+    order = sort_weights(weights)
+    to, by = np.empty_like(ends), np.empty_like(weights)
+    for i in range(order.shape[0]):
+        to[i, 0], to[i, 1], by[i] = ends[order[i], 0], ends[order[i], 1], weights[order[i]]
+    return to, by
+
+
+@njit(cache=True, nogil=True)
+def segment_sorted(ends, weights, sizes, k_threshold, min_size):
+    """Return what `segment_graph` does of `sorted_edges`: sorted once for several thresholds."""
     n = sizes.shape[0]
     parent = np.arange(n).astype(np.int32)
     rank = np.zeros(n, np.int32)
     size = sizes.copy()
     k = np.float32(k_threshold)
     threshold = np.full(n, k, np.float32)
-    for i in range(order.shape[0]):
-        e = order[i]
+    left = np.empty(weights.shape[0], np.int32)  # what the first pass does not join, the second looks at again
+    count = 0
+    for e in range(weights.shape[0]):
         w = weights[e]
         a = find_root(parent, ends[e, 0])
         b = find_root(parent, ends[e, 1])
-        if a != b and w <= threshold[a] and w <= threshold[b]:
+        if a == b:
+            continue
+        if w <= threshold[a] and w <= threshold[b]:
             root = _join(parent, rank, size, a, b)
             threshold[root] = w + k / np.float32(size[root])
-    for i in range(order.shape[0]):
-        e = order[i]
+        else:
+            left[count] = e
+            count += 1
+    for e in left[:count]:
         a = find_root(parent, ends[e, 0])
         b = find_root(parent, ends[e, 1])
         if a != b and (size[a] < min_size or size[b] < min_size):

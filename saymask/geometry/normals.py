@@ -6,6 +6,9 @@ from numba import njit
 from saymask.geometry.graph_segmentation import sort_weights
 from saymask.geometry.neighbours import knn
 
+STRAIGHT = np.float32(0.95)
+"""|cos| of neighbouring normals, some 18 degrees apart, from which there is no doubt whether their signs agree."""
+
 
 def vertex_normals(points: np.ndarray, faces: np.ndarray, *, official: bool = False) -> np.ndarray:
     """Return float32 [N, 3], the mean of the unit normals of each vertex' faces, of length 1 (0 without a face).
@@ -99,7 +102,8 @@ def plane_normals(points, neighbours):
 def orient_normals(normals: np.ndarray, points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     """Return `normals` [N, 3] with signs that agree between `neighbours` int64 [N, k] (-1 = none), float32.
 
-    Signs spread along the minimum spanning tree of 1 - |cos| (Hoppe et al. 1992); each connected part then looks up
+    Signs spread along the minimum spanning tree of 1 - |cos| (Hoppe et al. 1992), in which all links that bend less than
+    `STRAIGHT` says are as good as each other; each connected part then looks up
     with its level surfaces, the lower ones counting more, since ceilings are the level surfaces seen from below.
     """
     normals = np.ascontiguousarray(normals, dtype=np.float32)
@@ -109,39 +113,27 @@ def orient_normals(normals: np.ndarray, points: np.ndarray, neighbours: np.ndarr
 @njit(cache=True, nogil=True)
 def _orient(normals, points, neighbours):
     n, k = neighbours.shape
-    count = 0
-    for i in range(n):
-        for j in range(k):
-            count += neighbours[i, j] >= 0 and neighbours[i, j] != i
-    ends = np.empty((count, 2), np.int32)
-    weights = np.empty(count, np.float32)
+    parent = np.arange(n).astype(np.int32)
+    flip = np.zeros(n, np.bool_)  # sign of a vertex against its parent
+    rank = np.zeros(n, np.int32)
+    ends = np.empty((n * k, 2), np.int32)
+    weights = np.empty(n * k, np.float32)
     count = 0
     for i in range(n):
         for j in range(k):
             q = neighbours[i, j]
             # A link that q has made already would join nothing.
             if q > i or (0 <= q < i and not _contains(neighbours[q], i)):
-                dot = normals[i, 0] * normals[q, 0] + normals[i, 1] * normals[q, 1] + normals[i, 2] * normals[q, 2]
-                ends[count, 0], ends[count, 1] = i, q
-                weights[count] = np.float32(1.0) - abs(dot)
-                count += 1
-    parent = np.arange(n).astype(np.int32)
-    flip = np.zeros(n, np.bool_)  # sign of a vertex against its parent
-    rank = np.zeros(n, np.int32)
+                dot = _dot(normals, i, q)
+                if abs(dot) >= STRAIGHT:
+                    _join_with_sign(parent, flip, rank, i, q, dot < 0)
+                else:
+                    ends[count, 0], ends[count, 1] = i, q
+                    weights[count] = np.float32(1.0) - abs(dot)
+                    count += 1
     for e in sort_weights(weights[:count]):
         i, q = ends[e, 0], ends[e, 1]
-        a, fa = _find_with_sign(parent, flip, i)
-        b, fb = _find_with_sign(parent, flip, q)
-        if a == b:
-            continue
-        dot = normals[i, 0] * normals[q, 0] + normals[i, 1] * normals[q, 1] + normals[i, 2] * normals[q, 2]
-        differ = (dot < 0) ^ fa ^ fb
-        if rank[a] > rank[b]:
-            a, b = b, a
-        parent[a] = b
-        flip[a] = differ
-        if rank[a] == rank[b]:
-            rank[b] += 1
+        _join_with_sign(parent, flip, rank, i, q, _dot(normals, i, q) < 0)
     low, high = 0.0, 0.0
     if n:
         low, high = points[:, 2].min(), points[:, 2].max()
@@ -161,6 +153,26 @@ def _orient(normals, points, neighbours):
         for c in range(3):
             out[i, c] = -normals[i, c] if turn else normals[i, c]
     return out
+
+
+@njit(cache=True, nogil=True)
+def _dot(normals, i, q):
+    return normals[i, 0] * normals[q, 0] + normals[i, 1] * normals[q, 1] + normals[i, 2] * normals[q, 2]
+
+
+@njit(cache=True, nogil=True)
+def _join_with_sign(parent, flip, rank, i, q, opposite):
+    """Join the trees of two vertices whose normals are `opposite` or not; nothing where it is one tree."""
+    a, fa = _find_with_sign(parent, flip, i)
+    b, fb = _find_with_sign(parent, flip, q)
+    if a == b:
+        return
+    if rank[a] > rank[b]:
+        a, b = b, a
+    parent[a] = b
+    flip[a] = opposite ^ fa ^ fb
+    if rank[a] == rank[b]:
+        rank[b] += 1
 
 
 @njit(cache=True, nogil=True)

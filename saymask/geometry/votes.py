@@ -1,6 +1,7 @@
 """Votes of points over superpoints: a superpoint gets the label that most, or more than half, of its points have."""
 
 import numpy as np
+from numba import njit
 
 
 def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
@@ -34,6 +35,22 @@ def most_frequent(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
     return out
 
 
+def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct values int64 [V], ascending, and the row of each of `values` int [N], int64 [N].
+
+    As `np.unique(return_inverse=True)`, without sorting where the values lie as close together as labels do.
+    """
+    values = values.astype(np.int64)
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
+    if high - low > 4 * len(values):
+        known, row = np.unique(values, return_inverse=True)
+        return known, row.reshape(-1)
+    there = np.zeros(high - low + 1, bool)
+    there[values - low] = True
+    known = np.flatnonzero(there)
+    return known + low, (np.cumsum(there) - 1)[values - low]
+
+
 def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
     """Return bool [count, S] of labels int [S]; labels outside 0..count-1 are in no row."""
     return labels == np.arange(count)[:, None]
@@ -51,8 +68,14 @@ def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
 
     index: int64 [N], the superpoint of each point (docs/systems/uniseg3d.md §2.6).
     """
-    points = np.bincount(index, minlength=size)
-    voted = np.zeros((len(masks), size), bool)
-    for row, mask in zip(voted, masks):
-        row[:] = 2 * np.bincount(index[mask], minlength=size) > points
-    return voted
+    return _count(np.ascontiguousarray(masks), index, size) > 0
+
+
+@njit(cache=True, nogil=True)
+def _count(masks, index, size):
+    """Return int64 [J, size]: how many more of a superpoint's points lie inside of a mask than outside."""
+    more = np.zeros((len(masks), size), np.int64)
+    for m in range(len(masks)):
+        for point in range(len(index)):
+            more[m, index[point]] += 1 if masks[m, point] else -1
+    return more

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.votes import numbered
 from saymask.metrics.benchmark import NO_CLASS, SceneMetric, by_name, members
 
 MATCH = 0.5
@@ -188,8 +189,8 @@ def _segments(classes: np.ndarray, instances: np.ndarray) -> tuple[np.ndarray, n
     if not len(inside):
         return of, np.zeros(0, np.int64)
     # Numbered first, so that class and instance fit into one number whatever the instances are called.
-    known, numbers = np.unique(instances[inside], return_inverse=True)
-    pairs, of[inside] = np.unique(classes[inside] * len(known) + numbers, return_inverse=True)
+    known, numbers = numbered(instances[inside])
+    pairs, of[inside] = numbered(classes[inside] * len(known) + numbers)
     return of, pairs // len(known)
 
 

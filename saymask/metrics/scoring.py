@@ -88,6 +88,7 @@ class SentenceTruth:
     def __init__(self, scan: Scan, rule: Protocol) -> None:
         """Raises InputError for a scan without the labels that the protocol needs: instance, and classes if `voted`."""
         self.scan, self.rule = scan, rule
+        self._masks: dict[tuple[int, ...], np.ndarray] = {}
         self.points = aligned_points(scan) if rule.boxes else None
         if rule.voted:
             benchmark = get_benchmark("uniseg3d")
@@ -112,7 +113,7 @@ class SentenceTruth:
         if self.scan.superpoints is None or not self.rule.masks or self.rule.separate:
             return None
         index = np.asarray(self.scan.superpoints, np.int64)
-        masks = np.stack([mask, target_mask(self.scan, annotation.object_ids)])
+        masks = np.stack([mask, self._mask(annotation.object_ids)])
         ours, true = vote(masks, index, int(index.max(initial=-1)) + 1)
         union = np.count_nonzero(ours | true)
         return float(np.count_nonzero(ours & true)) / (union + self.rule.epsilon) if union else 0.0
@@ -120,9 +121,16 @@ class SentenceTruth:
     def rows(self, annotation: Annotation) -> np.ndarray:
         """Return the points of all objects, bool [1, N], or of each object, [K, N]."""
         if self.rule.separate:
-            rows = [target_mask(self.scan, (i,)) for i in annotation.object_ids]
+            rows = [self._mask((i,)) for i in annotation.object_ids]
             return np.stack(rows) if rows else np.zeros((0, len(self.scan)), bool)
-        mask = target_mask(self.scan, annotation.object_ids)
-        if not self.rule.voted:
-            return mask[None]
-        return vote(mask[None], self._superpoints, int(self._superpoints.max(initial=-1)) + 1)[:, self._superpoints]
+        return self._mask(annotation.object_ids)[None]
+
+    def _mask(self, objects: tuple[int, ...]) -> np.ndarray:
+        """Return the points of objects as the rule counts them, bool [N]; several sentences are about the same ones."""
+        if objects not in self._masks:
+            mask = target_mask(self.scan, objects)
+            if self.rule.voted:
+                index = self._superpoints
+                mask = vote(mask[None], index, int(index.max(initial=-1)) + 1)[0, index]
+            self._masks[objects] = mask
+        return self._masks[objects]

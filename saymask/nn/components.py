@@ -1,7 +1,8 @@
 """Connected components of masks over superpoints (or voxels), and the graph of those that touch."""
 
 import numpy as np
-from scipy.sparse import csgraph, csr_array
+from numba import njit
+from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
 from saymask.sparse import SitePyramid
@@ -48,10 +49,20 @@ def _meeting(
 
 def connected_components(bits: np.ndarray, graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
     """Return (int64 [K] rows of the mask bool [S], int32 [K] number of the connected component of each)."""
+    part = np.empty(len(bits), np.int32)
+    _number_components(bits, graph.indptr, graph.indices, np.empty(len(bits), np.int32), part)
     rows = np.flatnonzero(bits)
-    if not len(rows):
-        return rows, np.zeros(0, np.int32)
-    return rows, csgraph.connected_components(graph[rows][:, rows], directed=False)[1]
+    return rows, part[rows]
+
+
+def own_components(
+    masks: np.ndarray,  # bool [K, S]
+    own: np.ndarray,  # int64 [K]: row of the support that each mask is asked for
+    weight: np.ndarray,  # int64 [S]
+    graph: csr_array,
+) -> np.ndarray:
+    """Return bool [K, S]: of each mask the connected component of its own row, the heaviest where it lies outside."""
+    return _own_components(np.ascontiguousarray(masks), own, weight, graph.indptr, graph.indices)
 
 
 def best_component(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np.ndarray:
@@ -60,4 +71,68 @@ def best_component(bits: np.ndarray, weight: np.ndarray, graph: csr_array) -> np
     kept = np.zeros_like(bits)
     if len(rows):
         kept[rows[part == np.bincount(part, weights=weight[rows]).argmax()]] = True
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _number_components(bits, starts, neighbours, parent, part):
+    """Write the number of the component of each row of the mask to `part`; return how many there are.
+
+    Numbers follow the first row of each component, which is its root in the forest `parent`.
+    """
+    for row in range(len(bits)):
+        parent[row] = row
+    for row in range(len(bits)):
+        if not bits[row]:
+            continue
+        for edge in range(starts[row], starts[row + 1]):
+            other = neighbours[edge]
+            if not bits[other]:
+                continue
+            a, b = row, other
+            while parent[a] != a:
+                parent[a] = parent[parent[a]]
+                a = parent[a]
+            while parent[b] != b:
+                parent[b] = parent[parent[b]]
+                b = parent[b]
+            if a < b:
+                parent[b] = a
+            else:
+                parent[a] = b
+    count = 0
+    for row in range(len(bits)):
+        if not bits[row]:
+            continue
+        root = row
+        while parent[root] != root:
+            root = parent[root]
+        if root == row:
+            part[row] = count
+            count += 1
+        else:
+            part[row] = part[root]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _own_components(masks, own, weight, starts, neighbours):
+    kept = np.zeros(masks.shape, np.bool_)
+    rows = masks.shape[1]
+    parent, part = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    for m in range(len(masks)):
+        bits = masks[m]
+        count = _number_components(bits, starts, neighbours, parent, part)
+        if not count:
+            continue
+        if bits[own[m]]:
+            chosen = part[own[m]]
+        else:
+            sums = np.zeros(count, np.int64)
+            for row in range(rows):
+                if bits[row]:
+                    sums[part[row]] += weight[row]
+            chosen = sums.argmax()
+        for row in range(rows):
+            kept[m, row] = bits[row] and part[row] == chosen
     return kept

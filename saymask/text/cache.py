@@ -56,9 +56,8 @@ class CachedText:
         self._recent: LRUCache[bytes, Entry] = LRUCache(memory)
 
     def to(self, device: str | torch.device) -> "CachedText":
-        """Return self, with the encoder on `device` and results going there."""
+        """Return self, with results going to `device`; the encoder follows when it has something to encode."""
         self.device = torch.device(device)
-        self.encoder.to(self.device)
         return self
 
     def __call__(self, texts: Sequence[str]) -> TextFeatures:
@@ -86,6 +85,7 @@ class CachedText:
         return hashlib.sha256(self._salt + text.encode("utf-8", "surrogatepass")).digest()
 
     def _encode(self, texts: dict[bytes, str]) -> dict[bytes, Entry]:
+        self.encoder.to(self.device)
         # Texts of similar length share a batch, so that little of it is padding.
         keys = sorted(texts, key=lambda key: (len(texts[key]), key))
         done: dict[bytes, Entry] = {}

@@ -195,6 +195,21 @@ def test_cloud_is_invariant_to_order_duplicates_and_bad_normals():
     assert purity(cloud_superpoints(points, true, size=0.01, count=None), np.arange(len(points)) // 1600) > 0.99
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000), st.tuples(*[st.floats(-20, 20)] * 3))
+def test_cloud_hardly_depends_on_where_it_lies_and_how_it_is_turned(seed, shift):
+    rng = np.random.default_rng(seed)
+    points = corner_of_room(60) + rng.normal(0, 0.002, (3 * 3600, 3)).astype(np.float32)
+    ids = cloud_superpoints(points)
+    moved = cloud_superpoints(points + np.array(shift, np.float32))
+    assert min(purity(ids, moved), purity(moved, ids)) > 0.99
+    for turns in (1, 2, 3):
+        turned = np.linalg.matrix_power([[0, -1, 0], [1, 0, 0], [0, 0, 1]], turns).astype(np.float32)
+        other = cloud_superpoints(points @ turned.T)
+        assert min(purity(ids, other), purity(other, ids)) > 0.95
+        assert abs(int(other.max()) - int(ids.max())) < 0.1 * ids.max()
+
+
 def test_colour_parts_what_geometry_does_not():
     points = plane(60)
     colors = np.where(points[:, :1] < 0.6, [200, 30, 30], [40, 40, 180]).astype(np.uint8)

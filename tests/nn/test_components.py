@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_array
+from scipy.sparse import csgraph, csr_array
 
-from saymask.nn.components import best_component, connected_components, near, touching
+from saymask.nn.components import best_component, connected_components, near, own_components, touching
 from saymask.sparse import build_sites
 
 
@@ -29,6 +29,27 @@ def test_an_empty_mask_has_no_part():
     rows, part = connected_components(np.zeros(4, bool), chain(4))
     assert len(rows) == len(part) == 0
     assert not best_component(np.zeros(4, bool), np.ones(4), chain(4)).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(0, 60))
+def test_components_are_those_of_scipy(seed, rows, edges):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, rows, (2, edges))
+    graph = csr_array((np.ones(2 * edges), (np.r_[a, b], np.r_[b, a])), shape=(rows, rows))
+    masks, weight = rng.random((5, rows)) < 0.6, rng.integers(1, 9, rows)
+    own = rng.integers(0, rows, 5)
+    kept = own_components(masks, own, weight, graph)
+    for bits, row, found in zip(masks, own, kept):
+        inside, part = connected_components(bits, graph)
+        expected = csgraph.connected_components(graph[inside][:, inside], directed=False)[1] if len(inside) else []
+        assert inside.tolist() == np.flatnonzero(bits).tolist() and part.tolist() == list(expected)
+        if not bits.any():
+            assert not found.any()
+            continue
+        sums = np.bincount(part, weight[inside])
+        wanted = part[inside == row][0] if bits[row] else sums.argmax()
+        assert np.flatnonzero(found).tolist() == inside[part == wanted].tolist()
 
 
 @settings(max_examples=30, deadline=None)

@@ -14,7 +14,7 @@ from saymask.data.superpoint_truth import STUFF, labels_of, superpoint_truth
 from saymask.errors import InputError
 from saymask.evaluation.tasks.task import NOTHING, PUBLISHED, Aside, Task
 from saymask.geometry.superpoints import superpoints_of
-from saymask.geometry.votes import owners
+from saymask.geometry.votes import numbered, owners
 from saymask.metrics.clicks import DISTANCES, RANDOM, agile_clicks, random_clicks, relative_clicks
 from saymask.metrics.interactive import InteractiveMetric
 from saymask.metrics.overlap import label_iou
@@ -98,12 +98,12 @@ def targets(scan: Scan, *, voted: bool) -> Targets:
     """
     semantic, instance = labels_of(scan)
     if voted:
-        index = np.unique(superpoints_of(scan), return_inverse=True)[1].reshape(-1)
+        index = numbered(superpoints_of(scan))[1]
         truth = superpoint_truth(semantic, instance, index, int(index.max(initial=-1)) + 1)
         return Targets(truth.instance, owners(truth.masks)[index], truth.labels)
     points = np.full(len(instance), -1, np.int64)
     inside = instance >= 0
-    names, points[inside] = np.unique(instance[inside], return_inverse=True)
+    names, points[inside] = numbered(instance[inside])
     kinds = int(semantic.max(initial=0)) + 1
     cells = points[inside] * (kinds + 1) + semantic[inside] + 1
     counts = np.bincount(cells, minlength=len(names) * (kinds + 1)).reshape(len(names), kinds + 1)

@@ -21,7 +21,7 @@ def measure_instances(
 
     With `aside.folder` the masks are written as the benchmark's files; a scan without labels is only written.
     """
-    answer = model.instances(encoded)
+    answer = aside.once("instances", lambda: model.instances(encoded))
     check_answer(answer, scan, metric.protocol)
     fine = np.isfinite(answer.scores)
     masks, scores = answer.masks[fine], answer.scores[fine]

@@ -38,9 +38,13 @@ def measure_sentences(
     asked = [a for a in aside.annotations if kept is not None or (truth is not None and truth.counts(a))]
     if not asked:
         return 0
-    predictions = model.refer(encoded, [annotation.asked for annotation in asked], count=rule.count)
+    said: dict[tuple[str, int], Prediction] = aside.once(("refer", rule.count), dict)
+    if new := [a for a in asked if a.key not in said]:
+        predictions = model.refer(encoded, [a.asked for a in new], count=rule.count)
+        said.update(zip((a.key for a in new), predictions, strict=True))
     broken = 0
-    for annotation, prediction in zip(asked, predictions, strict=True):
+    for annotation in asked:
+        prediction = said[annotation.key]
         logits = point_logits(prediction)
         broken += bool(np.isnan(logits).any())
         masks, scores = answer(prediction, logits, rule, separate=rule.separate or kept is not None)
@@ -90,10 +94,8 @@ def answer(
 
 def _spread(rows: np.ndarray, index: np.ndarray, missing: Any) -> np.ndarray:
     """Spread values of support rows [..., S] to points by `index` [N]; points without a row get `missing`."""
-    index = np.asarray(index)
-    if not rows.shape[-1]:
-        return np.full((*rows.shape[:-1], len(index)), missing, rows.dtype)
-    return np.where(index >= 0, rows[..., index], missing)
+    last = np.full((*rows.shape[:-1], 1), missing, rows.dtype)  # which is row -1
+    return np.concatenate([rows, last], axis=-1).take(index, axis=-1)
 
 
 def _baselines(items: Items, metric: Metric[Any]) -> dict[str, Any]:

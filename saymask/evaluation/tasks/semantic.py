@@ -25,7 +25,7 @@ def measure_semantic(
 
     With `aside.folder` the classes are written as the benchmark's file; a scan without labels is only written.
     """
-    answer = model.semantic(encoded)
+    answer = aside.once("semantic", lambda: model.semantic(encoded))
     check_answer(answer, scan, metric.protocol)
     ids, broken = point_classes(answer)
     if has_labels(scan, (metric.protocol.label,)):

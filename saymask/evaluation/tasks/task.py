@@ -5,10 +5,10 @@ of the scan and know no right answer; `uniseg3d` counts as the evaluation of Uni
 (docs/systems/uniseg3d.md §6.6).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
@@ -18,6 +18,7 @@ from saymask.metrics.benchmark import NO_CLASS, Benchmark
 from saymask.metrics.predictions import Predicted
 from saymask.scan import Scan
 
+Answer = TypeVar("Answer")
 PUBLISHED = "uniseg3d"
 """The protocol of UniSeg3D's published numbers; every other one is plain."""
 
@@ -36,6 +37,16 @@ class Aside:
     """Gets the predictions of the sentences; None = they are not kept."""
     scores: dict[tuple[str, int], float] = field(default_factory=dict)
     """Gets the highest score of the masks of each sentence, by annotation."""
+    answers: dict[Hashable, Any] | None = None
+    """Gets what the model has answered about the scan, so that several protocols ask once; None = it is not kept."""
+
+    def once(self, asked: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """Return what `answer` returned when this was first called with `asked`."""
+        if self.answers is None:
+            return answer()
+        if asked not in self.answers:
+            self.answers[asked] = answer()
+        return self.answers[asked]
 
 
 NOTHING = Aside()

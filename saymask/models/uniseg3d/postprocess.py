@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -17,7 +16,7 @@ from saymask.errors import InputError
 from saymask.models.uniseg3d.config import CLASSES, STUFF, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.outputs import LayerOutputs
 from saymask.nn.blocks import full_precision
-from saymask.nn.components import connected_components
+from saymask.nn.components import own_components
 
 FIRST_ID = 2
 """Instance id of the lowest scored thing in a panoptic answer; the smaller ones are the stuff classes."""
@@ -65,17 +64,8 @@ class OwnParts:
 
         The largest part by points where the superpoint lies outside of its mask.
         """
-        own, counts = np.zeros(tuple(masks.shape), bool), self.counts.cpu().numpy()
-        superpoints = self.superpoints[queries].tolist()
-        for row, (mask, superpoint) in enumerate(zip(masks.cpu().numpy(), superpoints, strict=True)):
-            rows, part = connected_components(mask, self.graph)
-            if not len(rows):
-                continue
-            chosen = np.bincount(part, counts[rows]).argmax()
-            if mask[superpoint]:
-                chosen = part[np.searchsorted(rows, superpoint)]
-            own[row, rows[part == chosen]] = True
-        return torch.from_numpy(own).to(masks.device)
+        bits, own, counts = (t.cpu().numpy() for t in (masks, self.superpoints[queries], self.counts))
+        return torch.from_numpy(own_components(bits, own, counts, self.graph)).to(masks.device)
 
 
 def matrix_nms(

@@ -128,7 +128,10 @@ def read_sentence(
     known = vocabulary_names(config.held_out)
 
     def fits(name: str) -> np.ndarray:
-        return name_fits(parts.share, name, embed([name])[0], vocabulary, known).float().cpu().numpy()
+        return scan.kept(
+            ("fits", config, name),
+            lambda: name_fits(parts.share, name, embed([name])[0], vocabulary, known).float().cpu().numpy(),
+        )
 
     score = ground(graph, parts.things, fits)
     sure = mean_over(full_precision(mask).sigmoid(), parts.masks, scan.counts).cpu().numpy()
