@@ -81,11 +81,10 @@ def plan() -> Iterator[Evaluation]:
     asked = {
         ("uniseg3d.rooms", "rooms1"): {
             "all": ("--task", "all"), "3dres": ("--protocol", "3dres"), "3dgres": ("--protocol", "3dgres"),
-            "multi3drefer-f1": ("--protocol", "multi3drefer-f1"), "distances": ("--task", "click", "--click-distances"),
+            "multi3drefer-f1": ("--protocol", "multi3drefer-f1"),
         },
         ("uniseg3d.rooms", "rooms2"): {
             "all": ("--task", "all"), "3dres": ("--protocol", "3dres"), "3dgres": ("--protocol", "3dgres"),
-            "multi3drefer-f1": ("--protocol", "multi3drefer-f1"),
         },
         ("bqnet.rooms", "rooms1"): {
             "3dres": ("--protocol", "3dres"), "3dgres": ("--protocol", "3dgres"),
