@@ -1,8 +1,8 @@
-"""Write the tables of results.md and experiments.md and README's numbers from docs/results/*/*.json; `make docs` does it.
+"""Write the tables of results.md and experiments.md and README's numbers from docs/results; `make docs` does it.
 
-A part that is written stands between `<!-- results: NAME -->` and `<!-- end of results -->`. Those of results.md and README
-are put together below from what `python -m benchmarks.results` measured; those of experiments.md are files of their own in
-docs/results/experiments, with columns, rows and what is known of where they come from.
+A part that is written stands between `<!-- results: NAME -->` and `<!-- end of results -->`. Those of results.md and
+README are put together below from what `python -m benchmarks.results` measured; those of experiments.md are files of
+their own in docs/results/experiments, with columns, rows and what is known of where they come from.
 """
 
 import json
@@ -281,10 +281,12 @@ def numbers() -> str:
         )
     )  # fmt: skip
     said = (
-        f"On rooms it has not seen (see [docs/results.md](docs/results.md)): {share(refer['overall'], 'miou'):.1f} mIoU on "
-        f"sentences about one object, {share(click['overall'], 'miou'):.1f} for one click on an object, "
-        f"PQ {share(panoptic['overall'], 'pq'):.1f}, {share(semantic['overall'], 'miou_present'):.1f} mIoU over ScanNet's 20 "
-        f"classes, {share(find['overall'], 'miou'):.1f} for names of things in the room and "
+        "On rooms it has not seen (see [docs/results.md](docs/results.md)): "
+        f"{share(refer['overall'], 'miou'):.1f} mIoU on sentences about one object, "
+        f"{share(click['overall'], 'miou'):.1f} for one click on an object, "
+        f"PQ {share(panoptic['overall'], 'pq'):.1f}, "
+        f"{share(semantic['overall'], 'miou_present'):.1f} mIoU over ScanNet's 20 classes, "
+        f"{share(find['overall'], 'miou'):.1f} for names of things in the room and "
         f"{share(find['held-out'], 'miou'):.1f} for names that it was never told. In furnished worlds that "
         f"others made, seen by a hand-held camera: {worlds['semantic']:.1f} mIoU over the classes "
         f"({worlds['points']:.0f} % of the points right), {worlds['click']:.1f} for clicks, {worlds['refer']:.1f} for "
