@@ -101,7 +101,8 @@ def plan() -> Iterator[Evaluation]:
     for (model, data), evaluations in asked.items():
         for name, arguments in evaluations.items():
             start = ("saymask", "evaluate", model, "--data", (OUT / data / "data").as_posix())
-            yield Evaluation(model, data, name, (*start, *arguments))
+            end = () if model == DEFAULT else ("--no-baselines",)  # they are the same for all
+            yield Evaluation(model, data, name, (*start, *arguments, *end))
     module = ("python", "-m")
     for view in VIEWS:
         arguments = ("--worlds", (OUT / WORLDS).as_posix(), "--model", DEFAULT, "--views", view)

@@ -66,7 +66,7 @@ def measured(protocol: str, *, baselines: bool = True) -> Iterator[tuple[str, st
         found = {model: one for model, one in found.items() if one}
         for model, one in found.items():
             yield title, f"`{model}`", one["metrics"]
-        others = next((one["baselines"] for one in found.values() if one["baselines"]), {}) if baselines else {}
+        others = found[DEFAULT]["baselines"] if baselines and DEFAULT in found else {}
         for name, metrics in others.items():
             yield title, name, metrics
 
