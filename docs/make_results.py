@@ -44,6 +44,9 @@ def files() -> list[Path]:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], digits: int = 1) -> str:
     """Return a Markdown table; floats get `digits` decimals, whole numbers commas, None is empty."""
+    rows = list(rows)
+    if not rows:
+        return "*Not measured yet.*"
 
     def text(cell: Cell) -> str:
         if cell is None or cell != cell:
@@ -55,8 +58,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], digits: int = 
 
 
 def share(group: Mapping[str, Any] | None, key: str) -> float | None:
-    """Return a number of a group in %; None where there is no such group or number."""
-    return 100 * group[key] if group and group.get("n") and group.get(key) is not None else None
+    """Return a number of a group in %; None where there is no such group or number, or the group is empty."""
+    return 100 * group[key] if group and group.get("n") != 0 and group.get(key) is not None else None
 
 
 def measured(protocol: str, *, baselines: bool = True) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -91,7 +94,7 @@ def data() -> str:
 def refer() -> str:
     """Return the numbers of sentences about one object."""
     rows = [
-        [where, name, m["overall"]["n"], *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
+        [where, name, m["overall"].get("n"), *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
          *(share(m.get(group), "miou") for group in ("unique", "multiple", "compositional"))]
         for where, name, m in measured("3dres")
     ]  # fmt: skip
@@ -102,7 +105,7 @@ def refer() -> str:
 def refer_any() -> str:
     """Return the numbers of sentences about any number of objects."""
     rows = [
-        [where, name, m["overall"]["n"], *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
+        [where, name, m["overall"].get("n"), *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
          *(share(m.get(group), "miou") for group in GROUPS)]
         for where, name, m in measured("3dgres")
     ]  # fmt: skip
@@ -150,7 +153,7 @@ def tasks() -> str:
         ("instances", "scannet", {"AP": "ap", "AP50": "ap50", "AP25": "ap25"}),
         ("click", "scannet", {"mIoU": "miou", "AP": "ap"}),
         ("refer", "3dres", {"mIoU": "miou", "Acc@0.25": "acc25", "Acc@0.5": "acc50"}),
-        ("find", "scannet200", {"mIoU": "miou", "chance": "chance"}),
+        ("find", "scannet200", {"mIoU": "miou", "chance": "chance", "AP": "ap"}),
     ):
         for figure, key in figures.items():
             pair = [(of(d, task, protocol, key), of(d, task, "uniseg3d", key)) for d in DATA]
@@ -192,7 +195,7 @@ def words() -> str:
                     [
                         title,
                         f"`{model}`",
-                        overall["n"],
+                        overall.get("n"),
                         share(overall, "miou"),
                         share(overall, "chance"),
                         share(held, "miou"),
@@ -255,19 +258,23 @@ def sources() -> str:
     rows = []
     for path in files():
         facts = read(path.parent.name, path.stem)["provenance"]
-        where = f"{facts['cpu']}, {facts['cores']} cores ({', '.join(facts['flags'])}), torch {facts['torch']}"
         link = f"[{path.parent.name} {path.stem}](results/{path.parent.name}/{path.name})"
+        command, commit = f"`{facts['command'].partition(' --json')[0]}`", facts["commit"]
         rows.append(
-            [
-                link,
-                f"`{facts['command'].partition(' --json')[0]}`",
-                facts["date"][:10],
-                facts.get("commit", "")[:8],
-                facts["weights_sha256"][:8],
-                where,
-            ]
+            [link, command, facts["date"][:10], _short(commit), _short(facts["weights_sha256"]), _machine(facts)]
         )
     return table(("", "command", "date", "commit", "weights", "machine"), rows)
+
+
+def _short(number: str) -> str:
+    """Return the first eight digits of a hash; what is not recorded stays."""
+    return number if " " in number else number[:8]
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    if "cpu" not in facts:
+        return "not recorded"
+    return f"{facts['cpu']}, {facts['cores']} cores ({', '.join(facts['flags'])}), torch {facts['torch']}"
 
 
 def numbers() -> str:
