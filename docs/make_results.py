@@ -9,7 +9,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ DEFAULT = "uniseg3d.rooms"
 MODELS = (DEFAULT, "bqnet.rooms", "less.rooms", "lground.rooms")
 DATA = {"rooms1": "Rooms 1", "rooms2": "Rooms 2"}
 VIEWS = ("surface", "handheld", "rgbd")
+ACCURACY = {"Acc@0.25": "acc25", "Acc@0.5": "acc50", "mIoU": "miou"}
 GROUPS = ("zt_w_d", "zt_wo_d", "st_w_d", "st_wo_d", "mt")
 WORLDS = (
     "semantic", "points", "AP25", "AP50", "AP25 any", "AP50 any", "click", "refer", "refer any", "none", "find",
@@ -35,6 +36,14 @@ def read(model: str, evaluation: str) -> dict[str, Any]:
     """Return what was kept of an evaluation, an empty dictionary where it was not made."""
     path = RESULTS / model / f"{evaluation}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def metrics_of(model: str, evaluation: str, task: str = "", protocol: str = "") -> dict[str, Any]:
+    """Return the metrics of an evaluation, or of one task and protocol of an evaluation of all tasks."""
+    found = read(model, evaluation)
+    if task:
+        found = found.get("results", {}).get(task, {}).get(protocol, {})
+    return found.get("metrics", {})
 
 
 def files() -> list[Path]:
@@ -68,7 +77,7 @@ def measured(protocol: str, *, baselines: bool = True) -> Iterator[tuple[str, st
         found = {model: read(model, f"{data}-{protocol}") for model in MODELS}
         found = {model: one for model, one in found.items() if one}
         for model, one in found.items():
-            yield title, f"`{model}`", one["metrics"]
+            yield title, model, one["metrics"]
         others = found[DEFAULT]["baselines"] if baselines and DEFAULT in found else {}
         for name, metrics in others.items():
             yield title, name, metrics
@@ -76,76 +85,39 @@ def measured(protocol: str, *, baselines: bool = True) -> Iterator[tuple[str, st
 
 def data() -> str:
     """Return what was measured on."""
-    known = {one["data"]["name"]: one["data"] for path in files() if (one := read(path.parent.name, path.stem))}
+    found = [read(path.parent.name, path.stem)["data"] for path in files()]
+    known = {one["name"]: one for one in found if one["name"] in DATA}
     rows = [
-        [
-            DATA[name],
-            known[name]["rooms"],
-            known[name]["sensor"],
-            f"`{known[name]['command']}`",
-            known[name]["sha256"][:16],
-        ]
-        for name in DATA
-        if name in known
+        [DATA[name], one["rooms"], one["sensor"], f"`{one['command']}`", one["sha256"][:16]]
+        for name, one in sorted(known.items())
     ]
     return table(("", "rooms", "sensor", "made by", "sha256 begins"), rows)
 
 
-def refer() -> str:
-    """Return the numbers of sentences about one object."""
+def sentences(protocol: str, figures: Mapping[str, str], groups: Sequence[str], *, baselines: bool = True) -> str:
+    """Return the figures of a protocol of sentences (title → key) over all of them, and the last one in each group."""
+    (*_, (last, key)) = figures.items()
     rows = [
-        [where, name, m["overall"].get("n"), *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
-         *(share(m.get(group), "miou") for group in ("unique", "multiple", "compositional"))]
-        for where, name, m in measured("3dres")
+        [where, name, m["overall"].get("n"), *(share(m["overall"], figures[title]) for title in figures),
+         *(share(m.get(group), key) for group in groups)]
+        for where, name, m in measured(protocol, baselines=baselines)
     ]  # fmt: skip
-    columns = ("", "", "n", "mIoU", "Acc@0.25", "Acc@0.5", "mIoU unique", "multiple", "compositional")
-    return table(columns, rows, 2)
-
-
-def refer_any() -> str:
-    """Return the numbers of sentences about any number of objects."""
-    rows = [
-        [where, name, m["overall"].get("n"), *(share(m["overall"], key) for key in ("miou", "acc25", "acc50")),
-         *(share(m.get(group), "miou") for group in GROUPS)]
-        for where, name, m in measured("3dgres")
-    ]  # fmt: skip
-    return table(("", "", "n", "mIoU", "Acc@0.25", "Acc@0.5", *(f"mIoU {g}" for g in GROUPS)), rows, 2)
-
-
-def separate() -> str:
-    """Return the F1 of separate objects."""
-    rows = [
-        [
-            where,
-            name,
-            share(m["overall"], "f1_25"),
-            share(m["overall"], "f1_50"),
-            *(share(m.get(g), "f1_50") for g in GROUPS),
-        ]
-        for where, name, m in measured("multi3drefer-f1", baselines=False)
-    ]
-    return table(("", "", "F1@0.25", "F1@0.5", *(f"F1@0.5 {g}" for g in GROUPS)), rows, 2)
+    return table(("", "", "n", *figures, *(f"{last} {group}" for group in groups)), rows, 2)
 
 
 def less() -> str:
     """Return the numbers of LESS by its own protocol."""
-    metrics = read("less.rooms", "rooms1-less").get("metrics", {})
-    names = ("overall", "unique", "multiple", "compositional")
+    metrics = metrics_of("less.rooms", "rooms1-less")
     rows = [
-        [g, metrics[g]["n"], *(share(metrics[g], k) for k in ("miou", "oiou", "acc25", "acc50"))]
-        for g in names
-        if g in metrics
+        [name, metrics[name]["n"], *(share(metrics[name], key) for key in ("miou", "oiou", "acc25", "acc50"))]
+        for name in ("overall", "unique", "multiple", "compositional")
+        if name in metrics
     ]
     return table(("", "n", "mIoU", "overall IoU", "Acc@0.25", "Acc@0.5"), rows, 2)
 
 
 def tasks() -> str:
-    """Return a row per task and figure of the default model."""
-    found = {(d, p): read(DEFAULT, f"{d}-all").get("results", {}) for d in DATA for p in ("plain", "uniseg3d")}
-
-    def of(data: str, task: str, protocol: str, key: str, group: str = "overall") -> float | None:
-        return share(found[data, "plain"].get(task, {}).get(protocol, {}).get("metrics", {}).get(group), key)
-
+    """Return a row per task and figure of the default model, plain and by the protocol of the paper."""
     rows = []
     for task, protocol, figures in (
         ("panoptic", "scannet", {"PQ": "pq", "SQ": "sq", "RQ": "rq"}),
@@ -153,56 +125,37 @@ def tasks() -> str:
         ("instances", "scannet", {"AP": "ap", "AP50": "ap50", "AP25": "ap25"}),
         ("click", "scannet", {"mIoU": "miou", "AP": "ap"}),
         ("refer", "3dres", {"mIoU": "miou", "Acc@0.25": "acc25", "Acc@0.5": "acc50"}),
-        ("find", "scannet200", {"mIoU": "miou", "chance": "chance", "AP": "ap"}),
+        ("find", "scannet200", {"mIoU": "miou", "AP": "ap"}),
     ):
-        for figure, key in figures.items():
-            pair = [(of(d, task, protocol, key), of(d, task, "uniseg3d", key)) for d in DATA]
-            rows.append([task, figure, *(value for both in pair for value in both)])
-    for figure, key in {"mIoU, held-out names": "miou", "chance, held-out names": "chance"}.items():
-        rows.append(["find", figure, *(v for d in DATA for v in (of(d, "find", "scannet200", key, "held-out"), None))])
-    columns = [f"{title}, {p}" for title in DATA.values() for p in ("plain", "`uniseg3d`")]
+        found = [metrics_of(DEFAULT, f"{d}-all", task, p).get("overall") for d in DATA for p in (protocol, "uniseg3d")]
+        rows += [[task, figure, *(share(group, key) for group in found)] for figure, key in figures.items()]
+    columns = [f"{title}, {protocol}" for title in DATA.values() for protocol in ("plain", "`uniseg3d`")]
     return table(("task", "figure", *columns), rows, 2)
-
-
-def classes() -> str:
-    """Return the numbers of the 200 classes by how frequent they are."""
-    rows = []
-    for d, title in DATA.items():
-        semantic, instances = (
-            read("lground.rooms", f"{d}-{task}").get("metrics", {}) for task in ("semantic", "instances")
-        )
-        for group in ("overall", "head", "common", "tail"):
-            if group in semantic:
-                first = [share(semantic[group], key) for key in ("miou_present", "miou_all")]
-                rows.append([title, group, *first, *(share(instances.get(group), k) for k in ("ap", "ap50", "ap25"))])
-    return table(("", "", "mIoU", "absent = 0", "AP", "AP50", "AP25"), rows, 2)
 
 
 def words() -> str:
     """Return what names of things find."""
     rows = []
     for d, title in DATA.items():
-        everything = (
-            read(DEFAULT, f"{d}-all").get("results", {}).get("find", {}).get("scannet200", {}).get("metrics", {})
-        )
-        for model, metrics in (
-            (DEFAULT, everything),
-            ("lground.rooms", read("lground.rooms", f"{d}-find").get("metrics", {})),
-        ):
+        default = metrics_of(DEFAULT, f"{d}-all", "find", "scannet200")
+        for model, metrics in ((DEFAULT, default), ("lground.rooms", metrics_of("lground.rooms", f"{d}-find"))):
+            held = metrics.get("held-out") if model == DEFAULT else None  # the other was told all names
             if metrics:
-                overall, held = metrics["overall"], metrics.get("held-out") if model == DEFAULT else None
-                rows.append(
-                    [
-                        title,
-                        f"`{model}`",
-                        overall.get("n"),
-                        share(overall, "miou"),
-                        share(overall, "chance"),
-                        share(held, "miou"),
-                        share(held, "chance"),
-                    ]
-                )
+                numbers = (share(group, key) for group in (metrics["overall"], held) for key in ("miou", "chance"))
+                rows.append([title, model, metrics["overall"].get("n"), *numbers])
     return table(("", "", "names", "mIoU", "chance", "mIoU held-out", "chance"), rows, 2)
+
+
+def classes() -> str:
+    """Return the numbers of the 200 classes by how frequent they are."""
+    rows = []
+    for d, title in DATA.items():
+        semantic, instances = (metrics_of("lground.rooms", f"{d}-{task}") for task in ("semantic", "instances"))
+        for group in ("overall", "head", "common", "tail"):
+            if group in semantic:
+                first = [share(semantic[group], key) for key in ("miou_present", "miou_all")]
+                rows.append([title, group, *first, *(share(instances.get(group), k) for k in ("ap", "ap50", "ap25"))])
+    return table(("", "", "mIoU", "absent = 0", "AP", "AP50", "AP25"), rows, 2)
 
 
 def worlds() -> str:
@@ -215,9 +168,8 @@ def worlds() -> str:
 def world_by_world(view: str) -> str:
     """Return the figures of each world in one view."""
     found = read(DEFAULT, f"worlds-{view}").get("worlds", {})
-    return table(
-        (f"`{view}`", *WORLDS), [[name, *(m.get(c) for c in WORLDS)] for name, m in found.items() if name != "mean"]
-    )
+    rows = [[name, *(m.get(c) for c in WORLDS)] for name, m in found.items() if name != "mean"]
+    return table((f"`{view}`", *WORLDS), rows)
 
 
 def reliability() -> str:
@@ -279,14 +231,14 @@ def _machine(facts: Mapping[str, Any]) -> str:
 
 def numbers() -> str:
     """Return README's sentences about what the default model can do, in lines of 120 characters."""
-    results, worlds = read(DEFAULT, "rooms1-all")["results"], read(DEFAULT, "worlds-handheld")["worlds"]["mean"]
     refer, semantic, panoptic, click, find = (
-        results[task][protocol]["metrics"]
+        metrics_of(DEFAULT, "rooms1-all", task, protocol)
         for task, protocol in (
             ("refer", "3dres"), ("semantic", "scannet"), ("panoptic", "scannet"), ("click", "scannet"),
             ("find", "scannet200"),
         )
     )  # fmt: skip
+    worlds = read(DEFAULT, "worlds-handheld")["worlds"]["mean"]
     said = (
         "On rooms it has not seen (see [docs/results.md](docs/results.md)): "
         f"{share(refer['overall'], 'miou'):.1f} mIoU on sentences about one object, "
@@ -305,15 +257,15 @@ def numbers() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "data": data,
-    "refer": refer,
-    "refer-any": refer_any,
-    "separate": separate,
+    "refer": partial(sentences, "3dres", ACCURACY, ("unique", "multiple", "compositional")),
+    "refer-any": partial(sentences, "3dgres", ACCURACY, GROUPS),
+    "separate": partial(sentences, "multi3drefer-f1", {"F1@0.25": "f1_25", "F1@0.5": "f1_50"}, GROUPS, baselines=False),
     "less": less,
     "tasks": tasks,
     "classes": classes,
     "words": words,
     "worlds": worlds,
-    **{f"worlds-{view}": lambda view=view: world_by_world(view) for view in VIEWS},
+    **{f"worlds-{view}": partial(world_by_world, view) for view in VIEWS},
     "reliability": reliability,
     "windows": windows,
     "sources": sources,
