@@ -42,9 +42,15 @@ ROOMS = {
 }
 """Data → what `saymask rooms` is asked for; `row` is read as it is generated."""
 WORLDS = "worlds"
-HEADLINE = {"PQ": ("panoptic", "pq"), "mIoU refer": ("refer", "miou"), "mIoU click": ("click", "miou"),
-            "mIoU find": ("find", "miou")}  # fmt: skip
-PLAIN = {"refer": "3dres", "panoptic": "scannet", "click": "scannet", "find": "scannet200"}
+HEADLINE = {
+    "PQ": ("panoptic", "scannet", "pq"),
+    "mIoU refer": ("refer", "3dres", "miou"),
+    "mIoU click": ("click", "scannet", "miou"),
+    "mIoU find": ("find", "scannet200", "miou"),
+}
+"""Title in a card → task, protocol, key."""
+OF_CLASSES = {"iou", "precision", "recall", "ap", "ap50", "ap25", "pq", "sq", "rq"}
+"""Keys of metrics that hold a number per class."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Evaluation:
 
     @property
     def command(self) -> tuple[str, ...]:
+        """Words that are run and that the result names."""
         return (*self.arguments, "--json", self.file.as_posix())
 
     @property
@@ -135,13 +142,10 @@ def kept(whole: Any) -> dict[str, Any]:
 def _small(value: Any) -> Any:
     """Return numbers of groups without those of single classes, with six digits."""
     if isinstance(value, dict):
-        return {key: _small(one) for key, one in value.items() if not (key in _OF_CLASSES and isinstance(one, dict))}
+        return {key: _small(one) for key, one in value.items() if not (key in OF_CLASSES and isinstance(one, dict))}
     if isinstance(value, list):
         return [_small(one) for one in value]
     return round(value, 6) if isinstance(value, float) else value
-
-
-_OF_CLASSES = {"iou", "precision", "recall", "ap", "ap50", "ap25", "pq", "sq", "rq"}
 
 
 def make_data(name: str) -> None:
@@ -180,7 +184,7 @@ def write_card() -> None:
     metrics = {task: {p: one["metrics"] for p, one in protocols.items()} for task, protocols in found.items()}
     worlds = {view: read_json(folder / f"{WORLDS}-{view}.json")["worlds"]["mean"] for view in VIEWS}
     metrics["foreign"] = {"protocol": "benchmarks.foreign: mean over seven worlds, %", **worlds}
-    headline = {name: round(100 * metrics[t][PLAIN[t]]["overall"][key], 2) for name, (t, key) in HEADLINE.items()}
+    headline = {title: round(100 * metrics[t][p]["overall"][key], 2) for title, (t, p, key) in HEADLINE.items()}
     card = {"metrics": metrics, "headline": {**headline, "protocol": "plain (Rooms val)"}}
     save_checkpoint(model, embedded()[DEFAULT], card, model.card["dtype"])
 

@@ -102,8 +102,7 @@ def test_the_card_gets_the_numbers_and_the_weights_stay(clone, tmp_path, monkeyp
     folder = results.KEPT / results.DEFAULT
     folder.mkdir(parents=True)
     found = {
-        task: {protocol: {"metrics": {"overall": {key: 0.5 for _, key in results.HEADLINE.values()}}}}
-        for task, protocol in results.PLAIN.items()
+        task: {protocol: {"metrics": {"overall": {key: 0.5}}}} for task, protocol, key in results.HEADLINE.values()
     }
     (folder / "rooms1-all.json").write_text(json.dumps({"results": found}))
     for view in results.VIEWS:
