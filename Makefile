@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: help install demo test browser fuzz faults audit coverage lint format types imports docs site check package bench hooks clean
+.PHONY: help install demo test browser fuzz faults audit coverage lint format types imports docs site check package bench results hooks clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## *(.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -64,9 +64,9 @@ imports: install  ## the direction of imports, and that there are no circles
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/test_imports.py
 
-docs: install  ## pictures and README's numbers made again; links, citations, code of all pages
+docs: install  ## pictures, tables of results and README's numbers made again; links, citations, code of all pages
 	$(BIN)/python docs/make_architecture.py
-	$(BIN)/python docs/make_numbers.py
+	$(BIN)/python docs/make_results.py
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python -m pytest tests/docs
 
@@ -82,6 +82,10 @@ package: install  ## wheel and sdist in dist/, checked: complete, and the sdist'
 
 bench: install  ## speed of everything, beside limits and other programs: docs/speed.md (about 20 minutes; goes on)
 	$(BIN)/python -m benchmarks --write
+
+results: install  ## all numbers of docs/results.md whose weights, data or command have changed (an hour for all; goes on)
+	$(BIN)/python -m benchmarks.results
+	$(BIN)/python docs/make_results.py
 
 hooks: install  ## run the quick checks before every commit (pre-commit)
 	$(BIN)/python -m pip install --quiet pre-commit

@@ -54,6 +54,7 @@ from saymask.models.base import Model
 from saymask.models.contract import AnswersClick, AnswersFind, AnswersInstances, AnswersRefer, AnswersSemantic
 from saymask.scan import Scan
 from saymask.util.files import write_text
+from saymask.util.provenance import provenance
 
 COLUMNS = (
     "semantic", "points", "AP25", "AP50", "AP25 any", "AP50 any", "click", "refer", "refer any", "none", "chance",
@@ -232,7 +233,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=Path, help="file (.csv, .jsonl) for a row per sentence about one object")
     options = parser.parse_args(arguments)
     report: list[dict[str, Any]] = []
-    rows: list[Row] = []
     for view in options.views:
         worlds = {
             (name, seed): load_world(options.worlds, name, view, seed)
@@ -242,28 +242,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.model:
             model = checkpoints.load_model(name)
             for adapt in options.adapt or [None]:
-                report.append(_one(model, name, view, adapt, worlds, rows))
+                report.append(_one(model, name, view, adapt, worlds, options.worlds))
                 if options.json:
                     write_text(options.json, json.dumps(report, indent=1) + "\n")
     if options.rows:
-        write_rows(options.rows, rows)
+        told = [{"model": one["model"], "view": one["view"], **row} for one in report for row in one["rows"]]
+        write_rows(options.rows, told)
     return 0
 
 
 def _one(
-    model: Model, name: str, view: str, adapt: float | None, worlds: dict[tuple[str, int], World], rows: list[Row]
+    model: Model, name: str, view: str, adapt: float | None, worlds: dict[tuple[str, int], World], folder: Path
 ) -> dict[str, Any]:
-    start, figures = time.perf_counter(), dict[str, list[dict[str, float]]]()
+    start, figures, rows = time.perf_counter(), dict[str, list[dict[str, float]]](), list[Row]()
     for (world, _), seen in worlds.items():
-        sentences: list[Row] = []
-        figures.setdefault(world, []).append(measure(model, seen, adapt, sentences))
-        rows += [{"model": title(name), "view": view, **row} for row in sentences]
+        figures.setdefault(world, []).append(measure(model, seen, adapt, rows))
     means = {world: mean(repeats) for world, repeats in figures.items()}
     means["mean"] = mean(list(means.values()))
     share = getattr(model.config, "adapt", 0.0) if adapt is None else adapt
     print(table(f"{title(name)}, {view}, adapt {share:g}", means), end="\n\n")
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    return {"model": title(name), "view": view, "adapt": share, "worlds": means, "repeats": figures}
+    return {
+        "model": title(name), "view": view, "adapt": share, "worlds": means, "repeats": figures, "rows": rows,
+        "provenance": provenance(data=folder, checkpoint=headers.find_checkpoint(name)),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 DIST is the folder that `make package` fills. Each environment gets torch first, then saymask in one way, and then
 answers a sentence in a process that has no network (Linux: `unshare --net`). A line per way: what both installations
-took and how large they are, and what the first answer took (it compiles) and the second.
+took and how large they are, and what the first answer took (it compiles) and the second. With `[view]` the page and its
+connection are asked for as well, with `[serve]` a sentence of the service.
 """
 
 import argparse
@@ -25,7 +26,6 @@ WAYS = {
     "[serve]": ".[serve]",
 }
 """Way → what pip is given: a folder with extras, or a file of DIST."""
-COMMANDS = {"[view]": ("view", "--help"), "[serve]": ("serve", "--help")}
 
 
 def measured(way: str, python: str, scan: Path, dist: Path, torch: str) -> dict[str, object]:
@@ -44,8 +44,10 @@ def measured(way: str, python: str, scan: Path, dist: Path, torch: str) -> dict[
         out = folder / "hit.npz"
         answer = [*OFFLINE, command, "refer", scan.resolve(), SENTENCE, "--out", out]
         first, second = (_run(*answer, cwd=folder, env=environment) for _ in range(2))
-        if way in COMMANDS:
-            _run(*OFFLINE, command, *COMMANDS[way], cwd=folder, env=environment)
+        if way in ("[view]", "[serve]"):
+            program = HERE / "benchmarks" / "installs_asked.py"
+            asked = (pip[0], "-I", program, way.strip("[]"), command, scan.resolve(), SENTENCE)
+            _run(*OFFLINE, *asked, cwd=folder, env=environment)
         return {
             "way": way,
             "python": subprocess.check_output([pip[0], "-V"], text=True).split()[1],

@@ -32,6 +32,7 @@ from saymask.hub import checkpoints, headers
 from saymask.io.scannet import read_scan_folder
 from saymask.scan import Scan
 from saymask.util.files import write_text
+from saymask.util.provenance import provenance
 
 OBJECTS = 1000
 """Numbers of objects that each room has to itself in a row."""
@@ -144,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr)
     print(table(f"{len(rooms)} rooms in a row, {sum(sizes['refer'])} + {sum(sizes['refer any'])} sentences", rows))
     if options.json:
-        write_text(options.json, json.dumps(rows, indent=1) + "\n")
+        facts = provenance(data=options.rooms / "scans", checkpoint=headers.find_checkpoint(options.model))
+        write_text(options.json, json.dumps({"settings": rows, "provenance": facts}, indent=1) + "\n")
     return 0
 
 

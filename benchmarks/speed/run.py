@@ -10,11 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.busy import observed
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.clock import ROOT
 from benchmarks.speed.effort import Effort
-from benchmarks.speed.machine import machine, observed
 from saymask.util.files import read_json, write_text
+from saymask.util.provenance import machine
 
 LIMITS = "limits"
 """Measured like a case, before all others."""

@@ -1,50 +1,99 @@
-"""Origin of a number: version, commit, command, data and weights of the program run that made it."""
+"""Origin of a number: version, commit, command, machine, data and weights of the program run that made it."""
 
 import datetime
+import hashlib
+import json
+import os
 import platform
 import shlex
+import struct
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from saymask.util.files import file_sha256
 
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Instruction sets that decide the speed, and by the rules of bfloat16 the last digits."""
+
+
+def machine() -> dict[str, Any]:
+    """Return CPU, its flags of `FLAGS`, the cores of this process, system, and the versions that numbers depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = known.get("flags", "").split()
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return {
+        "cpu": known.get("model name", platform.processor()),
+        "flags": [flag for flag in FLAGS if flag in flags],
+        "cores": len(cores),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("saymask", "torch", "numba", "numpy")},
+    }
+
 
 def provenance(*, data: str | Path | None = None, checkpoint: str | Path | None = None) -> dict[str, Any]:
-    """Return version and commit of saymask, torch, Python, the command, the date, and sha256 of data and weights.
+    """Return command, date, commit of saymask, `machine()`, the GPU, and sha256 of data and weights.
 
-    data: a prepared folder, of which the manifest is hashed; checkpoint: a file. What is not there is left out.
+    data: a folder, of which the manifest is hashed where it has one, else all its files; checkpoint: a file, hashed as
+    it is (`checkpoint_sha256`) and, where it is one of saymask, without its card (`weights_sha256`). What is not there
+    is left out.
     """
     import torch
 
-    from saymask import __version__
-
     facts: dict[str, Any] = {
-        "saymask": __version__,
-        "commit": _commit(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "command": shlex.join([_program(), *sys.argv[1:]]),
+        "command": shlex.join([*_program(), *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "data_sha256": _sha256(None if data is None else Path(data) / "manifest.json"),
-        "checkpoint_sha256": _sha256(None if checkpoint is None else Path(checkpoint)),
+        "commit": _commit(),
+        **machine(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "data_sha256": None if data is None else data_sha256(data),
     }
+    if checkpoint is not None and Path(checkpoint).is_file():
+        facts["checkpoint_sha256"] = file_sha256(Path(checkpoint))
+        facts["weights_sha256"] = weights_sha256(checkpoint)
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _program() -> str:
-    """Return the name of the program that runs, also where it was started as a module."""
-    path = Path(sys.argv[0])
-    return "saymask" if (path.name, path.parent.name) == ("__main__.py", "cli") else path.name
+def data_sha256(folder: str | Path) -> str | None:
+    """Return the sha256 of a folder's manifest or, where it has none, of all its files and their names, or None."""
+    folder = Path(folder)
+    if (folder / "manifest.json").is_file():
+        return file_sha256(folder / "manifest.json")
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    sums = {name: file_sha256(files[name]) for name in sorted(files)}
+    return hashlib.sha256(json.dumps(sums).encode()).hexdigest() if sums else None
 
 
-def _sha256(path: Path | None) -> str | None:
-    if path is None or not path.is_file():
-        return None
-    return file_sha256(path)
+def weights_sha256(checkpoint: str | Path) -> str | None:
+    """Return the sha256 of a checkpoint's tensors and configuration, or None for a file that is none of saymask's.
+
+    Its card does not count: numbers that were measured with the weights may be written into it.
+    """
+    with open(checkpoint, "rb") as file:
+        if Path(checkpoint).suffix != ".safetensors":
+            return None
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+        config = header.pop("__metadata__", {}).get("config")
+        if config is None:
+            return None
+        digest = hashlib.sha256(json.dumps([config, header], sort_keys=True).encode())
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _program() -> list[str]:
+    """Return the words that start the running program: its name, or Python with its module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is None:
+        return [Path(sys.argv[0]).name]
+    name = spec.name.removesuffix(".__main__")
+    return ["saymask"] if name == "saymask" else ["python", "-m", name]
 
 
 def _commit() -> str | None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.foreign import absent_names, auroc, mean, table
+from benchmarks.foreign import absent_names, auroc, main, mean, table
 from benchmarks.foreign_worlds import SPACING, load_world, world_names
 from saymask.errors import InputError
 
@@ -118,3 +118,13 @@ def test_unknown_views_and_empty_folders_are_said(worlds, tmp_path):
     empty.mkdir()
     with pytest.raises(InputError, match="found none"):
         world_names(empty)
+
+
+@pytest.mark.slow
+def test_a_result_has_its_sentences_and_its_origin(worlds, tmp_path, capsys):
+    main(["--worlds", str(worlds), "--views", "surface", "--json", str(tmp_path / "a.json")])
+    assert "| flat | " in capsys.readouterr().out
+    (one,) = json.loads((tmp_path / "a.json").read_text())
+    assert one["worlds"].keys() == {"flat", "mean"}
+    assert [(row["scene"], row["sentence"]) for row in one["rows"]] == [("flat-surface", "the bed")]
+    assert {"command", "weights_sha256", "data_sha256", "cores"} <= one["provenance"].keys()

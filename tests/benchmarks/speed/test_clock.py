@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import clock
-from benchmarks.speed.machine import observed
+from benchmarks.speed.busy import observed
 from saymask.geometry.voxelize import voxelize
 
 

@@ -1,32 +1,12 @@
-"""The machine that is measured on: its CPU, versions, and how much of it other programs used meanwhile."""
+"""How much of the machine other programs used while something was measured."""
 
 import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-
-
-def machine() -> dict[str, Any]:
-    """Return what identifies the machine and what runs on it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = known.get("flags", "").split()
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return {
-        "cpu": known.get("model name", platform.processor()),
-        "flags": [flag for flag in FLAGS if flag in flags],
-        "cores": len(cores),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in ("saymask", "torch", "numba", "numpy")},
-    }
 
 
 @contextmanager
