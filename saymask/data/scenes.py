@@ -10,6 +10,7 @@ import numpy as np
 
 from saymask.data.image_store import load_with_info, prepare_command
 from saymask.errors import InputError
+from saymask.geometry.affine import moved
 from saymask.scan import Scan
 from saymask.util.checksums import checksum
 from saymask.util.files import atomic_path, file_name, parse_object, read_json
@@ -233,8 +234,7 @@ def aligned_points(scan: Scan) -> np.ndarray:
 
 def align(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return float32 points [N, 3] moved by a 4x4 matrix in float64."""
-    homogeneous = np.concatenate([points.astype(np.float64), np.ones((len(points), 1))], axis=1)
-    return (homogeneous @ matrix.T)[:, :3].astype(np.float32)
+    return moved(points, matrix).astype(np.float32)
 
 
 def target_mask(scan: Scan, object_ids: tuple[int, ...]) -> np.ndarray:

@@ -71,17 +71,14 @@ def _around(cells, keys, extent, sites, inside, numbers, size, slack, k):
     shifts = shifts[np.argsort(lengths, kind="mergesort")]  # near columns first, so that far ones need not be read
     # The cells ascend, so the column beside them ascends too: one mark per column moves forward and never back.
     marks = np.zeros(wide * wide, np.int64)
-    gaps = np.empty((2, wide))  # squared, to the columns of each shift along x and y
     for i in range(n):
         found = 0
         worst = np.inf
-        for axis in range(2):
-            for a in range(wide):
-                start = (cells[i, axis] + a - _REACH) * size
-                gap = max(start - inside[i, axis], inside[i, axis] - (start + size), slack) - slack
-                gaps[axis, a] = gap * gap
         for s in range(wide * wide):
-            if gaps[0, shifts[s, 0] + _REACH] + gaps[1, shifts[s, 1] + _REACH] > worst:
+            cx, cy = cells[i, 0] + shifts[s, 0], cells[i, 1] + shifts[s, 1]
+            gap_x = max(cx * size - inside[i, 0], inside[i, 0] - (cx + 1) * size, slack) - slack
+            gap_y = max(cy * size - inside[i, 1], inside[i, 1] - (cy + 1) * size, slack) - slack
+            if gap_x * gap_x + gap_y * gap_y > worst:
                 continue
             lower = keys[i] + (shifts[s, 0] * extent[0] + shifts[s, 1]) * extent[1] - _REACH
             q = marks[s]

@@ -120,8 +120,8 @@ def _patched(roots: np.ndarray, ends: np.ndarray, sites: np.ndarray, min_cells: 
     for _ in range(_TRIES):
         if _count(out) >= fewest:
             break
-        # Whole layers between the ends and half a one beyond: noisy floors and walls lie within a layer, not between two,
-        # and a turned cloud is cut at the same places.
+        # Whole layers between the ends and half a one beyond: noisy floors and walls lie within a layer, not between
+        # two, and a turned cloud is cut at the same places.
         layers = np.round(extent / edge)
         grid = np.floor((sites - low) / np.where(layers > 0, extent, np.inf) * layers + 0.5).astype(np.int32)
         same = (grid[inside[:, 0]] == grid[inside[:, 1]]).all(axis=1)

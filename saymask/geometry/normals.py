@@ -102,9 +102,9 @@ def plane_normals(points, neighbours):
 def orient_normals(normals: np.ndarray, points: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     """Return `normals` [N, 3] with signs that agree between `neighbours` int64 [N, k] (-1 = none), float32.
 
-    Signs spread along the minimum spanning tree of 1 - |cos| (Hoppe et al. 1992), in which all links that bend less than
-    `STRAIGHT` says are as good as each other; each connected part then looks up
-    with its level surfaces, the lower ones counting more, since ceilings are the level surfaces seen from below.
+    Signs spread along the minimum spanning tree of 1 - |cos| (Hoppe et al. 1992), in which links from `STRAIGHT` on are
+    as good as each other; each connected part then looks up with its level surfaces, the lower ones counting more,
+    since ceilings are the level surfaces seen from below.
     """
     normals = np.ascontiguousarray(normals, dtype=np.float32)
     return _orient(normals, np.ascontiguousarray(points, dtype=np.float64), np.ascontiguousarray(neighbours))

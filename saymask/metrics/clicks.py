@@ -47,10 +47,10 @@ def _deepest(places: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
     if not count:
         return np.zeros(0, np.int64)
     low, edge = places.min(axis=0), BLOCK
-    while np.prod((shape := np.floor((places.max(axis=0) - low) / edge) + 1)) > 64 * len(places):
+    while np.prod(shape := np.floor((places.max(axis=0) - low) / edge) + 1) > 64 * len(places):
         edge *= 2
     blocks = np.floor((places - low) / edge).astype(np.int64)
-    block = np.ravel_multi_index(tuple(blocks.T), tuple(shape.astype(np.int64)))
+    block = np.asarray(np.ravel_multi_index(tuple(blocks.T), tuple(shape.astype(np.int64))))
     order = np.argsort(block, kind="stable")
     starts = np.searchsorted(block[order], np.arange(int(np.prod(shape)) + 1))
     return _search(places, owner, blocks, order, starts, shape.astype(np.int64), edge, count)

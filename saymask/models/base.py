@@ -88,7 +88,8 @@ class TrainConfig:
     """Lightning's precision name."""
     conv_precision: str = "ieee"
     """How sparse convolutions of float32 features multiply on the CPU: `ieee` (float32), or `bf16` where there is AMX
-    (sums stay float32); the names of `torch.backends.mkldnn.conv.fp32_precision`."""
+    (sums stay float32), the names of `torch.backends.mkldnn.conv.fp32_precision`; `auto`: as inference does on the CPU
+    that the training begins on (`inference_precision`)."""
     matmul_precision: str = "ieee"
     """The same for linear layers and attention, `torch.backends.mkldnn.matmul.fp32_precision`."""
     workers: int = 4

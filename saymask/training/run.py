@@ -22,6 +22,7 @@ from saymask.errors import InputError
 from saymask.hub import checkpoints, headers, registry
 from saymask.models.base import Model, Preset, TrainConfig
 from saymask.sparse.backends.precision import set_precision
+from saymask.sparse.backends.select import training_precision
 from saymask.training.loggers import Tracker, check_trackers, loggers
 from saymask.training.processes import accelerator_for, bare, spawn, started_outside, this_rank, world_size
 from saymask.training.progress import ProgressLine, quieten
@@ -93,6 +94,8 @@ def train(
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
     if chosen.system in registry.SYSTEMS:
         chosen = replace(chosen, model=registry.system_class(chosen.system).settled(chosen.model))
+    if chosen.train.conv_precision == "auto":  # decided here: a resumed run goes on as it began
+        chosen = replace(chosen, train=replace(chosen.train, conv_precision=training_precision()))
     job = Job(
         chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
         max_steps, max_minutes, save_minutes, save_steps, log_every, tuple(log_to), quiet,
@@ -205,9 +208,9 @@ def _check(job: Job) -> None:
         for name in names:
             if getattr(config, name) < least:
                 raise InputError(f"train.{name}: expected {least} or more, got {getattr(config, name)}")
-    for name in ("conv_precision", "matmul_precision"):
+    for name, more in (("conv_precision", "auto, "), ("matmul_precision", "")):
         if getattr(config, name) not in ("ieee", "bf16"):
-            raise InputError(f"train.{name}: expected ieee or bf16, got {getattr(config, name)!r}")
+            raise InputError(f"train.{name}: expected {more}ieee or bf16, got {getattr(config, name)!r}")
     if config.split not in ("train", "trainval"):
         raise InputError(f"train.split: expected train or trainval, got {config.split!r}")
     check_task(job.preset)

@@ -43,7 +43,8 @@ def test_components_are_those_of_scipy(seed, rows, edges):
     for bits, row, found in zip(masks, own, kept):
         inside, part = connected_components(bits, graph)
         expected = csgraph.connected_components(graph[inside][:, inside], directed=False)[1] if len(inside) else []
-        assert inside.tolist() == np.flatnonzero(bits).tolist() and part.tolist() == list(expected)
+        assert inside.tolist() == np.flatnonzero(bits).tolist()
+        assert part.tolist() == list(expected)
         if not bits.any():
             assert not found.any()
             continue

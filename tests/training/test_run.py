@@ -21,6 +21,7 @@ from saymask.data.samples.order import BatchOrder
 from saymask.errors import InputError
 from saymask.hub import checkpoints, registry
 from saymask.models.base import TrainConfig
+from saymask.sparse.backends.select import training_precision
 from saymask.training.run import train
 from saymask.util.locks import only_process
 from tests.models import toy_model
@@ -101,9 +102,10 @@ def said(capsys) -> str:
 
 
 def test_the_settings_of_another_run(data, tmp_path):
-    run(data, tmp_path / "one", overrides={"lr": 3e-3, "model.width": 8}, max_steps=2)
+    run(data, tmp_path / "one", overrides={"lr": 3e-3, "model.width": 8, "conv_precision": "auto"}, max_steps=2)
     flags = ["--data", str(data), "--max-steps", "2", "--accelerator", "cpu"]
     config = str(tmp_path / "one/config.json")
+    assert json.loads(Path(config).read_text())["train"]["conv_precision"] == training_precision()  # no longer auto
     assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "two")]) == 0
     assert same(tmp_path / "one/last.safetensors", tmp_path / "two/last.safetensors")
     assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "three"), "--train.seed", "7"]) == 0

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.affine import times
 from saymask.geometry.elastic import elastic_distortion
 from saymask.geometry.extent import lowest
 
@@ -65,10 +66,10 @@ def view(
     scale = 1 / voxel_size
     bent = rng if augment == "official" else None  # draws what only the official augmentation needs
     if bent is not None:
-        positions = positions @ axis_matrix(bent)
+        positions = times(positions, axis_matrix(bent))
         colors = colors + bent.randn(3) * 0.1
     elif rng is not None and augment == "rotate":
-        positions = positions @ rotation_z(rng)
+        positions = times(positions, rotation_z(rng))
     scaled = positions * scale
     if bent is not None:
         # Published in voxels of 2 cm; other voxel sizes are bent by as many metres.

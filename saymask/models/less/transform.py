@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from saymask.geometry.affine import times
 from saymask.geometry.extent import lowest
 
 MEAN_COLOR = np.array([109.8, 97.2, 83.8])
@@ -133,4 +134,4 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
 
 def _rotated(xyz: np.ndarray, axis: int, degrees: float) -> np.ndarray:
     """Rotate in float64 and store back in float32, as every published step does."""
-    return (xyz.astype(np.float64) @ rotation(axis, degrees).T).astype(np.float32)
+    return times(xyz.astype(np.float64), rotation(axis, degrees).T).astype(np.float32)

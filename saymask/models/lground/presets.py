@@ -139,6 +139,7 @@ _ROOMS_TRAIN = TrainConfig(
     weight_decay=0.01,
     schedule="cosine",
     clip=1.0,
+    conv_precision="auto",
     workers=1,
     evaluate_every=100,
     task="semantic",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.affine import moved
 from saymask.geometry.extent import highest, lowest
 from saymask.sparse.quantize import sparse_quantize
 
@@ -175,12 +176,6 @@ def _rotation(axis: int, angle: float) -> np.ndarray:
     matrix = np.eye(3)
     matrix[i, i], matrix[i, j], matrix[j, i], matrix[j, j] = c, -s, s, c
     return matrix
-
-
-def moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return float64 [N, 3]: points [N, 3] under a 4x4 matrix."""
-    homogeneous = np.concatenate([np.asarray(points, np.float64), np.ones((len(points), 1))], axis=1)
-    return (homogeneous @ matrix.T)[:, :3]
 
 
 def voxelise(cloud: Cloud, matrix: np.ndarray, *, conflicts: str = "first", compat: bool = False) -> Voxels:

@@ -78,6 +78,7 @@ def rooms() -> Preset:
         schedule="cosine",
         warmup=0.05,
         clip=1.0,
+        conv_precision="auto",
         workers=1,
         evaluate_every=2,
         protocol="3dres",

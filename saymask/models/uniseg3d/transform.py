@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from saymask.errors import InputError
+from saymask.geometry.affine import times
 from saymask.geometry.elastic import elastic_distortion
 from saymask.geometry.extent import lowest
 from saymask.geometry.votes import vote
@@ -59,7 +60,7 @@ class Similarity(NamedTuple):
         """Return float32 [N, 3] for points [N, 3], computed in float32 as published."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], dtype=np.float32)
-        turned = points.astype(np.float32) @ turn
+        turned = times(points.astype(np.float32), turn)
         return turned * np.float32(self.scale) + np.asarray(self.shift, dtype=np.float32)
 
 

@@ -116,6 +116,11 @@ def inference_dtype(device: str = "cpu") -> torch.dtype:
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
+def training_precision() -> str:
+    """Return how sparse convolutions multiply in training where nobody says it: "bf16" or "ieee", as in inference."""
+    return "bf16" if inference_dtype() == torch.bfloat16 else "ieee"
+
+
 def _checked(name: str) -> str:
     if name not in BACKENDS:
         raise InputError(f"unknown sparse backend {name!r}: expected one of {', '.join(BACKENDS)}")
