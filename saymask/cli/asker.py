@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Question of one command to a scene, and the wording of its answer; functions of modules, so that it can travel."""
+    """Question of one command to a scene, and the wording of its answer; all of it can be pickled."""
 
     verb: str
     """One of `saymask.models.base.VERBS`."""

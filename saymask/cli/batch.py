@@ -3,10 +3,10 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from saymask.cli.asker import Asker, answer_of, report_of, rounded
 from saymask.cli.options import PromptOptions
@@ -77,18 +77,20 @@ def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stag
     formats = tuple(dict.fromkeys(kinds))
     results = None if options.out is None else Results(options.out, formats, len(asker.prompts))
     stages.clear()
-    with _held(options.out):
-        return _ask_all(asker, sources, options, results)
+    out = sys.stdout
+    with _held(options.out), redirect_stdout(sys.stderr):  # where Ray says what happens to its processes
+        return _ask_all(asker, sources, options, results, out)
 
 
 def _held(out: Path | None) -> AbstractContextManager[None]:
     """Keep other commands from the folder of the results."""
     if out is None:
         return nullcontext()
-    return only_process(out / ".lock", busy=f"{out}: another command writes there; wait for it or choose another folder")
+    busy = f"{out}: another command writes there; wait for it or choose another folder"
+    return only_process(out / ".lock", busy=busy)
 
 
-def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Results | None) -> int:
+def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Results | None, out: TextIO) -> int:
     answered: dict[int, str] = {}
     reports: dict[int, Row] = {}
     failed: dict[int, Row] = {}
@@ -112,7 +114,7 @@ def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Re
             if options.json_:
                 reports[number] = reply.report
             else:
-                _print(asker, name, reply.report, known=reply.known)
+                _print(asker, name, reply.report, known=reply.known, out=out)
     if results is not None and options.picture is not None:
         from saymask.render.sheet import write_sheet
 
@@ -121,7 +123,7 @@ def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Re
     errors = [failed[number] for number in sorted(failed)]
     if options.json_:
         scans = [reports[number] for number in sorted(reports)]
-        print(json.dumps({"model": asker.model.title, "scans": scans, "failed": errors}))
+        print(json.dumps({"model": asker.model.title, "scans": scans, "failed": errors}), file=out)
     _end(asker, len(answered), errors, cautions, results)
     return 1 if failed else 0
 
@@ -200,16 +202,16 @@ def _answer(asker: Asker, path: Path, name: str, origin: Row, results: Results |
     return report
 
 
-def _print(asker: Asker, name: str, report: Row, *, known: bool) -> None:
+def _print(asker: Asker, name: str, report: Row, *, known: bool, out: TextIO) -> None:
     """Print the answers about one scan for people."""
-    print(f"{name}" + ("  (answered before)" if known else ""))
+    print(f"{name}" + ("  (answered before)" if known else ""), file=out)
     for prompt, answer in zip(asker.prompts, report["answers"], strict=True):
         if len(asker.prompts) > 1:
-            print(f"  {prompt.title}")
+            print(f"  {prompt.title}", file=out)
         for i, row in enumerate(answer["masks"]):
-            print(f"    {line(i, row, '' if prompt.verb == 'refer' else row['name'])}")
+            print(f"    {line(i, row, '' if prompt.verb == 'refer' else row['name'])}", file=out)
         if answer["message"]:
-            print(f"    {answer['message']}")
+            print(f"    {answer['message']}", file=out)
 
 
 def _end(asker: Asker, answered: int, failed: Sequence[Row], cautions: set[str], results: Results | None) -> None:

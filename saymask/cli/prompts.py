@@ -45,7 +45,8 @@ def refer(
 
     Args:
         scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, a ScanNet scan folder, or a prepared
-            scene, DATA/scenes/<id>.safetensors; or a folder with scans, or a pattern such as "scans/*.ply".
+            scene, DATA/scenes/<id>.safetensors; or several: a folder, a pattern such
+            as "scans/*.ply", or @FILE with a path per line.
         sentence: What to mark, e.g. "the grey chair beside the window".
         sentences: Text file with a sentence per line, all of which are asked; --out then names a folder.
         count: one: exactly one mask. any: one per object, or none. Without it as the model was trained.
@@ -125,8 +126,8 @@ def find(
     """Mark everything that a word means, any word: plant, "exit sign", "something to sit on".
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         words: One or more words or short phrases; quotes keep a phrase together.
         threshold: Relevance (0 to 1) above which points are marked, a lower one marks more; the model's own without it.
         frames: A .sens file, or a folder with color/, depth/ and pose/: objects are named by what CLIP sees in them.
@@ -191,8 +192,8 @@ def click(
     """Mark the object at a place, or at several: 1.2,0.45,0.7 (metres, z up, as in the boxes that are printed).
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         places: Where the object is: x, y and z with commas and no spaces, at most 0.5 m from the scan. Several places
             are on one object.
         not_: Places that do not belong to it: refine a mask that is too large.
@@ -237,8 +238,8 @@ def segment(
     """Mark every class of a scan, or every object.
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         task: semantic: one mask per class. instances: one mask per object. panoptic: both at once, without overlap.
         classes: For semantic: scannet200, scannet20, or names with commas between them ("chair,desk lamp,wall"), of
             which a model that knows text takes the nearest for every point; the model's own classes without it.

@@ -22,10 +22,10 @@ _JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, log
 
 def join(address: str | None) -> None:
     """Join the cluster at `address`, without it that of this machine; InputError for one that cannot be joined."""
-    if ray.is_initialized():
-        return
     if address is not None:
         _check_address(address)
+    if ray.is_initialized():
+        return
     # Tried in another process first: Ray itself waits for minutes for a head that is gone, and then ends the process.
     tried = "no answer"
     with suppress(subprocess.TimeoutExpired):
@@ -36,8 +36,8 @@ def join(address: str | None) -> None:
             return
         tried = (done.stderr.strip() or tried).splitlines()[-1]
     raise InputError(
-        f"the engine ray: expected a cluster at {address or 'this machine'}, got: {tried}; `ray start --head` starts one, "
-        "`ray start --address HOST:PORT` lets a machine join"
+        f"the engine ray: expected a cluster at {address or 'this machine'}, got: {tried}; `ray start --head` starts "
+        "one, `ray start --address HOST:PORT` lets a machine join"
     )
 
 
@@ -101,7 +101,12 @@ class Actor:
             return ray.get(self.result)
         except RayTaskError as error:
             raise error.cause from None
-        except RayError:
+        except RayError as error:
+            if "ModuleNotFoundError" in str(error):
+                missing = str(error).strip().splitlines()[-1]
+                raise InputError(
+                    f"a worker lacks what is installed here ({missing}); install the same everywhere"
+                ) from None
             raise WorkerEnded from None
 
 

@@ -26,7 +26,7 @@ class Job:
     def begin(self) -> Callable[[Any], Any]:
         """Make the function in this process, in the same folder; InputError where that is another world."""
         if self.version != __version__:
-            raise InputError(f"a worker has saymask {__version__}, expected {self.version}; install the same everywhere")
+            raise InputError(f"a worker has saymask {__version__}, not {self.version}; install the same everywhere")
         try:
             os.chdir(self.folder)
         except OSError as error:

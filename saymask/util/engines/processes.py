@@ -29,8 +29,8 @@ class Processes:
 
     def wait(self, workers: Sequence["Process"]) -> list["Process"]:
         """Return the processes that sent something or ended."""
-        of = {worker.pipe: worker for worker in workers}
-        return [of[pipe] for pipe in wait(list(of))]  # a pipe is also ready when its other end is gone
+        ready = wait([worker.pipe for worker in workers])  # also those whose other end is gone
+        return [worker for worker in workers if worker.pipe in ready]
 
     def close(self) -> None:
         """End all: those at work remove their temporary files first."""

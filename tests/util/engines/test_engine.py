@@ -78,7 +78,8 @@ def test_one_process_is_this_one_and_keeps_the_order(tmp_path):
 
 def test_an_interrupt_ends_the_workers_too(tmp_path):
     code = (
-        "import sys, pathlib\nfrom saymask.util.engines.engine import Engine, each\nfrom tests.util.engines import jobs\n"
+        "import sys, pathlib\nfrom saymask.util.engines.engine import Engine, each\n"
+        "from tests.util.engines import jobs\n"
         "if __name__ == '__main__':\n"
         "    list(each(Engine(workers=2), list(range(50)), jobs.squaring, pathlib.Path(sys.argv[1]), 0.1))\n"
     )
@@ -87,9 +88,7 @@ def test_an_interrupt_ends_the_workers_too(tmp_path):
     note.mkdir()
     command = [sys.executable, str(script), str(note)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
     while len(list(note.iterdir())) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -115,6 +114,6 @@ def test_settings_are_checked(engine, says):
 
 
 def test_ray_that_is_not_installed_is_said(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"not installed; pip install 'saymask\[ray\]'"):
         Engine("ray").check()
