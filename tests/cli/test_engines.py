@@ -22,7 +22,7 @@ SENTENCE = "the red chair"
 MODEL = "fragile.safetensors"
 MARKS = Path("marks")
 """Folder with a file per scan that was begun; workers are in the folder of the command."""
-ENGINES = [["--workers", "2"], pytest.param(["--engine", "ray"], marks=pytest.mark.slow)]
+ENGINES = [["--workers", "2"], ["--engine", "ray"]]
 
 
 class Fragile(toy_model.Toy):
@@ -75,6 +75,7 @@ def ask(capsys, out, *more):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_one_process_whatever_is_killed(capsys, source, engine):
     assert ask(capsys, "one", "--json")[0] == 1
     MARKS.mkdir()
@@ -102,6 +103,7 @@ def test_a_lost_scan_is_recorded(capsys, source, monkeypatch):
     assert f"failed: scans/scene0002_00.ply: {Lost()}" in err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(capsys, source, engine, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

@@ -26,7 +26,6 @@ from benchmarks.speed.figure import Figure
 ROOMS, SEED = 20, 9
 SENTENCE = "the chair that is closest to the door"
 WORDS = ("chair", "plant", "window")
-ENGINES = {"1 worker": ("--workers", "1"), "2 workers": ("--workers", "2"), "Ray, 2 workers": ("--engine", "ray")}
 PATIENT = {
     "RAY_raylet_start_wait_time_s": "240",
     "RAY_agent_register_timeout_ms": "240000",
@@ -59,16 +58,17 @@ def spend(arguments: Sequence[str | Path]) -> Spent:
 
 
 @contextmanager
-def ray_cluster() -> Iterator[None]:
-    """Keep a Ray cluster of two CPUs on this machine inside the block."""
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **PATIENT}
-    begin = [*ray, "start", "--head", "--num-cpus=2", "--include-dashboard=false", "--object-store-memory=80000000"]
-    subprocess.run(begin, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def ray_cluster() -> Iterator[str]:
+    """Yield the address of a Ray cluster of two CPUs on this machine, which ends with the block."""
+    import ray
+
+    os.environ.update(PATIENT | {"PYTHONPATH": str(ROOT)})
+    options = {"object_store_memory": 80 * 2**20, "include_dashboard": False, "log_to_driver": False}
+    ray.init(num_cpus=2, logging_level="ERROR", **options)
     try:
-        yield
+        yield ray.get_runtime_context().gcs_address
     finally:
-        subprocess.run([*ray, "stop"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ray.shutdown()
 
 
 def commands(raw: Path, out: Path) -> dict[str, tuple[tuple[str | Path, ...], Path]]:
@@ -93,21 +93,21 @@ def measure(effort: Effort) -> list[Figure]:
     again: dict[str, Spent] = {}
     size: dict[str, float] = {}
 
-    def run(engine: str, *titles: str) -> None:
+    def run(engine: str, options: Sequence[str], *titles: str) -> None:
         shutil.rmtree(out, ignore_errors=True)
         for title, (command, results) in commands(raw, out).items():
             if title not in titles:
                 continue
-            spent[title, engine] = spend([*command, *ENGINES[engine]])
+            spent[title, engine] = spend([*command, *options])
             if engine == "1 worker":
-                again[title] = spend([*command, *ENGINES[engine]])
+                again[title] = spend([*command, *options])
                 size[title] = sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) / 1e6
 
-    run("1 worker", "prepare", "refer", "segment", "find")
-    run("2 workers", "prepare", "refer")
+    run("1 worker", ("--workers", "1"), "prepare", "refer", "segment", "find")
+    run("2 workers", ("--workers", "2"), "prepare", "refer")
     if importlib.util.find_spec("ray") is not None:
-        with ray_cluster():
-            run("Ray, 2 workers", "prepare", "refer")
+        with ray_cluster() as address:
+            run("Ray, 2 workers", ("--engine", "ray", "--address", address), "prepare", "refer")
     shutil.rmtree(out)
     figures = []
     for title, idle in again.items():

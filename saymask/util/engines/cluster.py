@@ -35,6 +35,8 @@ def join(address: str | None) -> None:
             ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
             return
         tried = (done.stderr.strip() or tried).splitlines()[-1]
+        if "InvalidAuthToken" in done.stderr:
+            tried = "it wants its token; set RAY_AUTH_MODE=token, and have the head's ~/.ray/auth_token here"
     raise InputError(
         f"the engine ray: expected a cluster at {address or 'this machine'}, got: {tried}; `ray start --head` starts "
         "one, `ray start --address HOST:PORT` lets a machine join"
