@@ -16,13 +16,20 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals that stop
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["prepare", "folder", "train"])
-def test_the_second_command_is_refused(name, undisturbed, tmp_path):
-    source, whole = undisturbed(name)
-    out = tmp_path / "out"
-    out.mkdir()
-    # Stopped before its fifth change of a file, which is in the middle of its work.
-    first = context(*JOBS[name].modules).Process(target=enter, args=(name, source, out, 5, signal.SIGSTOP))
-    first.start()
+def test_the_second_command_is_refused(name, tmp_path):
+    source, whole, out = (tmp_path / folder for folder in ("source", "whole", "out"))
+    for folder in (source, whole, out):
+        folder.mkdir()
+    JOBS[name].make(source)
+
+    def begin(folder, last=0):
+        arguments = (name, source, folder, last, signal.SIGSTOP)
+        process = context(*JOBS[name].modules).Process(target=enter, args=arguments)
+        process.start()
+        return process
+
+    begin(whole).join()
+    first = begin(out, last=12)  # stopped before a change of a file in the middle of its work
     try:
         deadline = time.monotonic() + 200
         while not Path(f"{out}.reached").exists() and time.monotonic() < deadline:
@@ -36,7 +43,7 @@ def test_the_second_command_is_refused(name, undisturbed, tmp_path):
         assert first.exitcode == 0, Path(f"{out}.log").read_text()
     finally:
         end(first)
-    found = contents(out)
-    assert found.keys() == whole.keys()
-    assert [path for path in found if not equal(found[path], whole[path])] == []
+    found, expected = contents(out), contents(whole)
+    assert found.keys() == expected.keys()
+    assert [path for path in found if not equal(found[path], expected[path])] == []
     assert not strays(out)
