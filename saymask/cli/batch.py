@@ -59,7 +59,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one scan: a report, or an error."""
+    """Outcome of one scan: a report, or an error."""
 
     report: Row | None = None
     known: bool = False

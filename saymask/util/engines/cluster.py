@@ -113,7 +113,7 @@ class Actor:
 
 
 class _Actor:
-    """What runs in the cluster."""
+    """The worker itself, which runs in the cluster."""
 
     def __init__(self, job: Job) -> None:
         self._job = job

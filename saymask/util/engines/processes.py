@@ -79,7 +79,7 @@ class Process:
 
 
 def _work(job: Job, pipe: Connection) -> None:
-    """Do items as they come until the pipe is closed."""
+    """Work on items as they come, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     end_with_parent()
