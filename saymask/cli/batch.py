@@ -98,6 +98,7 @@ def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Re
     items = [(number, path, sources.names[path]) for number, path in enumerate(sources.paths)]
     with bars("{task.fields[name]}", quiet=not sys.stderr.isatty()) as shown:
         task = shown.add_task("scans", total=len(items), name="")
+        above = sys.stdout if out.isatty() and sys.stderr.isatty() else out  # in a terminal above the bar
         arguments = asker, _asked(asker, options), results
         for (number, path, name), reply in each(
             options.spread(), items, answering, *arguments, gpu=options.device != "cpu"
@@ -114,7 +115,7 @@ def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Re
             if options.json_:
                 reports[number] = reply.report
             else:
-                _print(asker, name, reply.report, known=reply.known, out=out)
+                _print(asker, name, reply.report, known=reply.known, out=above)
     if results is not None and options.picture is not None:
         from saymask.render.sheet import write_sheet
 
