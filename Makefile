@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' constraints.txt)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,gpu,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,ray,gpu,dev]'
 	touch $(READY)
 
 demo: install  ## make a room, answer a sentence: out/demo.ply, out/demo.png

@@ -11,6 +11,8 @@ os.environ.setdefault("SAYMASK_PRECISION", "fp32")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.ray_cluster import cluster  # noqa: F401 - a fixture
+
 # A busy machine is no reason to fail: neither the time of an example nor that of making one is measured.
 settings.register_profile("saymask", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("saymask")

@@ -23,6 +23,7 @@ def ask(path: Path, prompts: Sequence[Prompt], options: PromptOptions, pictures:
     sources = find_sources(path)
     several = sources.several or len(prompts) > 1
     model = check(sources, prompts[0].verb, options, several=several)
+    options.spread().check()
     stages = Stages()
     asker = Asker(model, prompts, options, pictures, stages, sources.paths[0])
     if several:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from saymask.cli.options import PromptOptions
 from saymask.cli.report import Row
 from saymask.cli.stages import Stages
+from saymask.hub import registry
 
 if TYPE_CHECKING:
     from saymask.masks import Masks
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Question of one command to a scene, and the wording of its answer."""
+    """Question of one command to a scene, and the wording of its answer; all of it can be pickled."""
 
     verb: str
     """One of `saymask.models.base.VERBS`."""
@@ -67,7 +68,11 @@ class Asker:
         stages: Stages,
         first: Path,
     ) -> None:
-        """Load the model by name or path; InputError for what it cannot answer, before `first` or any scan is read."""
+        """Load the model by name or path; InputError for what it cannot answer, before `first` or any scan is read.
+
+        Pickled it is what it was made of: where it arrives, the model is loaded again.
+        """
+        self._made_of = model, prompts, options, pictures, first
         self.source, self.prompts, self._options, self._pictures = model, prompts, options, pictures
         with stages("model"):
             from saymask.hub import checkpoints
@@ -81,6 +86,9 @@ class Asker:
 
                 find_image_weights(str(pictures.encoder or self.model.image_features))
             self.model.get_ready(prompts[0].verb)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self._made_of, dict(registry.SYSTEMS), dict(registry.PRESETS))
 
     def check(self, path: Path) -> None:
         """Raise InputError for a scan without the 2D features that the model takes, before it is read."""
@@ -110,6 +118,13 @@ class Asker:
         masks = [prompt.answer(scene) for prompt in self.prompts]
         stages.seconds.update(scene.seconds)
         return Answered(scan, masks, scene.caution)
+
+
+def _arrived(made_of: tuple[Any, ...], systems: dict[str, str], presets: dict[str, str]) -> Asker:
+    registry.SYSTEMS.update(systems)
+    registry.PRESETS.update(presets)
+    model, prompts, options, pictures, first = made_of
+    return Asker(model, prompts, options, pictures, Stages(quiet=True), first)
 
 
 def report_of(path: Path, asker: Asker, scan: "Scan") -> Row:

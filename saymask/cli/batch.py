@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from saymask.cli.asker import Asker, answer_of, report_of, rounded
 from saymask.cli.options import PromptOptions
@@ -13,7 +14,9 @@ from saymask.cli.report import Row, line, rows_of
 from saymask.cli.sources import Sources
 from saymask.cli.stages import Stages
 from saymask.errors import InputError
+from saymask.util.engines.engine import Lost, each
 from saymask.util.files import file_sha256, parse_json, write_text
+from saymask.util.locks import only_process
 from saymask.util.progress import bars
 
 if TYPE_CHECKING:
@@ -54,49 +57,94 @@ class Results:
         return report if isinstance(report, dict) and report.get("origin") == origin and whole else None
 
 
+@dataclass(frozen=True)
+class Reply:
+    """Outcome of one scan: a report, or an error."""
+
+    report: Row | None = None
+    known: bool = False
+    """Whether it was answered before."""
+    error: str = ""
+
+
 def ask_all(asker: Asker, sources: Sources, options: PromptOptions, stages: Stages) -> int:
     """Answer about every scan of `sources`; return 0, or 1 where a scan could not be answered.
 
     What was answered before by the same model and options about an unchanged file is kept. A scan that cannot be read
-    is said, and said again at the end.
+    is said, and said again at the end. InputError while another process writes to the same folder.
     """
     kinds = (*options.format, PICTURE) if options.picture is not None else options.format
     formats = tuple(dict.fromkeys(kinds))
     results = None if options.out is None else Results(options.out, formats, len(asker.prompts))
-    asked = _asked(asker, options)
-    answered: list[str] = []
-    reports: list[Row] = []
-    failed: list[Row] = []
     stages.clear()
+    out = sys.stdout
+    with _held(options.out), redirect_stdout(sys.stderr):  # where Ray says what happens to its processes
+        return _ask_all(asker, sources, options, results, out)
+
+
+def _held(out: Path | None) -> AbstractContextManager[None]:
+    """Keep other commands from the folder of the results."""
+    if out is None:
+        return nullcontext()
+    busy = f"{out}: another command writes there; wait for it or choose another folder"
+    return only_process(out / ".lock", busy=busy)
+
+
+def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Results | None, out: TextIO) -> int:
+    answered: dict[int, str] = {}
+    reports: dict[int, Row] = {}
+    failed: dict[int, Row] = {}
+    cautions: set[str] = set()
+    items = [(number, path, sources.names[path]) for number, path in enumerate(sources.paths)]
     with bars("{task.fields[name]}", quiet=not sys.stderr.isatty()) as shown:
-        task = shown.add_task("scans", total=len(sources.paths), name="")
-        for path in sources.paths:
-            name = sources.names[path]
-            shown.update(task, name=name)
-            try:
-                origin = {**asked, "file": _state(path)}
-                report = None if results is None else results.done(name, origin)
-                known = report is not None
-                report = report or _answer(asker, path, name, origin, results)
-            except Exception as error:  # whatever is wrong with one file, the others are answered
-                expected = isinstance(error, InputError | OSError | MemoryError)
-                said = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {error}"
-                failed.append({"scan": str(path), "error": said})
+        task = shown.add_task("scans", total=len(items), name="")
+        above = sys.stdout if out.isatty() and sys.stderr.isatty() else out  # in a terminal above the bar
+        arguments = asker, _asked(asker, options), results
+        for (number, path, name), reply in each(
+            options.spread(), items, answering, *arguments, gpu=options.device != "cpu"
+        ):
+            shown.update(task, name=name, advance=1)
+            if isinstance(reply, Lost) or reply.report is None:
+                said = str(reply) if isinstance(reply, Lost) else reply.error
+                failed[number] = {"scan": str(path), "error": said}
                 print(f"{name}: error: {said}", file=sys.stderr)
+                continue
+            answered[number] = name
+            if caution := reply.report.get("caution"):
+                cautions.add(caution)
+            if options.json_:
+                reports[number] = reply.report
             else:
-                answered.append(name)
-                reports.append(report)
-                if not options.json_:
-                    _print(asker, name, report, known=known)
-            shown.advance(task)
+                _print(asker, name, reply.report, known=reply.known, out=above)
     if results is not None and options.picture is not None:
         from saymask.render.sheet import write_sheet
 
-        write_sheet([each for name in answered for each in results.pictures(name)], options.picture)
+        names = [answered[number] for number in sorted(answered)]
+        write_sheet([picture for name in names for picture in results.pictures(name)], options.picture)
+    errors = [failed[number] for number in sorted(failed)]
     if options.json_:
-        print(json.dumps({"model": asker.model.title, "scans": reports, "failed": failed}))
-    _end(asker, reports, failed, results)
+        scans = [reports[number] for number in sorted(reports)]
+        print(json.dumps({"model": asker.model.title, "scans": scans, "failed": errors}), file=out)
+    _end(asker, len(answered), errors, cautions, results)
     return 1 if failed else 0
+
+
+def answering(asker: Asker, asked: Row, results: Results | None) -> Callable[[tuple[int, Path, str]], Reply]:
+    """Return the function that answers about a scan (number, path, name) and writes its files."""
+
+    def reply(item: tuple[int, Path, str]) -> Reply:
+        _, path, name = item
+        try:
+            origin = {**asked, "file": _state(path)}
+            known = None if results is None else results.done(name, origin)
+            if known is not None:
+                return Reply(known, known=True)
+            return Reply(_answer(asker, path, name, origin, results))
+        except Exception as error:  # whatever is wrong with one file, the others are answered
+            expected = isinstance(error, InputError | OSError | MemoryError)
+            return Reply(error=" ".join(str(error).split()) if expected else f"{type(error).__name__}: {error}")
+
+    return reply
 
 
 def _asked(asker: Asker, options: PromptOptions) -> Row:
@@ -155,25 +203,22 @@ def _answer(asker: Asker, path: Path, name: str, origin: Row, results: Results |
     return report
 
 
-def _print(asker: Asker, name: str, report: Row, *, known: bool) -> None:
+def _print(asker: Asker, name: str, report: Row, *, known: bool, out: TextIO) -> None:
     """Print the answers about one scan for people."""
-    print(f"{name}" + ("  (answered before)" if known else ""))
+    print(f"{name}" + ("  (answered before)" if known else ""), file=out)
     for prompt, answer in zip(asker.prompts, report["answers"], strict=True):
         if len(asker.prompts) > 1:
-            print(f"  {prompt.title}")
+            print(f"  {prompt.title}", file=out)
         for i, row in enumerate(answer["masks"]):
-            print(f"    {line(i, row, '' if prompt.verb == 'refer' else row['name'])}")
+            print(f"    {line(i, row, '' if prompt.verb == 'refer' else row['name'])}", file=out)
         if answer["message"]:
-            print(f"    {answer['message']}")
+            print(f"    {answer['message']}", file=out)
 
 
-def _end(asker: Asker, reports: Sequence[Row], failed: Sequence[Row], results: Results | None) -> None:
+def _end(asker: Asker, answered: int, failed: Sequence[Row], cautions: set[str], results: Results | None) -> None:
     where = "" if results is None else f"; results in {results.folder}"
-    print(
-        f"{len(reports)} of {len(reports) + len(failed)} scans answered by {asker.model.title}{where}", file=sys.stderr
-    )
-    cautions = {report["caution"] for report in reports if "caution" in report}
+    print(f"{answered} of {answered + len(failed)} scans answered by {asker.model.title}{where}", file=sys.stderr)
     for text in sorted(cautions):
         print(f"note: {text}", file=sys.stderr)
-    for each in failed:
-        print(f"failed: {each['scan']}: {each['error']}", file=sys.stderr)
+    for row in failed:
+        print(f"failed: {row['scan']}: {row['error']}", file=sys.stderr)

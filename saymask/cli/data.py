@@ -70,7 +70,9 @@ def prepare(
     raw: Positional[Path],
     *,
     out: Path,
-    workers: int = 2,
+    workers: int | None = None,
+    engine: Literal["process", "ray"] = "process",
+    address: str | None = None,
     superpoints: Literal["mesh", "segs"] = "mesh",
     pseudo_masks: Path | None = None,
     class_names: Path | None = None,
@@ -90,7 +92,9 @@ def prepare(
         raw: Folder with scans in ScanNet's layout or that of LESS, BQNet, LGround, UniSeg3D, ScanNet++, S3DIS, Replica
             or ARKitScenes, with label table, ScanRefer, Multi3DRefer, Nr3D and Sr3D files where present.
         out: Folder to write; finished scenes are kept, so an interrupted run goes on where it stopped.
-        workers: Processes.
+        workers: Processes; 2, or as many as the cluster has CPUs.
+        engine: Processes of this machine, or a Ray cluster (docs/scale.md).
+        address: With --engine ray: HOST:PORT of the cluster's head; without it the cluster of this machine.
         superpoints: Recompute superpoints from the mesh, or take ScanNet's segs.json.
         pseudo_masks: Folder with masks of objects that have no annotation, for UniSeg3D: <id>.npy, .npz or .pth with
             a number per point (negative = none, SAM3D's output) or masks [J, points].
@@ -107,7 +111,6 @@ def prepare(
         quiet: No progress bar.
     """
     check_device(device)
-    check_workers(workers)
     if every < 1:
         raise InputError(f"--every: expected 1 or more, got {every}")
     for name, folder in (
@@ -123,7 +126,9 @@ def prepare(
     report = prepare(
         raw,
         out,
-        workers=workers,
+        workers=2 if workers is None and engine == "process" else workers,
+        engine=engine,
+        address=address,
         superpoints=superpoints,
         pseudo_masks=pseudo_masks,
         class_names=class_names,

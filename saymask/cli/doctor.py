@@ -38,6 +38,7 @@ def report() -> list[str]:
         "view": ("viser", "websockets"),
         "serve": ("fastapi", "uvicorn", "httpx", "prometheus_client"),
         "log": ("wandb", "mlflow"),
+        "ray": ("ray",),
     }.items():
         missing = [m for m in modules if util.find_spec(m) is None]
         state = "installed" if not missing else f"not installed: pip install 'saymask[{extra}]'"

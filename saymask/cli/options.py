@@ -10,6 +10,7 @@ from tyro.conf import FlagCreatePairsOff
 from saymask.cli.preferences import preferences
 from saymask.errors import InputError
 from saymask.util.devices import check_device
+from saymask.util.engines.engine import Engine
 from saymask.util.files import check_picture, check_writable
 
 Switch = Annotated[bool, FlagCreatePairsOff]
@@ -43,6 +44,12 @@ class PromptOptions:
     adapt: float | None = None
     """Weight 0..1 of the scan's own norm statistics, for scans unlike those of training; the model's setting without
     it."""
+    engine: Literal["process", "ray"] = "process"
+    """With several scans: processes of this machine, or a Ray cluster (docs/scale.md)."""
+    workers: int | None = None
+    """With several scans: processes that each load the model; 1, or as many as the cluster has CPUs or GPUs."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of the cluster's head; without it the cluster that this machine belongs to."""
 
     def checked(self) -> "PromptOptions":
         """Return the options with what the user always wants filled in; raise InputError for settings out of range."""
@@ -52,6 +59,10 @@ class PromptOptions:
         if self.adapt is not None and not 0 <= self.adapt <= 1:
             raise InputError(f"--adapt: expected a weight from 0 (stored statistics) to 1, got {self.adapt}")
         return replace(self, device=device, text_encoder=self.text_encoder or liked.text_encoder)
+
+    def spread(self) -> Engine:
+        """Return where several scans are worked on."""
+        return Engine(self.engine, self.workers, self.address)
 
     def check_outputs(self, *, several: bool) -> None:
         """Raise InputError for outputs that could not be written after all the work.
@@ -63,6 +74,8 @@ class PromptOptions:
         if several:
             self._check_folder()
             return
+        if self.spread() != Engine():
+            raise InputError("--engine, --workers and --address: expected only with several scans or sentences")
         if self.turntable is not None:
             check_picture(self.turntable, ".gif")
         if self.format:

@@ -1,7 +1,8 @@
 """The commands that ask a model about a scan: refer, find, click, segment differ in verb and output."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from tyro.conf import Positional
 
 from saymask.cli.ask import ask, check
 from saymask.cli.asker import Pictures, Prompt, frame_done, say_of_frames
-from saymask.cli.coordinates import read_place
+from saymask.cli.coordinates import Place, read_place
 from saymask.cli.options import Prompted, PromptOptions, Switch
 from saymask.cli.report import Row, cells, line, table
 from saymask.cli.sources import find_sources
@@ -44,7 +45,8 @@ def refer(
 
     Args:
         scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, a ScanNet scan folder, or a prepared
-            scene, DATA/scenes/<id>.safetensors; or a folder with scans, or a pattern such as "scans/*.ply".
+            scene, DATA/scenes/<id>.safetensors; or several: a folder, a pattern such
+            as "scans/*.ply", or @FILE with a path per line.
         sentence: What to mark, e.g. "the grey chair beside the window".
         sentences: Text file with a sentence per line, all of which are asked; --out then names a folder.
         count: one: exactly one mask. any: one per object, or none. Without it as the model was trained.
@@ -64,7 +66,11 @@ def refer(
 def sentence_prompt(said: str, count: Literal["one", "any"] | None = None) -> Prompt:
     """Return the prompt of a sentence; `count` as in `refer`."""
     question = {"sentence": said, "count": count}
-    return Prompt("refer", question, lambda scene: scene.refer(said, count=count), _sentence_lines, said)
+    return Prompt("refer", question, partial(_answer_sentence, said, count), _sentence_lines, said)
+
+
+def _answer_sentence(said: str, count: Literal["one", "any"] | None, scene: "Scene") -> "Masks":
+    return scene.refer(said, count=count)
 
 
 def _sentence_lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
@@ -120,8 +126,8 @@ def find(
     """Mark everything that a word means, any word: plant, "exit sign", "something to sit on".
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         words: One or more words or short phrases; quotes keep a phrase together.
         threshold: Relevance (0 to 1) above which points are marked, a lower one marks more; the model's own without it.
         frames: A .sens file, or a folder with color/, depth/ and pose/: objects are named by what CLIP sees in them.
@@ -137,32 +143,38 @@ def find(
     _check_frames(frames, every, image_encoder=image_encoder, image_masks=image_masks)
     # With frames the model gives the objects and CLIP their names.
     verb = "find" if frames is None else "instances"
-    if frames is None:
-        views = None
-    else:
-        check(find_sources(scan), verb, options)  # before CLIP is loaded
-        views = _views(frames, image_encoder, image_masks, every, options)
-
-    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
-        for word in asked:
-            yield from (line(i, row, word) for i, row in enumerate(rows) if row["name"] == word)
-        if masks.message:  # words for which there is no mask
-            yield masks.message
-
     question: dict[str, Any] = {"words": asked, "threshold": threshold}
+    views = None
     if frames is not None:
+        check(find_sources(scan), verb, options)  # before CLIP is loaded
+        views = partial(_views, frames, image_encoder, image_masks, every, options.device)
+        views()
         question |= {"frames": str(frames)}
-    answer = lambda s: s.find(asked, threshold=threshold, frames=views)  # noqa: E731
-    return ask(scan, [Prompt(verb, question, answer, lines, ", ".join(asked))], options)
+    answer = partial(_answer_words, asked, threshold, views)
+    return ask(scan, [Prompt(verb, question, answer, partial(_word_lines, asked), ", ".join(asked))], options)
 
 
-def _views(frames: Path, encoder: str | None, masks: Path | None, every: int, options: PromptOptions) -> "Views":
+def _answer_words(
+    asked: list[str], threshold: float | None, views: "Callable[[], Views] | None", scene: "Scene"
+) -> "Masks":
+    return scene.find(asked, threshold=threshold, frames=None if views is None else views())
+
+
+def _word_lines(asked: list[str], masks: "Masks", rows: list[Row]) -> Iterator[str]:
+    for word in asked:
+        yield from (line(i, row, word) for i, row in enumerate(rows) if row["name"] == word)
+    if masks.message:  # words for which there is no mask
+        yield masks.message
+
+
+@lru_cache(1)  # one process asks with one CLIP, and about one set of frames
+def _views(frames: Path, encoder: str | None, masks: Path | None, every: int, device: str) -> "Views":
     """Return the frames of a scan with CLIP; how far it got is shown where standard error is a terminal."""
     from saymask.scene.open_vocabulary import Views
     from saymask.scene.open_vocabulary.encoder import PUBLISHED
 
     chosen = PUBLISHED if encoder is None else encoder
-    return Views(frames, chosen, masks=masks, every=every, device=options.device, done=frame_done, say=say_of_frames)
+    return Views(frames, chosen, masks=masks, every=every, device=device, done=frame_done, say=say_of_frames)
 
 
 def click(
@@ -180,8 +192,8 @@ def click(
     """Mark the object at a place, or at several: 1.2,0.45,0.7 (metres, z up, as in the boxes that are printed).
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         places: Where the object is: x, y and z with commas and no spaces, at most 0.5 m from the scan. Several places
             are on one object.
         not_: Places that do not belong to it: refine a mask that is too large.
@@ -200,14 +212,19 @@ def click(
     points, positive, objects = (list(column) for column in zip(*asked, strict=True))
     check_clicks(points, positive, objects)
 
-    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
-        yield from (line(i, row, row["name"] if separate else "") for i, row in enumerate(rows))
-
     question = {"clicks": inside, "not": outside, "separate": separate}
     clicks = (*((place, True) for place in inside), *((place, False) for place in outside))
     title = f"{len(clicks)} click" + "s" * (len(clicks) > 1)
-    answer = lambda scene: scene.click(points, positive=positive, objects=objects)  # noqa: E731
-    return ask(scan, [Prompt("click", question, answer, lines, title, clicks)], options)
+    answer = partial(_answer_clicks, points, positive, objects)
+    return ask(scan, [Prompt("click", question, answer, partial(_click_lines, separate), title, clicks)], options)
+
+
+def _answer_clicks(points: list[Place], positive: list[bool], objects: list[int], scene: "Scene") -> "Masks":
+    return scene.click(points, positive=positive, objects=objects)
+
+
+def _click_lines(separate: bool, masks: "Masks", rows: list[Row]) -> Iterator[str]:
+    yield from (line(i, row, row["name"] if separate else "") for i, row in enumerate(rows))
 
 
 def segment(
@@ -221,8 +238,8 @@ def segment(
     """Mark every class of a scan, or every object.
 
     Args:
-        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or a
-            folder with scans, or a pattern such as "scans/*.ply".
+        scan: A scan: PLY, OBJ, GLB, STL, PCD, LAS/LAZ, E57, XYZ/PTS/CSV, NPZ, or a ScanNet scan folder; or
+            several: a folder, a pattern such as "scans/*.ply", or @FILE with a path per line.
         task: semantic: one mask per class. instances: one mask per object. panoptic: both at once, without overlap.
         classes: For semantic: scannet200, scannet20, or names with commas between them ("chair,desk lamp,wall"), of
             which a model that knows text takes the nearest for every point; the model's own classes without it.
@@ -239,28 +256,31 @@ def segment(
             raise InputError(f"--features: expected one scan and a name that ends in .npy, got {features} for {scan}")
         check_writable(features)
 
-    def answer(scene: "Scene") -> "Masks":
-        if features is not None:
-            import numpy as np
-
-            with atomic_path(features) as temporary, open(temporary, "wb") as file:
-                np.save(file, scene.features(), allow_pickle=False)
-        if task == "semantic":
-            return scene.semantic(chosen)
-        return scene.instances() if task == "instances" else scene.panoptic()
-
-    def lines(masks: "Masks", rows: list[Row]) -> Iterator[str]:
-        largest = sorted(enumerate(rows), key=lambda pair: -pair[1]["points"])
-        if task == "semantic":
-            classes_found = [(str(row["label"]), row["name"], f"{row['points']:,}") for _, row in largest]
-            yield from table(("label", "class", "points"), classes_found)
-        else:
-            yield from table(("mask", "class", "score", "points", "box"), [cells(i, row) for i, row in largest])
-        if not rows:
-            yield masks.message
-
     question = {"task": task, "classes": chosen}
-    return ask(scan, [Prompt(task, question, answer, lines, TITLES[task])], options)
+    answer = partial(_answer_task, task, chosen, features)
+    return ask(scan, [Prompt(task, question, answer, partial(_task_lines, task), TITLES[task])], options)
+
+
+def _answer_task(task: str, classes: str | list[str] | None, features: Path | None, scene: "Scene") -> "Masks":
+    if features is not None:
+        import numpy as np
+
+        with atomic_path(features) as temporary, open(temporary, "wb") as file:
+            np.save(file, scene.features(), allow_pickle=False)
+    if task == "semantic":
+        return scene.semantic(classes)
+    return scene.instances() if task == "instances" else scene.panoptic()
+
+
+def _task_lines(task: str, masks: "Masks", rows: list[Row]) -> Iterator[str]:
+    largest = sorted(enumerate(rows), key=lambda pair: -pair[1]["points"])
+    if task == "semantic":
+        classes_found = [(str(row["label"]), row["name"], f"{row['points']:,}") for _, row in largest]
+        yield from table(("label", "class", "points"), classes_found)
+    else:
+        yield from table(("mask", "class", "score", "points", "box"), [cells(i, row) for i, row in largest])
+    if not rows:
+        yield masks.message
 
 
 def _checked_classes(text: str) -> str | list[str]:

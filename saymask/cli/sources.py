@@ -1,4 +1,4 @@
-"""Scans that a command line names: one, those in a folder, or those that fit a pattern such as "scans/*.ply"."""
+"""Scans that a command line names: one, those in a folder, in a list, or that fit a pattern such as "scans/*.ply"."""
 
 import os
 from collections import Counter
@@ -34,7 +34,10 @@ def find_sources(path: Path) -> Sources:
     """Return the scans that `path` names; InputError for a folder or a pattern without any.
 
     A folder is searched with all folders in it, in the order of names; a ScanNet scan folder in it is one scan.
+    @FILE is a list with a path per line, which are looked at when their turn comes.
     """
+    if str(path).startswith("@") and not path.exists():
+        return _listed(Path(str(path)[1:]))
     if path.is_dir() and not _is_scan(path):
         found, base = tuple(_below(path)), path
     elif has_magic(str(path)) and not path.exists():
@@ -48,6 +51,18 @@ def find_sources(path: Path) -> Sources:
             f"('scans/*.ply') with scans, got no scan there"
         )
     return Sources(found, base)
+
+
+def _listed(file: Path) -> Sources:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"@{file}: expected a text file in UTF-8 with a path per line: {error}") from None
+    found = tuple(dict.fromkeys(Path(text) for text in lines if text.strip()))
+    if not found or len({path.is_absolute() for path in found}) > 1:
+        got = "both" if found else "none"
+        raise InputError(f"@{file}: expected paths that are all absolute or all relative to this folder, got {got}")
+    return Sources(found, Path(os.path.commonpath([path.parent for path in found])))
 
 
 def _below(folder: Path) -> Iterator[Path]:

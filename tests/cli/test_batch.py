@@ -36,7 +36,7 @@ def test_each_scan_has_its_result_and_a_bad_one_stops_nothing(capsys, scans, wei
     assert "2 of 3 scans answered by painter.tiny" in err
     assert [line for line in printed.splitlines() if not line.startswith(" ")] == ["a", "deep/c"]
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
-        "a.json", "a.ply", "a.png", "deep/c.json", "deep/c.ply", "deep/c.png",
+        ".lock", "a.json", "a.ply", "a.png", "deep/c.json", "deep/c.ply", "deep/c.png",
     ]  # fmt: skip
     report = json.loads((out / "deep" / "c.json").read_text())
     (answer,) = report["answers"]
@@ -104,7 +104,7 @@ def test_many_sentences(capsys, scan, tmp_path, monkeypatch):  # noqa: F811
     assert [line for line in printed.splitlines() if "mask" not in line and "no object" not in line] == [
         "room", "  the red box", "  the tall green one",
     ]  # fmt: skip
-    assert sorted(path.name for path in out.iterdir()) == ["room.1.npz", "room.2.npz", "room.json"]
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "room.1.npz", "room.2.npz", "room.json"]
     answers = json.loads((out / "room.json").read_text())["answers"]
     assert [answer["sentence"] for answer in answers] == ["the red box", "the tall green one"]
 

@@ -44,6 +44,20 @@ def test_a_pattern(folder, monkeypatch):
     assert find_sources(type(folder)("sca*")).paths == (type(folder)("scan"),)
 
 
+def test_a_list(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "list").write_text("deep/er/c.OBJ\n\ndeep/a.ply\ndeep/gone.ply\ndeep/a.ply\n")
+    sources = find_sources(type(folder)("@list"))
+    assert sources.several
+    assert list(sources.names.values()) == ["er/c", "a", "gone"]
+    for text, says in (("", "got none"), ("a.ply\n/b.ply", "got both"), (None, "No such file")):
+        (folder / "list").unlink(missing_ok=True)
+        if text is not None:
+            (folder / "list").write_text(text)
+        with pytest.raises(InputError, match=f"@list: expected .*{says}"):
+            find_sources(type(folder)("@list"))
+
+
 def test_a_file_may_be_called_like_a_pattern(folder):
     (folder / "room [1].ply").write_bytes(b"x")
     assert not find_sources(folder / "room [1].ply").several

@@ -35,10 +35,11 @@ def context(*modules: str) -> Any:
     return found
 
 
-def enter(name: str, source: Path, out: Path, last: int, log_name: str = "") -> None:
+def enter(name: str, source: Path, out: Path, last: int, how: int = signal.SIGKILL) -> None:
     """Do a job as the leader of a process group; before its change number `last` of a file below `out`, be killed.
 
-    What it prints is written to OUT<log_name>.log beside, the number of changes to OUT.changes when the job is done.
+    how: the signal; before it OUT.reached appears. What is printed is written to OUT.log beside, the number of changes
+    to OUT.changes when the job is done.
     """
     os.setsid()
     register()
@@ -53,9 +54,10 @@ def enter(name: str, source: Path, out: Path, last: int, log_name: str = "") -> 
         if writes and str(arguments[0]).startswith(str(out)):
             changes += 1
             if changes == last:
-                os.killpg(0, signal.SIGKILL)
+                Path(f"{out}.reached").touch()
+                os.killpg(0, how)
 
-    with open(f"{out}{log_name}.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
+    with open(f"{out}.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         sys.addaudithook(watch)
         try:
             JOBS[name].work(source, out)

@@ -11,6 +11,7 @@ CASES = (
     "res16unet",
     "prompts",
     "scaling",
+    "collection",
     "training",
     "evaluation",
     "scoring",

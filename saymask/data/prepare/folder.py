@@ -27,6 +27,7 @@ from saymask.errors import InputError
 from saymask.io.frames import EVERY
 from saymask.labels.tables import LabelTable, packaged_label_table, read_label_table
 from saymask.util.console import plain_table, table_console
+from saymask.util.engines.engine import Engine, Name
 from saymask.util.files import check_writable, read_json, write_text
 from saymask.util.locks import only_process
 
@@ -54,7 +55,9 @@ def prepare(
     raw: str | Path,
     out: str | Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    engine: Name = "process",
+    address: str | None = None,
     superpoints: Superpoints = "mesh",
     pseudo_masks: str | Path | None = None,
     class_names: str | Path | None = None,
@@ -69,6 +72,9 @@ def prepare(
     quiet: bool = False,
 ) -> Report:
     """Prepare every scan of a raw folder; scenes that are up to date are kept, so an interrupted run goes on.
+
+    `workers`, `engine` and `address` say what works on the scans, as in `saymask.util.engines.engine.Engine`; 2D
+    features are made by this process, with so many threads.
 
     `superpoints` recomputes them from the mesh ("mesh") or takes ScanNet's `segs.json` ("segs"). A scan that cannot
     be read is reported and the others go on; so are annotations that name an unknown scene or object. `quiet` shows
@@ -91,8 +97,8 @@ def prepare(
     start = time.perf_counter()
     if superpoints not in ("mesh", "segs"):
         raise InputError(f"superpoints: expected 'mesh' or 'segs', got {superpoints!r}")
-    if workers < 1:
-        raise InputError(f"workers: expected 1 or more, got {workers}")
+    spread = Engine(engine, workers, address)
+    spread.check()
     out = Path(out)
     check_writable(out / "manifest.json")
     folder = find_raw(raw)
@@ -138,7 +144,7 @@ def prepare(
         jobs = open_jobs(folder, out, table, superpoints, pseudo, refer, report)
         if report.kept:
             say(f"{len(report.kept):,} of {len(folder.scans):,} scenes are up to date")
-        run_jobs(jobs, workers, quiet, report, say)
+        run_jobs(jobs, spread, quiet, report, say)
         for name, error in sorted(report.failures.items()):
             print(f"failed: {error if name in error else f'{name}: {error}'}", file=sys.stderr)
             report.messages.append(f"failed: {name}: {error}")
@@ -149,7 +155,7 @@ def prepare(
             taken = take_given(out, {name: files for name, files in given.items() if name in scenes})
             report.images = _image_report(taken, scenes, given, f"{NAME}, stretched", say)
         if images is not None:
-            report.images = _make_images(out, scenes, found, images, workers, quiet, say)
+            report.images = _make_images(out, scenes, found, images, workers or 1, quiet, say)
         _write_manifest(folder, out, scenes, table, superpoints, report)
     report.seconds = time.perf_counter() - start
     say(

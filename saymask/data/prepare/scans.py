@@ -6,8 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +22,7 @@ from saymask.errors import InputError
 from saymask.io.scannet import MESH, check_extent
 from saymask.labels.tables import LabelTable
 from saymask.scan import Scan
-from saymask.util.cores import end_with_parent, worker_died
+from saymask.util.engines.engine import Engine, Lost, each
 from saymask.util.progress import bars
 
 Superpoints = Literal["mesh", "segs"]
@@ -113,11 +111,13 @@ def _is_current(path: Path, fingerprint: str) -> bool:
     return info.version == VERSION and info.fingerprint == fingerprint
 
 
-def run_jobs(jobs: list[_Job], workers: int, quiet: bool, report: ScanReport, say: Callable[[str], None]) -> None:
+def run_jobs(jobs: list[_Job], engine: Engine, quiet: bool, report: ScanReport, say: Callable[[str], None]) -> None:
     """Prepare scans; what is wrong with one is kept in the report. Raises InputError when the disk is full."""
     unknown: Counter[str] = Counter()
     with _progress(len(jobs), quiet) as advance:
-        for job, outcome in _outcomes(jobs, workers):
+        for job, outcome in each(engine, jobs, _preparing):
+            if isinstance(outcome, Lost):
+                outcome = _Outcome(error=str(outcome))
             if outcome.full:
                 raise InputError(
                     f"{job.out}: the disk is full after {len(report.done):,} new scenes; "
@@ -134,25 +134,8 @@ def run_jobs(jobs: list[_Job], workers: int, quiet: bool, report: ScanReport, sa
         say(f"raw categories that are not in the label table, their points have no class: {len(unknown)}: {shown}")
 
 
-def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, _Outcome]]:
-    """Yield outcomes as they come; in this process for one worker."""
-    if workers == 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, _prepare_scan(job)
-        return
-    import multiprocessing
-
-    # Fresh processes: a fork of a process that runs threads (torch, numba) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=end_with_parent) as pool:
-        futures: dict[Future[_Outcome], _Job] = {pool.submit(_prepare_scan, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise worker_died(workers, "finished scenes are kept") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _preparing() -> Callable[[_Job], _Outcome]:
+    return _prepare_scan
 
 
 def _prepare_scan(job: _Job) -> _Outcome:

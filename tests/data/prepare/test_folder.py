@@ -314,16 +314,6 @@ def test_kill_and_run_again(tmp_path, out, workers):
     assert len(read_manifest(out)["scenes"]) == 32
 
 
-def test_killed_worker_is_an_input_error(raw, out, monkeypatch):
-    monkeypatch.setattr(prepare_scans, "_prepare_scan", _die)
-    with pytest.raises(InputError, match="fewer workers"):
-        prepare(raw, out, workers=2, quiet=True)
-
-
-def _die(job):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_scene_files(tmp_path):
     points = np.random.default_rng(0).uniform(0, 1, (200, 3)).astype(np.float32)
     scan = Scan(points=points, colors=np.full((200, 3), 128, np.uint8), has_color=False, name="s")
