@@ -19,6 +19,6 @@ def cluster():
         for name, value in PATIENT.items():
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)  # workers import tests, too
-        ray.init(num_cpus=2, logging_level="ERROR", **options)
+        ray.init("local", num_cpus=2, logging_level="ERROR", **options)
     yield ray
     ray.shutdown()

@@ -64,7 +64,7 @@ def ray_cluster() -> Iterator[str]:
 
     os.environ.update(PATIENT | {"PYTHONPATH": str(ROOT)})
     options = {"object_store_memory": 80 * 2**20, "include_dashboard": False, "log_to_driver": False}
-    ray.init(num_cpus=2, logging_level="ERROR", **options)
+    ray.init("local", num_cpus=2, logging_level="ERROR", **options)
     try:
         yield ray.get_runtime_context().gcs_address
     finally:
