@@ -1,5 +1,6 @@
 """Workers that are actors of a Ray cluster: paths go in, small records come out, nothing else is stored."""
 
+import logging
 import socket
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def join(address: str | None) -> None:
         command = [sys.executable, "-c", _JOIN, address or "auto"]
         done = subprocess.run(command, timeout=JOINED, capture_output=True, text=True)  # noqa: S603 - no shell
         if done.returncode == 0:
-            ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
             return
         tried = (done.stderr.strip() or tried).splitlines()[-1]
         if "InvalidAuthToken" in done.stderr:
