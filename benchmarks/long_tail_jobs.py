@@ -145,9 +145,12 @@ def _setting(text: str) -> tuple[str, str]:
 def resolved(job: Job) -> Preset:
     """Return the preset of a job with its settings; raise InputError for settings that do not fit."""
     from saymask.hub import registry
+    from saymask.sparse.backends.select import training_precision
     from saymask.util.settings import override
 
     preset = override(registry.preset(job.preset), job.settings)
+    precision = training_precision(preset.train.conv_precision)
+    preset = replace(preset, train=replace(preset.train, conv_precision=precision))
     if preset.model.view.mix > 0 and preset.train.batch_size < 2:
         raise InputError(f"{job.name}: mixing needs train.batch_size >= 2 (scans of a batch are mixed), got 1")
     return preset

@@ -1,7 +1,6 @@
 """Votes of points over superpoints: a superpoint gets the label that most, or more than half, of its points have."""
 
 import numpy as np
-from numba import njit
 
 
 def majority(labels: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
@@ -68,14 +67,6 @@ def vote(masks: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
 
     index: int64 [N], the superpoint of each point (docs/systems/uniseg3d.md §2.6).
     """
-    return _count(np.ascontiguousarray(masks), index, size) > 0
+    from saymask.geometry.vote_kernel import surplus  # late: numba is slow to import
 
-
-@njit(cache=True, nogil=True)
-def _count(masks, index, size):
-    """Return int64 [J, size]: how many more of a superpoint's points lie inside of a mask than outside."""
-    more = np.zeros((len(masks), size), np.int64)
-    for m in range(len(masks)):
-        for point in range(len(index)):
-            more[m, index[point]] += 1 if masks[m, point] else -1
-    return more
+    return surplus(np.ascontiguousarray(masks), index, size) > 0

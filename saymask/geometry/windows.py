@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from saymask.geometry.extent import highest, lowest
 
@@ -53,6 +51,9 @@ class Windows:
 
         The floor of a window is one, and those of windows that touch along more than a `DOORWAY`.
         """
+        from scipy.sparse import csr_array  # late: the settings of a model import this file
+        from scipy.sparse.csgraph import connected_components
+
         count = len(self)
         a, b, *cells = self.seams[floor[self.seams[:, :2]].all(axis=1)].T
         pair = np.minimum(self.home[a], self.home[b]) * count + np.maximum(self.home[a], self.home[b])

@@ -94,8 +94,9 @@ def train(
         chosen = override(chosen, {k if "." in k else f"train.{k}": v for k, v in overrides.items()})
     if chosen.system in registry.SYSTEMS:
         chosen = replace(chosen, model=registry.system_class(chosen.system).settled(chosen.model))
-    if chosen.train.conv_precision == "auto":  # decided here: a resumed run goes on as it began
-        chosen = replace(chosen, train=replace(chosen.train, conv_precision=training_precision()))
+    # Decided here: a resumed run goes on as it began.
+    precision = training_precision(chosen.train.conv_precision)
+    chosen = replace(chosen, train=replace(chosen.train, conv_precision=precision))
     job = Job(
         chosen, Path(data).absolute(), Path(out).absolute(), devices, accelerator_for(accelerator, devices),
         max_steps, max_minutes, save_minutes, save_steps, log_every, tuple(log_to), quiet,

@@ -111,7 +111,7 @@ def test_an_interrupted_run_goes_on(capsys, source, engine, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(batch, "_print", stop)
         assert ask(capsys, "out", *engine)[0] == 130
-    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("scene*.json")}
     assert before
     code, printed, _ = ask(capsys, "out", *engine)
     assert code == 1

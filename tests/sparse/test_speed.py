@@ -77,10 +77,10 @@ def test_settings(monkeypatch):
     monkeypatch.setattr(speed, "bf16_pays", lambda: True)
     monkeypatch.setattr(select, "cpu_has_bf16", lambda: True)
     assert select.inference_dtype() == torch.bfloat16
-    assert select.training_precision() == "bf16"
+    assert select.training_precision("auto") == "bf16"
     monkeypatch.setenv("SAYMASK_PRECISION", "fp32")
     assert select.inference_dtype() == torch.float32
-    assert select.training_precision() == "ieee"
+    assert select.training_precision("auto") == "ieee"
     with inference_precision("bf16") as dtype:
         assert dtype == torch.bfloat16
         with inference_precision("fp32") as inner:

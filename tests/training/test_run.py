@@ -105,7 +105,9 @@ def test_the_settings_of_another_run(data, tmp_path):
     run(data, tmp_path / "one", overrides={"lr": 3e-3, "model.width": 8, "conv_precision": "auto"}, max_steps=2)
     flags = ["--data", str(data), "--max-steps", "2", "--accelerator", "cpu"]
     config = str(tmp_path / "one/config.json")
-    assert json.loads(Path(config).read_text())["train"]["conv_precision"] == training_precision()  # no longer auto
+    assert json.loads(Path(config).read_text())["train"]["conv_precision"] == training_precision(
+        "auto"
+    )  # no longer auto
     assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "two")]) == 0
     assert same(tmp_path / "one/last.safetensors", tmp_path / "two/last.safetensors")
     assert cli.run(["train", "--config", config, *flags, "--out", str(tmp_path / "three"), "--train.seed", "7"]) == 0

@@ -116,8 +116,10 @@ def inference_dtype(device: str = "cpu") -> torch.dtype:
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
-def training_precision() -> str:
-    """Return how sparse convolutions multiply in training where nobody says it: "bf16" or "ieee", as in inference."""
+def training_precision(name: str) -> str:
+    """Return how sparse convolutions multiply in training: `name`, or for "auto" as in inference, "bf16" or "ieee"."""
+    if name != "auto":
+        return name
     return "bf16" if inference_dtype() == torch.bfloat16 else "ieee"
 
 

@@ -330,6 +330,8 @@ def forward_amx(x, weight, configuration, channels, in_rows, out_rows, starts, f
                     _SCATTER(acc_at + t * 64, acc_row, out_at + 4 * p, sums_at, 128, pairs, wide)
         finish_rows(acc, bits, base, count, channels, epilogue)
     _RELEASE()
+    # An array is freed after its last use, which its address is not: another thread would get its memory.
+    panel[0, 0], sums[0, 0] = 0, 0
 
 
 @njit(nogil=True, cache=True)
@@ -373,3 +375,4 @@ def weight_gradient_amx(x, grad, configuration, in_rows, out_rows, starts, first
                         else:
                             _ADD11(a, 64, 1024, a_chunk, g, b_row, 64, b_chunk, chunks, d, dw_row)
     _RELEASE()
+    left[0], right[0] = 0, 0  # not freed before
