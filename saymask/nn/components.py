@@ -5,6 +5,7 @@ from numba import njit
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
+from saymask.geometry.graph_segmentation import find_root
 from saymask.sparse import SitePyramid
 
 
@@ -89,13 +90,7 @@ def _number_components(bits, starts, neighbours, parent, part):
             other = neighbours[edge]
             if not bits[other]:
                 continue
-            a, b = row, other
-            while parent[a] != a:
-                parent[a] = parent[parent[a]]
-                a = parent[a]
-            while parent[b] != b:
-                parent[b] = parent[parent[b]]
-                b = parent[b]
+            a, b = find_root(parent, row), find_root(parent, other)
             if a < b:
                 parent[b] = a
             else:
@@ -104,9 +99,7 @@ def _number_components(bits, starts, neighbours, parent, part):
     for row in range(len(bits)):
         if not bits[row]:
             continue
-        root = row
-        while parent[root] != root:
-            root = parent[root]
+        root = find_root(parent, row)
         if root == row:
             part[row] = count
             count += 1
