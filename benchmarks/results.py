@@ -14,6 +14,7 @@ leaves its weights as they are.
 """
 
 import argparse
+import itertools
 import json
 import shlex
 import subprocess
@@ -111,9 +112,9 @@ def plan() -> Iterator[Evaluation]:
             end = () if model == DEFAULT else ("--no-baselines",)  # they are the same for all
             yield Evaluation(model, data, name, (*start, *arguments, *end))
     module = ("python", "-m")
-    for view in VIEWS:
-        arguments = ("--worlds", (OUT / WORLDS).as_posix(), "--model", DEFAULT, "--views", view)
-        yield Evaluation(DEFAULT, WORLDS, view, (*module, "benchmarks.foreign", *arguments))
+    for model, view in itertools.product(dict.fromkeys(model for model, _ in asked), VIEWS):
+        arguments = ("--worlds", (OUT / WORLDS).as_posix(), "--model", model, "--views", view)
+        yield Evaluation(model, WORLDS, view, (*module, "benchmarks.foreign", *arguments))
     arguments = ("--rooms", (OUT / "row" / "raw").as_posix(), "--model", DEFAULT)
     yield Evaluation(DEFAULT, "row", "windows", (*module, "benchmarks.row", *arguments))
 

@@ -165,6 +165,14 @@ def worlds() -> str:
     return table(("view", *columns), [[f"`{v}`", *(m.get(c) for c in columns)] for v, m in found.items() if m])
 
 
+def worlds_beside() -> str:
+    """Return the means over the worlds of every model, of what more than one of them answers."""
+    found = {(v, model): read(model, f"worlds-{v}").get("worlds", {}).get("mean") for v in VIEWS for model in MODELS}
+    columns = ("refer", "refer any", "none", "find", "absent", "nonsense", "AUROC")
+    rows = [[f"`{view}`", model, *(mean.get(c) for c in columns)] for (view, model), mean in found.items() if mean]
+    return table(("view", "", *columns), rows)
+
+
 def world_by_world(view: str) -> str:
     """Return the figures of each world in one view."""
     found = read(DEFAULT, f"worlds-{view}").get("worlds", {})
@@ -265,6 +273,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "classes": classes,
     "words": words,
     "worlds": worlds,
+    "worlds-beside": worlds_beside,
     **{f"worlds-{view}": partial(world_by_world, view) for view in VIEWS},
     "reliability": reliability,
     "windows": windows,

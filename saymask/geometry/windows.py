@@ -7,6 +7,7 @@ room also furniture. Superpoints that are wider than the margin are split at the
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Windows:
     seen: tuple[np.ndarray, ...]  # per window int64 [S_w], sorted: its patches and those in its margin
     points: tuple[np.ndarray, ...]  # per window int64 [N_w], sorted: the points of what it sees
     corners: np.ndarray  # float32 [W, 3]: lowest corner of what each sees, metres from that of the scan
-    seams: np.ndarray  # int64 [K, 4]: two patches of different windows that touch, and the cell (x, y) of the plan
+    positions: np.ndarray  # float [N, 3], metres: of all points
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -45,6 +46,13 @@ class Windows:
     def queries(self) -> tuple[np.ndarray, ...]:
         """Per window int64: the places in `seen` of the patches at home there."""
         return tuple(np.flatnonzero(self.home[rows] == number) for number, rows in enumerate(self.seen))
+
+    @cached_property
+    def seams(self) -> np.ndarray:
+        """Two patches of different windows that touch, and the cell (x, y) of the plan where they do: int64 [K, 4]."""
+        # Found when they are asked for: only floors that are clicked need them.
+        shared = np.bincount(np.concatenate(self.seen), minlength=len(self.home)) > 1
+        return _seams(self.positions, self.index, self.home, shared)
 
     def floors(self, floor: np.ndarray) -> np.ndarray:
         """Return int64 [S], the number of each patch's floor from 0, given which patches are floor, bool [S].
@@ -154,8 +162,7 @@ def with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home: 
         inside.append(np.sort(np.concatenate([order[ends[r] - count[r] : ends[r]] for r in rows])))
         corners.append(lowest(points[inside[-1]]))
     edges = (np.stack(corners) - lowest(points)).astype(np.float32)
-    shared = np.bincount(np.concatenate(seen), minlength=size) > 1
-    return Windows(index, home, tuple(seen), tuple(inside), edges, _seams(points, index, home, shared))
+    return Windows(index, home, tuple(seen), tuple(inside), edges, points)
 
 
 def _seams(points: np.ndarray, index: np.ndarray, home: np.ndarray, shared: np.ndarray) -> np.ndarray:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from saymask.answers import Objects
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import Degradation, degraded
+from saymask.data.samples.exchange import read_library
 from saymask.errors import InputError, ProtocolError
 from saymask.models.contract import answered_by
 from saymask.nn.adaptation import adapted, check_share, turned_views
@@ -185,6 +187,11 @@ class Model(nn.Module, ABC):
         return 0.0
 
     @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view that training sees; off for a configuration without them."""
+        return getattr(self.config, "degrade", Degradation())
+
+    @property
     def held_out(self) -> tuple[str, ...]:
         """Names that training never heard, which `find` is also measured on apart."""
         return ()
@@ -224,6 +231,19 @@ class Model(nn.Module, ABC):
         With `rng` the training view (sampled and augmented).
         """
 
+    def training_sample(
+        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState
+    ) -> Any:
+        """Return the training view of a scan, degraded as `degrade` says, and of the sentences still true of it.
+
+        A sample that would lose all its sentences is not degraded.
+        """
+        if self.degrade.share:
+            view, left = degraded(scan, annotations, rng, self.degrade)
+            if left or not annotations:
+                scan, annotations = view, left
+        return self.prepare(scan, annotations, rng=rng)
+
     @abstractmethod
     def collate(self, samples: list[Any]) -> Any:
         """Return a batch (with a method `to(device)`) of prepared samples."""
@@ -239,8 +259,11 @@ class Model(nn.Module, ABC):
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
         """Take what the model needs to know of the training data (frequencies, anchors); called before the first step.
 
-        data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user.
+        data: the prepared folder; scenes: the names of the training scans. `say` prints a line for the user. Raises
+        InputError for a file that cannot be used.
         """
+        if self.degrade.share and self.degrade.library:
+            say(f"{len(read_library(self.degrade.library).kinds)} furniture models to exchange pieces for")
 
     def left_out(self, batch: Any) -> tuple[str, ...]:
         """Return the names of the scans that were left out of a training batch because it would have been too large."""

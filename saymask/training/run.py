@@ -258,13 +258,13 @@ def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset |
     config = job.preset.train
     if config.source == "scans":
         scans = ScanDataset(
-            job.data, config.split, scenes=config.scenes, prepare=model.prepare, training=True, seed=config.seed,
+            job.data, config.split, scenes=config.scenes, prepare=model.training_sample, training=True, seed=config.seed,
             image_features=model.image_features, stretched=model.stretched_images,
         )  # fmt: skip
         drop_missing(scans, line.say)
         return scans
     items = ReferDataset(
-        job.data, config.split, source=config.source, prepare=model.prepare, training=True, seed=config.seed,
+        job.data, config.split, source=config.source, prepare=model.training_sample, training=True, seed=config.seed,
         image_features=model.image_features, stretched=model.stretched_images,
     )  # fmt: skip
     if config.scenes:
@@ -295,6 +295,7 @@ def _begin(job: Job, resume: bool) -> None:
         old_config = json.loads(recorded.read_text(encoding="utf-8"))
         # A setting that did not exist when the run began has the effect of its default.
         old_config["train"] = {**to_json(TrainConfig()), **old_config["train"]}
+        old_config["model"] = {**to_json(type(job.preset.model)()), **old_config["model"]}
         before, now = _flat(old_config), _flat(config)
         changed = [k for k in before | now if before.get(k) != now.get(k) and k not in free]
         if changed:

@@ -1,7 +1,9 @@
 """The settings of BQNet and CFNet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from saymask.data.samples.degrade import Degradation
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class BQNetConfig:
     """Add an encoding of the superpoints' positions to their features; ours, the published network has none."""
     augment: Literal["official", "rotate", "none"] = "official"
     """Training augmentation: jitter, flip, rotation, colour shift and elastic distortion; rotation alone; nothing."""
+    degrade: Degradation = field(default_factory=Degradation)
+    """The training view as a hand-held sensor would have captured the scan; off by default (ours)."""
     most_points: int = 2_500_000
     """Larger scans are sampled in training."""
     parser: Literal["auto", "rules", "spacy"] = "auto"

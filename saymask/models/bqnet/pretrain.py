@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import Degradation
 from saymask.errors import InputError
 from saymask.models.base import Model
 from saymask.models.bqnet.config import BQNetConfig
@@ -82,6 +83,11 @@ class BackbonePretraining(Model):
         width = config.model.widths[0]
         self.classifier = nn.Linear(width, config.classes)
         self.offset = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3))
+
+    @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view: those of the model."""
+        return self.config.model.degrade
 
     def prepare(
         self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState | None = None

@@ -1,7 +1,9 @@
 """The settings of LESS."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from saymask.data.samples.degrade import Degradation
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class LessConfig:
     """Points drawn from a scan for each training sample; None takes all."""
     augment: Literal["2024-12", "2024-10"] | None = "2024-12"
     """Training augmentation: of the last published code, of the first release, or none."""
+    degrade: Degradation = field(default_factory=Degradation)
+    """The training view as a hand-held sensor would have captured the scan; off by default (ours)."""
     align: bool = True
     """Apply the scan's axis alignment."""
     positive_weight: float = 20.0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saymask.data.samples.degrade import Degradation
 from saymask.errors import InputError
 from saymask.models.lground.batch import ViewConfig
 from saymask.models.lground.cluster import Clustering
@@ -15,6 +16,8 @@ class LGroundConfig:
 
     network: Res16Plan = field(default_factory=lambda: res16_plan("34D"))
     view: ViewConfig = field(default_factory=ViewConfig)
+    degrade: Degradation = field(default_factory=Degradation)
+    """The training view as a hand-held sensor would have captured the scan; off by default (ours)."""
 
     classifier: bool = True
     """A linear layer from features to classes (stages 2 and 3)."""

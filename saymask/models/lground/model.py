@@ -165,6 +165,7 @@ class LGround(Model):
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
         """Make or read the anchors, count the classes for the focal loss, and list what can be inserted."""
+        super().begin_training(data, scenes, say)
         config, view = self.config, self.config.view
         if config.text != "none" and not bool(self.anchors.isfinite().all()):
             self.set_anchors(self._made_anchors())

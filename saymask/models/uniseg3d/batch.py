@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from saymask.data.annotations import Annotation, Sentence
-from saymask.data.samples.degrade import degraded
 from saymask.data.scenes import NOVEL
 from saymask.data.superpoint_truth import SuperpointTruth, labels_of, superpoint_truth
 from saymask.errors import InputError
@@ -126,8 +125,6 @@ def make_sample(
                 f"expected annotations of scan {scan.name!r}, got one of {annotation.scene_id!r}; "
                 "give each scan its own sentences"
             )
-    if rng is not None and config.degrade.share and novel is None:  # pseudo masks given apart know all points only
-        scan, annotations = degraded(scan, annotations, rng, config.degrade)
     points, superpoints = near_origin(scan.points), superpoints_of(scan)
     if rng is None:
         texts, none = tuple(caption(a.asked) for a in annotations), np.zeros(0, np.int64)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects, Prediction
 from saymask.data.annotations import Annotation
-from saymask.data.samples.exchange import read_library
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model
@@ -155,14 +154,13 @@ class UniSeg3D(Model):
 
     def begin_training(self, data: Path, scenes: Sequence[str], say: Callable[[str], None]) -> None:
         """Read the class embeddings or make them unless they are known; InputError for a file that cannot be read."""
+        super().begin_training(data, scenes, say)
         if file := self.config.class_embeddings:
             self.set_class_embeddings(load_class_embeddings(file, text_width=self.config.text_width))
             say(f"{CLASSES} class embeddings of {Path(file).name}, {self.config.class_prototypes} texts each")
         elif not bool(self.class_embeddings.isfinite().all()):
             self.set_class_embeddings(self._named([c.name for c in scannet20()]))
             say(f"{CLASSES} class embeddings of {self.config.text_encoder}")
-        if self.config.degrade.share and self.config.degrade.library:
-            say(f"{len(read_library(self.config.degrade.library).kinds)} furniture models to exchange pieces for")
         if self.config.held_out:
             say(f"names that training never hears: {', '.join(self.config.held_out)}")
 
