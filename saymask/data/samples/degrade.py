@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saymask.data.annotations import Annotation
-from saymask.data.samples.exchange import exchanged, read_library
+from saymask.data.samples.exchange import exchanged, read_library, room_axes
+from saymask.data.samples.sheets import with_sheets
 from saymask.errors import InputError
 from saymask.geometry.extent import highest, lowest
 from saymask.geometry.faces import faces_left
@@ -39,6 +40,8 @@ class Degradation:
     """Samples in which furniture is exchanged for that of the library (`saymask.data.samples.exchange`)."""
     exchange_objects: float = 0.7
     """Objects of such a sample that are, where a model fits."""
+    sheets: float = 0.0
+    """Put up to three more walls, curtains and windows into the room (`saymask.data.samples.sheets`)."""
     crop: float = 0.7
     """Keep what some views of a hand-held camera saw (`saymask.geometry.visibility`)."""
     views: tuple[int, int] = (10, 44)
@@ -86,6 +89,7 @@ class Degradation:
             "share",
             "exchange",
             "exchange_objects",
+            "sheets",
             "crop",
             "cut",
             "holes",
@@ -115,6 +119,10 @@ def degraded(
     if switches.library and rng.rand() < switches.exchange:
         scan, others = exchanged(scan, read_library(switches.library), switches.exchange_objects, rng)
         annotations = [a for a in annotations if not (others.intersection(a.object_ids) and says_shape(a.description))]
+    if switches.sheets and rng.rand() < switches.sheets:
+        scan, kinds = with_sheets(scan, room_axes(scan), rng.randint(1, 4), rng)
+        words = " ".join(f"{kind} {kind}s" for kind in kinds)
+        annotations = [a for a in annotations if not _says(a.description, words)]
     keep = _kept(scan.points, rng, switches)
     points, segments = scan.points[keep], None if scan.superpoints is None else scan.superpoints[keep]
     faces = None if scan.faces is None else faces_left(scan.faces, keep)
@@ -141,7 +149,10 @@ def _masks_left(scan: Scan, keep: np.ndarray, superpoints: np.ndarray | None) ->
     """Return the scan's pseudo masks over the `superpoints` [n] of the points `keep` [n], by majority of the points."""
     if scan.novel_masks is None or scan.superpoints is None or superpoints is None:
         return None
-    return vote(scan.novel_masks[:, scan.superpoints[keep]], superpoints, int(superpoints.max(initial=-1)) + 1)
+    # Furniture and sheets that were put in have superpoints behind those of the masks.
+    more = int(scan.superpoints.max(initial=-1)) + 1 - scan.novel_masks.shape[1]
+    masks = np.pad(scan.novel_masks, ((0, 0), (0, max(0, more))))
+    return vote(masks[:, scan.superpoints[keep]], superpoints, int(superpoints.max(initial=-1)) + 1)
 
 
 def still_true(

@@ -80,7 +80,7 @@ def exchanged(scan: Scan, library: Library, share: float, rng: np.random.RandomS
     instance = scan.labels["instance"]
     names = [c.name for c in scannet200()]
     ids, first = np.unique(instance, return_index=True)
-    axes = _axes(scan)
+    axes = room_axes(scan)
     middle = scan.points.mean(axis=0)
     keep, new, done = np.ones(len(scan), bool), [], set()
     next_segment = int(scan.superpoints.max()) + 1
@@ -115,7 +115,7 @@ def exchanged(scan: Scan, library: Library, share: float, rng: np.random.RandomS
     ), done  # fmt: skip
 
 
-def _axes(scan: Scan) -> np.ndarray:
+def room_axes(scan: Scan) -> np.ndarray:
     """Return float64 [2, 2], the directions of the room's walls, which most furniture stands along."""
     if scan.alignment is None:
         return np.eye(2)
