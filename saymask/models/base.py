@@ -231,9 +231,7 @@ class Model(nn.Module, ABC):
         With `rng` the training view (sampled and augmented).
         """
 
-    def training_sample(
-        self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState
-    ) -> Any:
+    def training_sample(self, scan: Scan, annotations: Sequence[Annotation] = (), *, rng: np.random.RandomState) -> Any:
         """Return the training view of a scan, degraded as `degrade` says, and of the sentences still true of it.
 
         A sample that would lose all its sentences is not degraded.

@@ -258,8 +258,8 @@ def _training_data(job: Job, model: Model, line: ProgressLine) -> ReferDataset |
     config = job.preset.train
     if config.source == "scans":
         scans = ScanDataset(
-            job.data, config.split, scenes=config.scenes, prepare=model.training_sample, training=True, seed=config.seed,
-            image_features=model.image_features, stretched=model.stretched_images,
+            job.data, config.split, scenes=config.scenes, prepare=model.training_sample, training=True,
+            seed=config.seed, image_features=model.image_features, stretched=model.stretched_images,
         )  # fmt: skip
         drop_missing(scans, line.say)
         return scans

@@ -21,6 +21,8 @@ TRIES = 12
 """Places that are tried for a sheet."""
 MOST_IN_THE_WAY = 40
 """Points of things that a sheet may go through."""
+BAR, JOINT = 0.05, 0.015
+"""Metres: width of the bars of a window, and of the joints between bricks."""
 FREE = 0.1
 """Metres beside a sheet that are to be free."""
 
@@ -38,6 +40,17 @@ class _Place:
     bottom: float  # above the floor
     top: float
     turn: float  # radians about its middle
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """The n points of a sheet, from the beginning of its front and from the floor."""
+
+    place: _Place
+    points: np.ndarray  # float64 [n, 3] along it, behind its front, up; metres
+    colors: np.ndarray  # uint8 [n, 3]
+    pieces: np.ndarray  # int64 [n]: what may become one superpoint
+    below: np.ndarray  # bool [n]: the wall below a window
 
 
 def with_sheets(scan: Scan, axes: np.ndarray, count: int, rng: np.random.RandomState) -> tuple[Scan, set[str]]:
@@ -65,8 +78,9 @@ def with_sheets(scan: Scan, axes: np.ndarray, count: int, rng: np.random.RandomS
         for _ in range(TRIES):
             place = _drawn(low, high, ceiling, rng)
             if _in_the_way(flat[thing], place) <= MOST_IN_THE_WAY:
-                made.append(_sheet(place, paint, rng))
-                kinds.add(place.kind)
+                sheet = _sheet(place, paint, rng)
+                made.append(sheet)
+                kinds |= {place.kind, "wall"} if sheet.below.any() else {place.kind}
                 break
     if not made:
         return scan, kinds
@@ -112,62 +126,64 @@ def _local(flat: np.ndarray, place: _Place) -> tuple[np.ndarray, np.ndarray]:
     return c * x + s * y, c * y - s * x
 
 
-def _sheet(
-    place: _Place, paint: np.ndarray, rng: np.random.RandomState
-) -> tuple[_Place, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return place, points float [n, 3] (along the room's walls, from its floor), colours, pieces, and which are wall.
-
-    A piece is what may become one superpoint; below a window there is wall.
-    """
+def _sheet(place: _Place, paint: np.ndarray, rng: np.random.RandomState) -> _Sheet:
+    """Return the points of a sheet; walls are painted like those of the room, of mean colour `paint` [3]."""
     foot = 0.0 if place.kind == "window" else place.bottom
-    faces = [_grid(place.length, foot, place.top, rng)]
-    behind = [np.zeros(len(faces[0]))]
+    front = _grid(place.length, foot, place.top, rng)
+    faces = [np.insert(front, 1, 0, axis=1)]
     if place.depth:
-        faces.append(faces[0].copy())
-        behind.append(np.full(len(faces[0]), place.depth))
+        faces.append(np.insert(front, 1, place.depth, axis=1))
         for end in (0.0, place.length):
-            edge = _grid(place.depth, foot, place.top, rng)
-            faces.append(np.column_stack([np.full(len(edge), end), edge[:, 1]]))
-            behind.append(edge[:, 0])
-        lid = _grid(place.length, 0.0, place.depth, rng)
-        faces.append(np.column_stack([lid[:, 0], np.full(len(lid), place.top)]))
-        behind.append(lid[:, 1])
-    u, v = np.concatenate(faces).T
-    y = np.concatenate(behind)
+            faces.append(np.insert(_grid(place.depth, foot, place.top, rng), 0, end, axis=1))
+        faces.append(np.insert(_grid(place.length, 0.0, place.depth, rng), 2, place.top, axis=1))
+    points = np.concatenate(faces)
     face = np.repeat(np.arange(len(faces)), [len(f) for f in faces])
-    below = (v < place.bottom) & (place.kind == "window")
-    panes = (rng.uniform(0.3, 1.6), rng.uniform(0.5, 2.0))
+    below = (points[:, 2] < place.bottom) & (place.kind == "window")
+    panes = rng.uniform(0.3, 1.6), rng.uniform(0.5, 2.0)
     if place.kind == "curtain":
-        wave = rng.uniform(0.08, 0.3)
-        fold = 2 * np.pi * (u / wave + 0.3 * np.sin(2 * np.pi * u / rng.uniform(0.5, 1.5)) + rng.rand())
-        y = y + rng.uniform(0.015, 0.06) * np.sin(fold)
-        paint = rng.uniform(40, 235, 3)
-        light = 1 + rng.uniform(0.05, 0.3) * np.cos(fold)
-        panes = (rng.uniform(0.2, 1.5), 3.0)
+        panes = rng.uniform(0.2, 1.5), 3.0
+        points, colors = _pleated(points, rng)
     else:
-        light = np.ones(len(u))
         shade = rng.normal(0, 25) + rng.normal(0, 8, 3)
-        paint = paint + shade if rng.rand() < 0.7 else rng.uniform(40, 235, 3)
-    color = light[:, None] * np.asarray(paint)[None]
-    spots = np.column_stack([u, y, v])
-    if place.kind == "window":
-        glass = ~below
-        seen = rng.uniform(60, 240) + rng.normal(0, 12, 3)
-        outside = smooth_noise(spots[glass], rng.uniform(0.2, 0.8), 4, rng)
-        color[glass] = seen + outside[:, :1] * rng.uniform(5, 45) + outside[:, 1:] * rng.uniform(0, 10)
-        bars = glass & (((u % panes[0]) < 0.05) | (((v - place.bottom) % panes[1]) < 0.05))
-        color[bars] = rng.uniform(30, 240)
-    elif place.kind == "wall" and rng.rand() < 0.3:
-        size = rng.uniform(0.08, 0.3)
-        odd = np.floor(v / (size / 2)) % 2
-        joint = ((v % (size / 2)) < 0.015) | (((u + odd * size / 2) % size) < 0.015)
-        color = color * np.where(joint, rng.uniform(0.6, 0.9), 1.0)[:, None]
-    color = color + smooth_noise(spots, rng.uniform(0.1, 0.5), 1, rng) * rng.uniform(0, 12)
-    if place.kind == "wall":
-        panes = (rng.uniform(0.5, 6.0), rng.uniform(0.8, 4.0))
-    piece = np.column_stack([face, below, u // panes[0], np.where(below, 0, (v - place.bottom) // panes[1])])
-    piece = np.unique(piece.astype(np.int64), axis=0, return_inverse=True)[1].reshape(-1)
-    return place, spots, np.clip(np.round(color), 0, 255).astype(np.uint8), piece, below
+        colors = np.tile(paint + shade if rng.rand() < 0.7 else rng.uniform(40, 235, 3), (len(points), 1))
+        if place.kind == "window":
+            above = points[~below] - [0, 0, place.bottom]
+            colors[~below] = _glazed(above, panes, rng)
+        else:
+            panes = rng.uniform(0.5, 6.0), rng.uniform(0.8, 4.0)
+            if rng.rand() < 0.3:
+                colors *= _bricks(points, rng)[:, None]
+    colors += smooth_noise(points, rng.uniform(0.1, 0.5), 1, rng) * rng.uniform(0, 12)
+    across, up = points[:, 0] // panes[0], np.where(below, 0, (points[:, 2] - place.bottom) // panes[1])
+    pieces = np.column_stack([face, below, across, up]).astype(np.int64)
+    pieces = np.unique(pieces, axis=0, return_inverse=True)[1].reshape(-1)
+    return _Sheet(place, points, np.clip(np.round(colors), 0, 255).astype(np.uint8), pieces, below)
+
+
+def _pleated(points: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points [n, 3] of a curtain in folds, and their colours."""
+    u = points[:, 0]
+    fold = u / rng.uniform(0.08, 0.3) + 0.3 * np.sin(2 * np.pi * u / rng.uniform(0.5, 1.5)) + rng.rand()
+    points[:, 1] += rng.uniform(0.015, 0.06) * np.sin(2 * np.pi * fold)
+    light = 1 + rng.uniform(0.05, 0.3) * np.cos(2 * np.pi * fold)
+    return points, light[:, None] * rng.uniform(40, 235, 3)
+
+
+def _glazed(points: np.ndarray, panes: tuple[float, float], rng: np.random.RandomState) -> np.ndarray:
+    """Return the colours of a window with bars around its `panes`: what is outside, or what a sensor makes of it."""
+    seen = rng.uniform(60, 240) + rng.normal(0, 12, 3)
+    outside = smooth_noise(points, rng.uniform(0.2, 0.8), 4, rng)
+    colors = seen + outside[:, :1] * rng.uniform(5, 45) + outside[:, 1:] * rng.uniform(0, 10)
+    colors[(points[:, 0] % panes[0] < BAR) | (points[:, 2] % panes[1] < BAR)] = rng.uniform(30, 240)
+    return colors
+
+
+def _bricks(points: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Return float64 [n]: the light of a wall of bricks, darker in its joints."""
+    size = rng.uniform(0.08, 0.3)
+    row, within = np.divmod(points[:, 2], size / 2)
+    joint = (within < JOINT) | ((points[:, 0] + row % 2 * size / 2) % size < JOINT)
+    return np.where(joint, rng.uniform(0.6, 0.9), 1.0)
 
 
 def _grid(width: float, bottom: float, top: float, rng: np.random.RandomState) -> np.ndarray:
@@ -178,30 +194,26 @@ def _grid(width: float, bottom: float, top: float, rng: np.random.RandomState) -
     return grid + rng.uniform(-0.3, 0.3, grid.shape) * SPACING
 
 
-def _together(
-    scan: Scan,
-    axes: np.ndarray,
-    floor: float,
-    made: list[tuple[_Place, np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
-) -> Scan:
+def _together(scan: Scan, axes: np.ndarray, floor: float, sheets: list[_Sheet]) -> Scan:
     """Return the scan with the sheets behind its points."""
-    assert scan.superpoints is not None  # noqa: S101 - asked by the caller
+    assert scan.superpoints is not None
     segment, instance = int(scan.superpoints.max()) + 1, int(scan.labels["instance"].max()) + 1
     points, colors, segments = [scan.points], [scan.colors], [scan.superpoints]
     labels = {name: [values] for name, values in scan.labels.items()}
-    for place, spots, color, piece, below in made:
-        x, y = spots[:, 0] - place.length / 2, spots[:, 1]
+    for sheet in sheets:
+        place = sheet.place
+        x, y = sheet.points[:, 0] - place.length / 2, sheet.points[:, 1]
         c, s = np.cos(place.turn), np.sin(place.turn)
-        flat = np.empty((len(spots), 2))
+        flat = np.empty((len(x), 2))
         flat[:, place.along] = c * x - s * y + place.start + place.length / 2
         flat[:, 1 - place.along] = s * x + c * y + place.across
-        points.append(np.column_stack([flat @ axes, spots[:, 2] + floor]).astype(np.float32))
-        colors.append(color)
-        segments.append((piece + segment).astype(np.int32))
+        points.append(np.column_stack([flat @ axes, sheet.points[:, 2] + floor]).astype(np.float32))
+        colors.append(sheet.colors)
+        segments.append((sheet.pieces + segment).astype(np.int32))
         for name, columns in labels.items():
             own, wall = _values(name, place.kind, instance), _values(name, "wall", instance + 1)
-            columns.append(np.where(below, wall, own).astype(columns[0].dtype))
-        segment, instance = segment + int(piece.max()) + 1, instance + 2
+            columns.append(np.where(sheet.below, wall, own).astype(columns[0].dtype))
+        segment, instance = segment + int(sheet.pieces.max()) + 1, instance + 2
     return replace(
         scan,
         points=np.concatenate(points), colors=np.concatenate(colors), superpoints=np.concatenate(segments),
