@@ -62,7 +62,7 @@ def rooms() -> Preset:
         most_queries=600,
         prompt_weight=0.3,
         augment="rotate",
-        degrade=Degradation(share=0.85),
+        degrade=Degradation(share=0.85, sheets=0.6),
         connected=2,
         instance_threshold=0.1,
         find_threshold=0.5,
