@@ -74,6 +74,8 @@ def test_labels_agree_and_no_superpoint_holds_two_things(seed):
     scan = room()
     found, kinds = with_sheets(scan, axes(scan), 3, np.random.RandomState(seed))
     new = slice(len(scan), None)
+    assert found.superpoints is not None
+    assert scan.superpoints is not None
     instance, superpoints = found.labels["instance"][new], found.superpoints[new]
     assert instance.min() > scan.labels["instance"].max()
     assert superpoints.min() > scan.superpoints.max()
@@ -152,6 +154,9 @@ def test_pseudo_masks_know_nothing_of_new_points():
     scan = replace(room(), novel_masks=np.eye(6, dtype=bool))
     view, _ = degraded(scan, [], np.random.RandomState(0), Degradation(share=1, crop=0, cut=0, holes=0, sheets=1))
     assert len(view) > len(scan)
+    assert view.novel_masks is not None
+    assert view.superpoints is not None
+    assert scan.novel_masks is not None
     assert view.novel_masks.shape == (6, int(view.superpoints.max()) + 1)
     np.testing.assert_array_equal(view.novel_masks[:, :6], scan.novel_masks)
     assert not view.novel_masks[:, 6:].any()
