@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from saymask.data.samples.degrade import Degradation
 from saymask.models.base import Preset, TrainConfig
 from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.pretrain import PretrainConfig
@@ -49,6 +50,7 @@ def rooms() -> Preset:
         queries=40,
         position_encoding=True,
         augment="rotate",
+        degrade=Degradation(share=0.6),
         parser="rules",
         # The published terms are divided by the number of pairs, which leaves little for the masks and for telling
         # targets apart beside the terms that are not.

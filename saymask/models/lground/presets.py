@@ -6,6 +6,7 @@ Source: docs/systems/lground.md §5.
 from dataclasses import replace
 from typing import Any
 
+from saymask.data.samples.degrade import Degradation
 from saymask.models.base import Preset, TrainConfig
 from saymask.models.lground.batch import ViewConfig, instance_view
 from saymask.models.lground.cluster import Clustering
@@ -178,5 +179,5 @@ def rooms_5pct() -> Preset:
 
 def rooms() -> Preset:
     """Return `lground.rooms`: classifier, offsets and text at once, so that one model answers all three verbs."""
-    model = _rooms_model(loss="focal", offsets=True, text="lifted")
+    model = _rooms_model(loss="focal", offsets=True, text="lifted", degrade=Degradation(share=0.6))
     return Preset("lground.rooms", "lground", model, replace(_ROOMS_TRAIN, epochs=16))
