@@ -188,8 +188,8 @@ class Model(nn.Module, ABC):
 
     @property
     def degrade(self) -> Degradation:
-        """Switches of the degraded view that training sees; off for a configuration without them."""
-        return getattr(self.config, "degrade", Degradation())
+        """Switches of the degraded view that training sees; off."""
+        return Degradation()
 
     @property
     def held_out(self) -> tuple[str, ...]:

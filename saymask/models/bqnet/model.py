@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from saymask.answers import Prediction
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import Degradation
 from saymask.errors import InputError
 from saymask.models.base import Model
 from saymask.models.bqnet.batch import Batch, Sample, caption, collate, make_sample, truth
@@ -87,6 +88,11 @@ class BQNet(Model):
         self.text_encoder.requires_grad_(False)
         self._text = FrozenText()
         self.train(self.training)
+
+    @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view of the configuration."""
+        return self.config.degrade
 
     @property
     def uses_superpoints(self) -> bool:

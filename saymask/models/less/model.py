@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from saymask.answers import Prediction
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import Degradation
 from saymask.data.scenes import aligned_points, target_mask
 from saymask.errors import InputError
 from saymask.geometry.superpoints import superpoints_of
@@ -91,6 +92,11 @@ class Less(Model):
             self.text_encoder.requires_grad_(False)
         self._text = FrozenText()
         self.train(self.training)
+
+    @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view of the configuration."""
+        return self.config.degrade
 
     @property
     def uses_superpoints(self) -> bool:

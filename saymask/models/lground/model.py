@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from saymask.answers import Classes, Objects
 from saymask.data.annotations import Annotation
 from saymask.data.class_frequencies import CLASSES, count_classes
+from saymask.data.samples.degrade import Degradation
 from saymask.data.scenes import load_scene, scene_path
 from saymask.errors import InputError
 from saymask.labels.tables import LabelClass
@@ -143,6 +144,11 @@ class LGround(Model):
     def uses_superpoints(self) -> bool:
         """Whether answers are pooled over superpoints."""
         return self.config.superpoints
+
+    @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view of the configuration."""
+        return self.config.degrade
 
     @property
     def find_threshold(self) -> float | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from saymask.answers import Classes, Objects, Prediction
 from saymask.data.annotations import Annotation
+from saymask.data.samples.degrade import Degradation
 from saymask.errors import InputError
 from saymask.labels.tables import scannet20
 from saymask.models.base import Model
@@ -129,6 +130,11 @@ class UniSeg3D(Model):
     def adapt(self) -> float:
         """Weight of a scan's own norm statistics."""
         return self.config.adapt
+
+    @property
+    def degrade(self) -> Degradation:
+        """Switches of the degraded view of the configuration."""
+        return self.config.degrade
 
     @property
     def find_threshold(self) -> float | None:
