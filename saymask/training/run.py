@@ -293,10 +293,9 @@ def _begin(job: Job, resume: bool) -> None:
             (job.out / name).unlink(missing_ok=True)
     elif (job.out / "state.pt").is_file() and recorded.is_file():
         old_config = json.loads(recorded.read_text(encoding="utf-8"))
-        # A setting that did not exist when the run began has the effect of its default.
-        old_config["train"] = {**to_json(TrainConfig()), **old_config["train"]}
-        old_config["model"] = {**to_json(type(job.preset.model)()), **old_config["model"]}
-        before, now = _flat(old_config), _flat(config)
+        # A setting that did not exist when the run began, in a group of settings too, has the effect of its default.
+        defaults = {"train": to_json(TrainConfig()), "model": to_json(type(job.preset.model)())}
+        before, now = _flat(defaults) | _flat(old_config), _flat(config)
         changed = [k for k in before | now if before.get(k) != now.get(k) and k not in free]
         if changed:
             listed = "; ".join(f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in changed[:5])
