@@ -4,8 +4,9 @@
         [--rooms 120] [--room-seed 7] [--epochs 4] [--seeds 1 2 3] [--views rgbd handheld] [--jobs 1] [--json FILE]
 
 Every run is `uniseg3d.rooms` from CHECKPOINT (best weights that have seen ideal rooms alone) on newly made rooms of
-version 2, measured by `python -m benchmarks.foreign` with and without a scan's own norm statistics (`adapt`). `all` has
-every part and is run with several seeds, whose spread tells what a difference is worth; the others have the first seed.
+version 2, measured by `python -m benchmarks.foreign` with a scan's own norm statistics (`adapt`), `all` without them as
+well. `all` has every part and is run with several seeds, whose spread tells what a difference is worth; the others have
+the first seed.
 An interrupted experiment goes on where it stopped.
 """
 
@@ -23,7 +24,7 @@ from benchmarks.scheduler import Task, run_tasks
 from saymask.util.files import write_text
 
 ADAPT = (0.0, 0.5)
-FIGURES, CHECKPOINT = "foreign.json", "last.safetensors"
+CHECKPOINT = "last.safetensors"
 SHOWN = ("semantic", "points", "AP25", "AP50", "AP25 any", "AP50 any", "click", "refer", "find", "AUROC")
 
 
@@ -48,6 +49,7 @@ VARIANTS: dict[str, Variant] = {
     "no sensors": Variant(sensor="ideal"),
     "no shapes of others": Variant(furniture=False),
     "no looks": Variant(settings=("--model.degrade.tone", "0")),
+    "no sheets": Variant(settings=("--model.degrade.sheets", "0")),
     "no view": Variant(settings=("--model.degrade.share", "0")),
 }
 
@@ -96,24 +98,30 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
             *variant.settings, *options.train,
             after=f"{variant.rooms} data",
         )  # fmt: skip
-    models = [str(options.out / run.name / CHECKPOINT) for run in runs(options.seeds)]
-    known = measured(options.out)
-    wanted = {(title(model), view, adapt) for model in models for view in options.views for adapt in ADAPT}
-    if not wanted <= known.keys():
-        command = (
-            "--worlds", str(options.worlds), "--model", *models, "--views", *options.views, "--adapt", *map(str, ADAPT),
-            "--json", str(options.out / FIGURES),
-        )  # fmt: skip
-        yield Task(
-            "measuring", (sys.executable, "-m", "benchmarks.foreign", *command), options.out / "foreign.log",
-            tuple(f"{run.name} training" for run in runs(options.seeds)),
-        )  # fmt: skip
+    for adapt in ADAPT:
+        measuring = [run for run in runs(options.seeds) if adapt == ADAPT[1] or run.variant == ALL]
+        models = [str(options.out / run.name / CHECKPOINT) for run in measuring]
+        wanted = {(title(model), view, adapt) for model in models for view in options.views}
+        if not wanted <= measured(options.out).keys():
+            command = (
+                "--worlds", str(options.worlds), "--model", *models, "--views", *options.views, "--adapt", str(adapt),
+                "--json", str(figures(options.out, adapt)),
+            )  # fmt: skip
+            yield Task(
+                f"measuring {adapt:g}", (sys.executable, "-m", "benchmarks.foreign", *command),
+                options.out / f"foreign-{adapt:g}.log", tuple(f"{run.name} training" for run in measuring),
+            )  # fmt: skip
+
+
+def figures(out: Path, adapt: float) -> Path:
+    """Return the file of what is measured with that weight of a scan's own norm statistics."""
+    return out / f"foreign-{adapt:g}.json"
 
 
 def measured(out: Path) -> dict[tuple[str, str, float], dict[str, float]]:
     """Return the means over the worlds per (model, view, adapt), as far as they are known."""
-    path = out / FIGURES
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    paths = [figures(out, adapt) for adapt in ADAPT]
+    entries = [entry for path in paths if path.is_file() for entry in json.loads(path.read_text(encoding="utf-8"))]
     return {(entry["model"], entry["view"], entry["adapt"]): entry["worlds"]["mean"] for entry in entries}
 
 
@@ -129,11 +137,11 @@ def rows(out: Path, seeds: Sequence[int], views: Sequence[str]) -> list[dict[str
             (name, name, ADAPT[1]) for name in VARIANTS if name != ALL
         ]:
             keys = [(title(f"{run.name}/{CHECKPOINT}"), view, adapt) for run in runs(seeds) if run.variant == variant]
-            figures = [known[key] for key in keys if key in known]
-            if figures:
-                columns = {c: [f[c] for f in figures] for c in SHOWN}
+            found = [known[key] for key in keys if key in known]
+            if found:
+                columns = {c: [f[c] for f in found] for c in SHOWN}
                 table.append(
-                    {"view": view, "variant": name, "seeds": len(figures)}
+                    {"view": view, "variant": name, "seeds": len(found)}
                     | {c: sum(values) / len(values) for c, values in columns.items()}
                     | {"spread": {c: max(values) - min(values) for c, values in columns.items()}}
                 )

@@ -32,17 +32,17 @@ def experiment(folder: Path, *more: str) -> int:
 
 def write_figures(folder: Path, **shift: dict[str, float]) -> None:
     """Write figures of 10 + adapt, shifted per run and column."""
-    entries = [
-        {
-            "model": f"{run.replace('_', '-')}/{rooms_ablation.CHECKPOINT}",
-            "view": "rgbd",
-            "adapt": adapt,
-            "worlds": {"mean": {c: 10 + adapt + columns.get(c, 0.0) for c in COLUMNS}},
-        }
-        for run, columns in shift.items()
-        for adapt in rooms_ablation.ADAPT
-    ]
-    (folder / rooms_ablation.FIGURES).write_text(json.dumps(entries))
+    for adapt in rooms_ablation.ADAPT:
+        entries = [
+            {
+                "model": f"{run.replace('_', '-')}/{rooms_ablation.CHECKPOINT}",
+                "view": "rgbd",
+                "adapt": adapt,
+                "worlds": {"mean": {c: 10 + adapt + columns.get(c, 0.0) for c in COLUMNS}},
+            }
+            for run, columns in shift.items()
+        ]
+        rooms_ablation.figures(folder, adapt).write_text(json.dumps(entries))
 
 
 def test_each_variant_leaves_one_part_out(tmp_path: Path, started: list[Task]) -> None:
@@ -52,13 +52,15 @@ def test_each_variant_leaves_one_part_out(tmp_path: Path, started: list[Task]) -
     training = {name: command for name, command in by_name.items() if name.endswith("training")}
     assert set(training) == {
         f"{run} training"
-        for run in ("all-1", "all-2", "no-sensors-1", "no-shapes-of-others-1", "no-looks-1", "no-view-1")
+        for run in ("all-1", "all-2", "no-sensors-1", "no-shapes-of-others-1", "no-looks-1", "no-sheets-1", "no-view-1")
     }
     assert all(command[-2:] == ("--train.matmul-precision", "bf16") for command in training.values())
     assert "--furniture" not in by_name["mixed rooms"]
     assert "--furniture" in by_name["ideal-furniture rooms"]
     assert "--model.degrade.library" not in training["no-shapes-of-others-1 training"]
     assert "--model.degrade.share" in training["no-view-1 training"]
+    assert "no-view-1/last" not in " ".join(by_name["measuring 0"])  # without `adapt`, `all` alone
+    assert "no-view-1/last" in " ".join(by_name["measuring 0.5"])
     seen: set[str] = set()
     for task in started:  # each waits only for what comes before it
         assert seen.issuperset(task.after)
@@ -69,11 +71,11 @@ def test_what_is_measured_is_not_measured_again(tmp_path: Path, started: list[Ta
     names = [run.name.replace("-", "_") for run in rooms_ablation.runs([1, 2])]
     write_figures(tmp_path, **{name: {} for name in names[1:]})
     experiment(tmp_path)
-    assert "measuring" in [task.name for task in started]
+    assert "measuring 0.5" in [task.name for task in started]
     started.clear()
     write_figures(tmp_path, **{name: {} for name in names})
     experiment(tmp_path)
-    assert "measuring" not in [task.name for task in started]
+    assert not [task.name for task in started if task.name.startswith("measuring")]
 
 
 def test_table_has_means_over_seeds_and_their_spread(
