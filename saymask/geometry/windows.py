@@ -51,8 +51,7 @@ class Windows:
     def seams(self) -> np.ndarray:
         """Two patches of different windows that touch, and the cell (x, y) of the plan where they do: int64 [K, 4]."""
         # Found when they are asked for: only floors that are clicked need them.
-        shared = np.bincount(np.concatenate(self.seen), minlength=len(self.home)) > 1
-        return _seams(self.positions, self.index, self.home, shared)
+        return _seams(self.positions, self.index, self.home)
 
     def floors(self, floor: np.ndarray) -> np.ndarray:
         """Return int64 [S], the number of each patch's floor from 0, given which patches are floor, bool [S].
@@ -165,15 +164,28 @@ def with_margins(points: np.ndarray, plan: np.ndarray, index: np.ndarray, home: 
     return Windows(index, home, tuple(seen), tuple(inside), edges, points)
 
 
-def _seams(points: np.ndarray, index: np.ndarray, home: np.ndarray, shared: np.ndarray) -> np.ndarray:
-    """Return the seams of patches `index` [N]; `shared` bool [S]: patches near more than one window."""
-    rows = np.flatnonzero(shared[index])
+def _seams(points: np.ndarray, index: np.ndarray, home: np.ndarray) -> np.ndarray:
+    """Return the seams of patches `index` [N], each at `home` [S]."""
+    # Where two windows touch their boxes do; a patch may be as large as a window, so its middle tells nothing.
+    order = np.argsort(home[index], kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(home[index]))[:-1])
+    low, high = (np.stack([end(points[part]) for part in parts]) for end in (lowest, highest))
+    low, high = low - 2 * CELL, high + 2 * CELL
+    found = []
+    for number, part in enumerate(parts):
+        touching = (low <= high[number]).all(axis=1) & (high >= low[number]).all(axis=1)
+        touching[number] = False
+        here = np.zeros(len(part), bool)
+        for other in np.flatnonzero(touching):
+            here |= ((points[part] >= low[other]) & (points[part] <= high[other])).all(axis=1)
+        found.append(part[here])
+    rows = np.concatenate(found)
     if not len(rows):
         return np.zeros((0, 4), np.int64)
     cells = np.floor((points[rows] - lowest(points[rows])) / CELL).astype(np.int64) + 1
     size = cells.max(axis=0) + 2
     own, patch = np.unique(np.stack([np.ravel_multi_index(tuple(cells.T), tuple(size)), index[rows]], 1), axis=0).T
-    found = []
+    seams = []
     for step in itertools.product((0, 1), (-1, 0, 1), (-1, 0, 1)):
         if step < (0, 0, 0):
             continue
@@ -184,5 +196,5 @@ def _seams(points: np.ndarray, index: np.ndarray, home: np.ndarray, shared: np.n
         apart = home[patch[a]] != home[patch[b]]
         a, b = a[apart], b[apart]
         x, y, _ = np.unravel_index(own[a], tuple(size))
-        found.append(np.stack([patch[a], patch[b], x, y], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+        seams.append(np.stack([patch[a], patch[b], x, y], axis=1))
+    return np.unique(np.concatenate(seams), axis=0)

@@ -98,16 +98,17 @@ def test_the_order_of_points_does_not_matter():
     np.testing.assert_array_equal(a.home, b.home)
 
 
-def floor_of(width, depth, start=0.0):
-    """Return points and superpoints of a floor whose superpoints are tiles of 0.8 m, from x = `start`."""
-    x, y = (np.arange(a, a + size, 0.06) for a, size in ((start, width), (0.0, depth)))
+def floor_of(width, depth, start=0.0, tile=0.8):
+    """Return points and superpoints of a floor whose superpoints are tiles of `tile` metres, from x = `start`."""
+    x, y = (np.arange(a, a + size, 0.04) for a, size in ((start, width), (0.0, depth)))
     points = np.stack([*np.meshgrid(x, y, indexing="ij"), np.zeros((len(x), len(y)))], axis=-1).reshape(-1, 3)
-    tiles = np.floor(points[:, :2] / 0.8 + 1e-6).astype(np.int64)
+    tiles = np.floor(points[:, :2] / tile + 1e-6).astype(np.int64)
     return points.astype(np.float32), tiles[:, 0] * 100 + tiles[:, 1]
 
 
-def test_a_floor_that_goes_on_is_one():
-    points, ids = floor_of(14.0, 6.0)
+@pytest.mark.parametrize("tile", [0.8, 100.0])  # a superpoint that is all of the floor is cut into windows
+def test_a_floor_that_goes_on_is_one(tile):
+    points, ids = floor_of(14.0, 12.0, tile=tile)
     windows = divide(points, ids, 8.0, 1000)
     assert windows is not None
     assert len(windows) > 1
