@@ -14,6 +14,7 @@ import numpy as np
 
 from saymask.data.annotations import Annotation
 from saymask.data.samples.exchange import exchanged, read_library, room_axes
+from saymask.data.samples.panels import with_panels
 from saymask.data.samples.sheets import with_sheets
 from saymask.errors import InputError
 from saymask.geometry.extent import highest, lowest
@@ -42,6 +43,8 @@ class Degradation:
     """Objects of such a sample that are, where a model fits."""
     sheets: float = 0.0
     """Put up to three more walls, curtains and windows into the room (`saymask.data.samples.sheets`)."""
+    panels: float = 0.0
+    """Paint up to four rectangles of the walls in another colour (`saymask.data.samples.panels`)."""
     crop: float = 0.7
     """Keep what some views of a hand-held camera saw (`saymask.geometry.visibility`)."""
     views: tuple[int, int] = (10, 44)
@@ -90,6 +93,7 @@ class Degradation:
             "exchange",
             "exchange_objects",
             "sheets",
+            "panels",
             "crop",
             "cut",
             "holes",
@@ -123,6 +127,8 @@ def degraded(
         scan, kinds = with_sheets(scan, room_axes(scan), rng.randint(1, 4), rng)
         words = " ".join(f"{kind} {kind}s" for kind in kinds)
         annotations = [a for a in annotations if not _says(a.description, words)]
+    if switches.panels and rng.rand() < switches.panels:
+        scan = with_panels(scan, room_axes(scan), rng.randint(1, 5), rng)
     keep = _kept(scan.points, rng, switches)
     points, segments = scan.points[keep], None if scan.superpoints is None else scan.superpoints[keep]
     faces = None if scan.faces is None else faces_left(scan.faces, keep)

@@ -92,7 +92,9 @@ def _drawn(low: np.ndarray, high: np.ndarray, ceiling: float, rng: np.random.Ran
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     along = rng.randint(2)
     side = high - low
-    length = rng.uniform(0.8, min(6.0, side[along]))
+    # Half of the walls are short: ends, pillars, and what a sensor leaves of a wall.
+    shortest, longest = (0.3, 1.6) if kind == "wall" and rng.rand() < 0.5 else (0.8, 6.0)
+    length = rng.uniform(shortest, min(longest, side[along]))
     start = low[along] + rng.uniform(0, side[along] - length)
     backed = rng.rand() < 0.4
     if backed:

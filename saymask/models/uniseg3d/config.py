@@ -70,9 +70,8 @@ class UniSeg3DConfig:
     -m benchmarks.reliability` fits them; () = scores as they come (ours). Source: Platt 1999."""
     surfaces: bool = False
     """A click on wall or floor that shows no thing marks that surface (ours); as published it marks some thing."""
-    click_again: int = 0
-    """A click is asked once more at so many of the largest superpoints of its mask, and answered with the mean of the
-    masks that agree with it (ours); 0 = with its own mask, as published."""
+    click_objects: bool = False
+    """A click marks the object of the scan that fits its mask best (ours); as published, that mask."""
     clicks_anywhere: bool = False
     """Training also clicks on any superpoint of every object, and on wall and floor, which show no thing (ours)."""
     vocabulary_weight: float = 0.0

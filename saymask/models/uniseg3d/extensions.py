@@ -3,7 +3,7 @@
 1. Objects of a scan: its confident masks without doubles, each in one place (`config.connected`), which sentences and
    words are compared with.
 2. Any number (`config.any_number`): the objects that a sentence means; the published answer is one mask per sentence.
-   And clicks that are asked again inside of their masks (`config.click_again`), and those on wall and floor
+   And clicks that are answered with an object of the scan (`config.click_objects`), and those on wall and floor
    (`config.surfaces`), which as published are about things alone.
 3. Names (`find`): unnamed masks compared with texts instead of classes. The published open-vocabulary step names them
    by CLIP features of posed frames (docs/systems/uniseg3d.md §6.7), which a scan alone does not have.
@@ -38,7 +38,6 @@ from saymask.models.uniseg3d.postprocess import (
     class_agnostic,
     mean_over,
     points,
-    prompt_answers,
     weighted_mean,
 )
 from saymask.nn.blocks import full_precision
@@ -58,8 +57,8 @@ BETTER = 0.1
 LEAST_RISE = 0.4
 """A word whose closest name is less than this above the mean of all names ("banana" among furniture) is not found at
 full relevance even in what shows that name. Chosen with `KNOWN_WORD` on training rooms and foreign worlds."""
-AGREES = 0.3
-"""IoU of points from which the mask of a click inside another click's mask shows the same object."""
+APART, OWN_MASK = 0.3, 0.45
+"""How much an object that shares nothing with a click's mask counts beside one that is equal to it, and that mask."""
 LABEL_SET = "scannet200"
 """Name of the vocabulary's classes for the user."""
 
@@ -164,29 +163,31 @@ def referred_answer(
     return object_logits(objects[rows], sure, config.mask_threshold), (sure * something).clamp(0, 1)
 
 
-def asked_again(
+def clicked_objects(
     scan: EncodedScan,
+    points: np.ndarray,  # int64 [P]
     logits: Tensor,  # float [P, S] of the clicks' masks, positive inside
+    scores: Tensor,  # float [P]
     config: UniSeg3DConfig,
-) -> Tensor:
-    """Return logits [P, S] of the mean of each mask and of those that agree with it, asked at superpoints inside of it.
+) -> tuple[Tensor, Tensor]:
+    """Return logits and scores in which a click marks the object of the scan around it that fits its mask best.
 
-    Asked are the `config.click_again` superpoints with the most points; masks agree from an IoU of `AGREES` on.
+    An object fits by its score, times `APART` to 1 by its IoU of points with the mask. The mask stays where it fits
+    better itself, by its score times `OWN_MASK`, and where the click is on no object.
     """
-    inside, counts = logits > 0, scan.counts
-    held, superpoints = (inside * counts).topk(min(config.click_again, len(counts)), dim=1)
-    click, place = (held > 0).nonzero(as_tuple=True)
-    asked, again = superpoints[click, place].unique(return_inverse=True)
-    if not len(asked):
-        return logits
-    said, _ = prompt_answers(scan.clicks(asked), counts, config)
-    first, others = (inside * counts).double(), (said > 0).double()  # exact for whole numbers
-    both = first @ others.T
-    overlap = both / (first.sum(1, keepdim=True) + (others * counts).sum(1) - both).clamp(min=1)
-    agrees = torch.zeros_like(overlap, dtype=logits.dtype)
-    agrees[click, again] = (overlap[click, again] >= AGREES).to(logits.dtype)
-    mean = (logits.sigmoid() + agrees @ said.sigmoid()) / (1 + agrees.sum(1, keepdim=True))
-    return torch.logit(mean, eps=1e-6)
+    objects = scan_objects(scan, config)
+    if not len(objects):
+        return logits, scores
+    counts = scan.counts.double()  # exact for whole numbers
+    superpoints = torch.from_numpy(scan.index[np.asarray(points, np.int64)]).to(logits.device)
+    inside, masks = (logits > 0).double(), objects.masks.double()
+    both = (inside * counts) @ masks.T
+    overlap = both / ((inside @ counts)[:, None] + masks @ counts - both).clamp(min=1)
+    fits = objects.scores * (APART + (1 - APART) * overlap) * objects.masks[:, superpoints].T
+    fit, best = fits.max(1)
+    marked = object_logits(objects.masks[best], objects.scores[best], 0.5).to(logits)
+    better = fit > OWN_MASK * scores
+    return torch.where(better[:, None], marked, logits), torch.where(better, objects.scores[best].to(scores), scores)
 
 
 def clicked_surfaces(

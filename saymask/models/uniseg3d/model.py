@@ -35,7 +35,7 @@ from saymask.models.uniseg3d.encoded import (
 )
 from saymask.models.uniseg3d.extensions import (
     Embeddings,
-    asked_again,
+    clicked_objects,
     clicked_surfaces,
     find_objects,
     named_classes,
@@ -333,16 +333,16 @@ class UniSeg3D(Model):
     def click(self, encoded: Encoded, points: np.ndarray) -> Prediction:
         """Return a mask for each point int64 [K]; scores as in `refer`. Clicks do not see each other.
 
-        With `config.click_again` the mask is the mean of several that agree; with `config.surfaces` a click on wall or
-        floor that shows no thing marks all of the wall or floor (ours).
+        With `config.click_objects` a click marks the object of the scan that fits its mask best; with `config.surfaces`
+        a click on wall or floor that shows no thing marks all of the wall or floor (ours).
 
         Source: docs/systems/uniseg3d.md §3.2.
         """
         scan = encoded.only()
         stage = self._clicked(scan, points)
         logits, scores = prompt_answers(stage, scan.counts, self.config)
-        if self.config.click_again and len(points):
-            logits = asked_again(scan, logits, self.config)
+        if self.config.click_objects and len(points):
+            logits, scores = clicked_objects(scan, points, logits, scores, self.config)
         if self.config.surfaces and len(points):
             logits, scores = clicked_surfaces(scan, points, logits, scores, stage.something())
         return Prediction(logits, scores, scan.index)

@@ -11,7 +11,7 @@ from saymask.labels.tables import scannet200
 from saymask.models.uniseg3d.config import UniSeg3DConfig
 from saymask.models.uniseg3d.encoded import Semantics, SuperpointOutputs
 from saymask.models.uniseg3d.extensions import (
-    asked_again,
+    clicked_objects,
     clicked_surfaces,
     mentions,
     named_parts,
@@ -24,6 +24,7 @@ from saymask.models.uniseg3d.extensions import (
     word_relevance,
 )
 from saymask.models.uniseg3d.outputs import LayerOutputs
+from saymask.models.uniseg3d.postprocess import Found
 from saymask.models.uniseg3d.presets import HELD_OUT
 
 
@@ -210,37 +211,53 @@ def test_a_floor_may_go_on_where_walls_end():
 
 
 class Clicked:
-    """A scan whose clicks have known masks: logits [S, S] of a click on each superpoint."""
+    """A scan of superpoints, one point each unless `counts` says more, whose objects are known."""
 
-    def __init__(self, masks, counts):
-        self.masks, self.counts = torch.tensor(masks), torch.tensor(counts)
-        self.asked = []
+    def __init__(self, masks, scores, counts):
+        self.index, self.counts = np.repeat(np.arange(len(counts)), counts), torch.tensor(counts)
+        masks = torch.tensor(masks, dtype=torch.bool).reshape(-1, len(counts))
+        self.objects = Found(masks, torch.tensor(scores), torch.zeros(len(scores), dtype=torch.int64))
 
-    def clicks(self, superpoints):
-        self.asked += superpoints.tolist()
-        return LayerOutputs(
-            torch.zeros(len(superpoints), 19), self.masks[superpoints], torch.zeros(len(superpoints), 4)
-        )
+    def kept(self, key, make):
+        return self.objects
 
-
-def test_a_click_is_asked_again_inside_of_its_mask():
-    # Superpoints 0 and 1 show 0 to 2, superpoint 2 shows all but 0, superpoint 3 itself alone.
-    masks = [[3.0, 3, 1, -3, -3], [3, 3, 1, -3, -3], [-3, 3, 3, 3, 3], [-3, -3, -3, 3, -3], [-3, -3, -3, -3, 3]]
-    scan = Clicked(masks, [10, 20, 5, 50, 10])
-    config = UniSeg3DConfig(click_again=2, mask_threshold=0.5)
-    own = torch.tensor([[3.0, -0.5, 1, -3, -3], [-3, -3, 3, 3, -3], [-1, -1, -1, -1, -1]])
-    got = asked_again(scan, own, config)
-    assert sorted(scan.asked) == [0, 2, 3]  # the largest two of each mask; nothing for the empty one
-    mean = (own[0].sigmoid() + scan.masks[0].sigmoid()) / 2  # the mask of superpoint 2 has little in common
-    torch.testing.assert_close(got[0].sigmoid(), mean)
-    assert got[0, 1] > 0 > own[0, 1]
-    agreeing = (own[1].sigmoid() + scan.masks[2].sigmoid() + scan.masks[3].sigmoid()) / 3
-    torch.testing.assert_close(got[1].sigmoid(), agreeing)
-    torch.testing.assert_close(got[2], own[2])
+    def clicked(self, *superpoints, masks, scores):
+        """Return the masks and scores of a click on the first point of each superpoint."""
+        points = np.array([np.flatnonzero(self.index == s)[0] for s in superpoints])
+        logits = torch.where(torch.tensor(masks, dtype=torch.bool), 1.0, -1.0)
+        found, sure = clicked_objects(self, points, logits, torch.tensor(scores), UniSeg3DConfig())
+        return (found > 0).int().tolist(), sure.tolist()
 
 
-def test_nothing_is_asked_again_of_empty_masks():
-    scan = Clicked([[1.0, 1], [1, 1]], [1, 1])
-    own = torch.full((3, 2), -1.0)
-    assert torch.equal(asked_again(scan, own, UniSeg3DConfig(click_again=8)), own)
-    assert not scan.asked
+def test_a_click_marks_the_object_that_fits_its_mask():
+    scan = Clicked([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]], [0.9, 0.8, 0.9], [10, 10, 10, 10])
+    masks, scores = scan.clicked(0, masks=[[1, 1, 0, 0]], scores=[0.5])
+    assert masks == [[1, 1, 0, 0]]  # 0.8 beats 0.9 at an IoU of 2/3
+    assert scores == pytest.approx([0.8])
+    masks, _ = scan.clicked(0, masks=[[1, 1, 1, 1]], scores=[0.5])
+    assert masks == [[1, 1, 1, 0]]
+    masks, _ = scan.clicked(0, 3, masks=[[0, 0, 0, 0], [1, 1, 0, 1]], scores=[0.0, 0.3])  # each by itself
+    assert masks == [[1, 1, 1, 0], [0, 0, 0, 1]]
+
+
+def test_overlaps_are_those_of_points():
+    scan = Clicked([[1, 1, 0], [1, 0, 1]], [0.8, 0.8], [1, 1, 100])
+    masks, _ = scan.clicked(0, masks=[[1, 1, 1]], scores=[0.5])
+    assert masks == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize(("score", "answered"), [(1.0, [0, 1, 1]), (0.2, [1, 1, 0])])
+def test_a_sure_mask_stays_where_no_object_is_like_it(score, answered):
+    scan = Clicked([[1, 1, 0]], [0.7], [5, 1, 50])
+    masks, scores = scan.clicked(1, masks=[[0, 1, 1]], scores=[score])
+    assert masks == [answered]
+    assert scores == pytest.approx([score if answered[2] else 0.7])
+
+
+@pytest.mark.parametrize("objects", [[], [[0, 1, 1]]])
+def test_a_click_on_no_object_keeps_its_mask(objects):
+    scan = Clicked(objects, [0.9] * len(objects), [5, 5, 5])
+    masks, scores = scan.clicked(0, masks=[[1, 0, 1]], scores=[0.4])
+    assert masks == [[1, 0, 1]]
+    assert scores == pytest.approx([0.4])
+    assert scan.clicked(0, masks=[[0, 0, 0]], scores=[0.0]) == ([[0, 0, 0]], [0.0])
