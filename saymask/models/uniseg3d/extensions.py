@@ -57,6 +57,8 @@ BETTER = 0.1
 LEAST_RISE = 0.4
 """A word whose closest name is less than this above the mean of all names ("banana" among furniture) is not found at
 full relevance even in what shows that name. Chosen with `KNOWN_WORD` on training rooms and foreign worlds."""
+SURFACES = ("wall", "floor")
+"""Names of the classes that are no things."""
 APART, OWN_MASK = 0.3, 0.45
 """How much an object that shares nothing with a click's mask counts beside one that is equal to it, and that mask."""
 LABEL_SET = "scannet200"
@@ -381,15 +383,22 @@ def named_parts(
 ) -> tuple[Tensor, Tensor]:
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
-    The parts are the objects; what is in none of them, such as walls, is parted by the name that is likeliest there and
-    by windows, and counts with more than `config.fewest_points` points. An object's names are the mean of what its
-    query and what its superpoints say.
+    The parts are the objects; wall and floor, of which objects may take in a piece; and what is left, by the name that
+    is likeliest there. What is no object is parted by windows, too, and counts with more than `config.fewest_points`
+    points. An object's names are the mean of what its query and what its superpoints say: that they are wall or floor
+    if this is their class of the 20, which knows these best, else what their directions say.
     """
+    names = vocabulary_names(config.held_out)
+    kind = said.semantic[:, :CLASSES].argmax(1)
+    surface = kind < STUFF
+    rows = torch.tensor([names.index(name) for name in SURFACES], device=kind.device)
     local = name_logits(said.directions, vocabulary).softmax(1)
+    known = F.one_hot(rows[kind.clamp(max=STUFF - 1)], len(names)).to(local.dtype)
+    local = torch.where(surface[:, None], known, local)
     assert found.directions is not None
     own = name_logits(found.directions, vocabulary).softmax(1)
     share = (own + _mean_inside(found.masks, counts, local)) / 2
-    left = (~found.masks.any(0)).nonzero()[:, 0]
+    left = (surface | ~found.masks.any(0)).nonzero()[:, 0]
     keys, part = (rooms * len(vocabulary) + local.argmax(1))[left].unique(return_inverse=True)
     large = torch.zeros_like(keys).index_add(0, part, counts[left]) > config.fewest_points
     masks = torch.zeros(len(keys), len(counts), dtype=torch.bool, device=counts.device)

@@ -56,11 +56,12 @@ def test_mentions(sentence, heard):
     assert not mentions(sentence, ())
 
 
-def said_of(queries, masks, directions, iou=0.9):
-    """What queries with masks float [Q, S] and superpoints with directions [S, W] say."""
+def said_of(queries, masks, directions, iou=0.9, classes=19):
+    """What queries with masks float [Q, S] and superpoints with directions [S, W] and classes of the 20 say."""
     q, s = masks.shape
     stage = LayerOutputs(torch.zeros(q, 19), masks, torch.zeros(q, 4), torch.full((q,), iou), queries)
-    return SuperpointOutputs(stage=stage, semantic=torch.zeros(s, 21), directions=directions)
+    semantic = F.one_hot(torch.as_tensor(classes).expand(s), 21).float()
+    return SuperpointOutputs(stage=stage, semantic=semantic, directions=directions)
 
 
 def parts_of(said, counts, vocabulary, config):
@@ -69,7 +70,7 @@ def parts_of(said, counts, vocabulary, config):
 
 
 def test_parts_are_objects_and_what_is_left():
-    vocabulary = torch.eye(4, 6)
+    vocabulary = torch.eye(200, 202)
     counts = torch.tensor([60, 60, 200, 300, 5])
     # One object (twice) on superpoints 0 and 1, which by themselves look like names 1 and 2; the query says 1.
     masks = torch.full((3, 5), -9.0)
@@ -84,17 +85,36 @@ def test_parts_are_objects_and_what_is_left():
     ]
     np.testing.assert_allclose(share.sum(1), 1, rtol=1e-5)
     assert share.argmax(1).tolist() == [1, 3]
-    sure = torch.tensor([0.0, 1, 0, 0]).div(0.07).softmax(0)  # of a direction that is a name
-    other = torch.tensor([0.0, 0, 1, 0]).div(0.07).softmax(0)
+    sure, other = (vocabulary[name, :200].div(0.07).softmax(0) for name in (1, 2))  # of a direction that is a name
     torch.testing.assert_close(share[0], (sure + (sure + other) / 2) / 2)
 
 
+def test_wall_and_floor_are_parts_by_their_classes():
+    names = vocabulary_names()
+    vocabulary = torch.eye(200, 202)
+    door, floor, wall = (names.index(name) for name in ("door", "floor", "wall"))
+    # Superpoint 0 is in an object but wall by its class; 1 is floor, whatever it looks like; 2 is neither.
+    masks = torch.full((1, 3), -9.0)
+    masks[0, 0] = 9
+    said = said_of(vocabulary[[door]], masks, vocabulary[[door, door, door]], classes=[0, 1, 19])
+    found, share = parts_of(said, torch.tensor([120, 120, 120]), vocabulary, UniSeg3DConfig(agnostic_threshold=0.5))
+    named = dict(zip(share.argmax(1).tolist()[1:], found.tolist()[1:], strict=True))
+    assert found[0].tolist() == [True, False, False]
+    assert share[0, [door, wall]].tolist() == pytest.approx([0.5, 0.5], abs=1e-3)  # its query and its superpoint
+    assert named == {wall: [True, False, False], floor: [False, True, False], door: [False, False, True]}
+    assert share[1:].amax(1).sort().values[1:].tolist() == [1, 1]
+    left_out = UniSeg3DConfig(agnostic_threshold=0.5, held_out=HELD_OUT)
+    fewer = torch.eye(200 - len(HELD_OUT), 202)
+    found, share = parts_of(said, torch.tensor([120, 120, 120]), fewer, left_out)
+    assert {vocabulary_names(HELD_OUT)[row] for row in share.argmax(1)} >= {"wall", "floor"}
+
+
 def test_a_scan_of_nothing_but_one_object_has_no_rest():
-    vocabulary = torch.eye(2, 3)
+    vocabulary = torch.eye(200, 201)
     said = said_of(vocabulary[:1], torch.full((1, 2), 9.0), vocabulary[[0, 0]])
     found, share = parts_of(said, torch.tensor([80, 90]), vocabulary, UniSeg3DConfig())
     assert found.tolist() == [[True, True]]
-    assert share.shape == (1, 2)
+    assert share.shape == (1, 200)
     nothing = said_of(vocabulary[:1], torch.full((1, 2), -9.0), vocabulary[[0, 1]])
     found, _ = parts_of(nothing, torch.tensor([180, 190]), vocabulary, UniSeg3DConfig())
     assert found.tolist() == [[True, False], [False, True]]
