@@ -61,6 +61,8 @@ SURFACES = ("wall", "floor")
 """Names of the classes that are no things."""
 APART, OWN_MASK = 0.3, 0.45
 """How much an object that shares nothing with a click's mask counts beside one that is equal to it, and that mask."""
+BARELY = 1e-3
+"""Logit of what an object takes in and the mask of the click on it does not."""
 LABEL_SET = "scannet200"
 """Name of the vocabulary's classes for the user."""
 
@@ -187,7 +189,8 @@ def clicked_objects(
     overlap = both / ((inside @ counts)[:, None] + masks @ counts - both).clamp(min=1)
     fits = objects.scores * (APART + (1 - APART) * overlap) * objects.masks[:, superpoints].T
     fit, best = fits.max(1)
-    marked = object_logits(objects.masks[best], objects.scores[best], 0.5).to(logits)
+    # Of an object that two clicks mark, each is surer of what its own mask takes in: a negative click takes that away.
+    marked = torch.where(objects.masks[best], logits.clamp(min=BARELY), logits.clamp(max=-BARELY))
     better = fit > OWN_MASK * scores
     return torch.where(better[:, None], marked, logits), torch.where(better, objects.scores[best].to(scores), scores)
 

@@ -260,6 +260,14 @@ def test_a_click_marks_the_object_that_fits_its_mask():
     assert masks == [[1, 1, 1, 0], [0, 0, 0, 1]]
 
 
+def test_clicks_on_one_object_share_it_by_their_own_masks():
+    scan = Clicked([[1, 1, 1, 0]], [0.9], [10, 10, 10, 10])
+    logits = torch.tensor([[2.0, -1, -2, 3], [-1, -3, 2, -1]])
+    found, _ = clicked_objects(scan, np.array([0, 20]), logits, torch.tensor([0.5, 0.5]), UniSeg3DConfig())
+    assert (found > 0).int().tolist() == [[1, 1, 1, 0]] * 2
+    assert (found[1] > found[0]).tolist() == [False, False, True, False]
+
+
 def test_overlaps_are_those_of_points():
     scan = Clicked([[1, 1, 0], [1, 0, 1]], [0.8, 0.8], [1, 1, 100])
     masks, _ = scan.clicked(0, masks=[[1, 1, 1]], scores=[0.5])
