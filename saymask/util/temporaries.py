@@ -25,25 +25,6 @@ PREFIX = ".saymask-"
 
 
 @contextmanager
-def temporary_file(folder: Path, suffix: str = "") -> Iterator[Path]:
-    """Yield a new, empty file in `folder` that this user alone can read; what is there at the end is removed."""
-    sweep(folder.absolute())
-    while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=PREFIX, suffix=suffix)
-        if _lock(handle, name):
-            break
-        os.close(handle)
-    if fcntl is None:
-        os.close(handle)  # Windows renames no file that is open
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-        if fcntl is not None:
-            os.close(handle)
-
-
-@contextmanager
 def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
     """Yield a new folder in `folder`, by default the system's; this user alone can read it. It is removed at the end.
 
@@ -67,6 +48,18 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         if handle >= 0:
             os.close(handle)
+
+
+@contextmanager
+def temporary_file(folder: Path, suffix: str = "") -> Iterator[Path]:
+    """Yield a new, empty file in a temporary folder of its own in `folder`; what is there at the end is removed.
+
+    Whoever writes it may put another file in its place, as safetensors does: the lock is on the folder.
+    """
+    with temporary_folder(folder) as own:
+        path = own / f"new{suffix}"
+        path.touch(mode=0o600)
+        yield path
 
 
 def folder_of_this_process(folder: Path | None = None) -> Path:

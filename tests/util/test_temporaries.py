@@ -88,6 +88,16 @@ def test_the_block_may_rename_them(tmp_path):
     assert names(tmp_path) == ["a.txt", "b"]
 
 
+def test_a_file_that_its_writer_replaces_is_still_ours(tmp_path):
+    """As safetensors does: a lock on the file itself would be on the one that was replaced."""
+    with temporary_file(tmp_path, ".txt") as file:
+        file.with_name("written").write_text("whole")
+        file.with_name("written").replace(file)
+        sweep_again(tmp_path)
+        assert file.read_text() == "whole"
+    assert names(tmp_path) == []
+
+
 def test_a_file_that_another_took_for_a_left_one_is_made_again(tmp_path, monkeypatch):
     """Between the making of a file and its lock another process may remove it."""
     import saymask.util.temporaries as module
