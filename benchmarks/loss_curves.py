@@ -12,16 +12,13 @@ interrupted experiment goes on where it stopped.
 
 import argparse
 import csv
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.scheduler import Task, run_tasks
-from saymask.util.files import write_text
+from benchmarks.scheduler import Task, run_experiment, saymask_task
 
 PRECISIONS = ("ieee", "bf16")
 SMALL = {
@@ -35,29 +32,22 @@ PARTS = 5
 
 def tasks(options: argparse.Namespace) -> list[Task]:
     """Return the commands that are to be run: rooms, their preparation, and the trainings."""
-    raw, data = options.out / "raw", options.out / "data"
+    raw, data, log = options.out / "raw", options.out / "data", options.out / "rooms.log"
     made = [
-        Task("rooms", _saymask("rooms", str(raw), "--split", f"train={options.rooms}"), options.out / "rooms.log"),
-        Task("data", _saymask("prepare", str(raw), "--out", str(data)), options.out / "rooms.log", ("rooms",)),
+        saymask_task("rooms", log, "rooms", str(raw), "--split", f"train={options.rooms}"),
+        saymask_task("data", log, "prepare", str(raw), "--out", str(data), after="rooms"),
     ]
     return made + [
-        Task(
-            folder.name,
-            _saymask(
-                "train", preset, "--data", str(data), "--out", str(folder), "--train.task", "none", *SMALL[preset],
-                "--train.conv-precision", precision, "--train.matmul-precision", precision, *options.train,
-            ),
-            options.out / f"{folder.name}.log",
-            ("data",),
+        saymask_task(
+            folder.name, options.out / f"{folder.name}.log",
+            "train", preset, "--data", str(data), "--out", str(folder), "--train.task", "none", *SMALL[preset],
+            "--train.conv-precision", precision, "--train.matmul-precision", precision, *options.train,
+            after="data",
         )
         for preset in options.presets
         for precision in PRECISIONS
         for folder in [run_folder(options.out, preset, precision)]
     ]  # fmt: skip
-
-
-def _saymask(*command: str) -> tuple[str, ...]:
-    return sys.executable, "-m", "saymask", *command
 
 
 def run_folder(out: Path, preset: str, precision: str) -> Path:
@@ -116,12 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="commands at the same time")
     parser.add_argument("--json", type=Path)
     options, options.train = parser.parse_known_args(arguments)  # what is not known here is for `saymask train`
-    outcomes = run_tasks(tasks(options), options.jobs)
-    table = rows(options.out, options.presets, options.steps)
-    print(markdown(table))
-    if options.json:
-        write_text(options.json, json.dumps(table, indent=1) + "\n")
-    return int(any(outcome.state != "done" for outcome in outcomes.values()))
+    return run_experiment(
+        tasks(options), options.jobs, lambda: rows(options.out, options.presets, options.steps), markdown, options.json
+    )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@
 Every run is `uniseg3d.rooms` from CHECKPOINT (best weights that have seen ideal rooms alone) on newly made rooms of
 version 2, measured by `python -m benchmarks.foreign` with a scan's own norm statistics (`adapt`), `all` without them as
 well. `all` has every part and is run with several seeds, whose spread tells what a difference is worth; the others have
-the first seed.
-An interrupted experiment goes on where it stopped.
+the first seed. An interrupted experiment goes on where it stopped.
 """
 
 import argparse
@@ -20,8 +19,7 @@ from typing import Any
 
 from benchmarks.foreign import title
 from benchmarks.foreign_worlds import VIEWS
-from benchmarks.scheduler import Task, run_tasks
-from saymask.util.files import write_text
+from benchmarks.scheduler import Task, run_experiment, saymask_task
 
 ADAPT = (0.0, 0.5)
 CHECKPOINT = "last.safetensors"
@@ -81,17 +79,17 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
         furniture = ("--furniture", str(options.furniture)) if variant.furniture else ()
         if variant.rooms not in made:
             made.add(variant.rooms)
-            yield _saymask(
+            yield saymask_task(
                 f"{variant.rooms} rooms", raw.with_suffix(".log"), "rooms", str(raw), "--version", "2",
                 "--split", f"train={options.rooms}", "--sensor", variant.sensor, "--seed", str(options.room_seed),
                 *furniture,
             )  # fmt: skip
-            yield _saymask(
+            yield saymask_task(
                 f"{variant.rooms} data", raw.with_suffix(".log"), "prepare", str(raw), "--out", str(data),
                 after=f"{variant.rooms} rooms",
             )  # fmt: skip
         library = ("--model.degrade.library", str(options.furniture)) if variant.furniture else ()
-        yield _saymask(
+        yield saymask_task(
             f"{run.name} training", folder / "log.txt", "train", "uniseg3d.rooms", "--data", str(data),
             "--out", str(folder), "--train.init", str(options.init), "--train.epochs", str(options.epochs),
             "--train.seed", str(run.seed), "--train.lr", str(options.lr), "--train.task", "none", *library,
@@ -158,10 +156,6 @@ def markdown(table: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _saymask(name: str, log: Path, *command: str, after: str = "") -> Task:
-    return Task(name, (sys.executable, "-m", "saymask", *command), log, (after,) if after else ())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is not done yet, print the table and write it to a JSON file."""
     parser = argparse.ArgumentParser(
@@ -180,12 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="commands at the same time")
     parser.add_argument("--json", type=Path)
     options, options.train = parser.parse_known_args(arguments)  # what is not known here is for `saymask train`
-    outcomes = run_tasks(list(tasks(options)), options.jobs)
-    table = rows(options.out, options.seeds, options.views)
-    print(markdown(table))
-    if options.json:
-        write_text(options.json, json.dumps(table, indent=1) + "\n")
-    return int(any(outcome.state != "done" for outcome in outcomes.values()))
+    return run_experiment(
+        tasks(options), options.jobs, lambda: rows(options.out, options.seeds, options.views), markdown, options.json
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Commands that wait for each other, a few at a time, each in a process of its own with a log file."""
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from saymask.errors import InputError
+from saymask.util.files import write_text
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
@@ -133,3 +135,24 @@ def _ended_line(task: Task, code: int, seconds: float, ended: int, total: int) -
 
 def _say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+def saymask_task(name: str, log: Path, *command: str, after: str = "") -> Task:
+    """Return a task that is a command of saymask, to be run after the one called `after`."""
+    return Task(name, (sys.executable, "-m", "saymask", *command), log, (after,) if after else ())
+
+
+def run_experiment(
+    tasks: Iterable[Task],
+    jobs: int,
+    table: Callable[[], list[dict[str, Any]]],
+    markdown: Callable[[Sequence[dict[str, Any]]], str],
+    path: Path | None,
+) -> int:
+    """Run tasks, print the table of what there is then, write it to the JSON file `path`; return 1 if a task failed."""
+    outcomes = run_tasks(list(tasks), jobs)
+    rows = table()
+    print(markdown(rows))
+    if path:
+        write_text(path, json.dumps(rows, indent=1) + "\n")
+    return int(any(outcome.state != "done" for outcome in outcomes.values()))

@@ -7,20 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import loss_curves
-from benchmarks.scheduler import Outcome, Task
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """The tasks that are given to the scheduler, which says that all are done."""
-    given: list[Task] = []
-
-    def run_tasks(tasks: list[Task], jobs: int) -> dict[str, Outcome]:
-        given.extend(tasks)
-        return {task.name: Outcome("done") for task in tasks}
-
-    monkeypatch.setattr(loss_curves, "run_tasks", run_tasks)
-    return given
+from benchmarks.scheduler import Task
 
 
 def log(folder: Path, losses: np.ndarray) -> None:

@@ -8,20 +8,7 @@ import pytest
 
 from benchmarks import rooms_ablation
 from benchmarks.foreign import COLUMNS
-from benchmarks.scheduler import Outcome, Task
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """The tasks that are given to the scheduler, which says that all are done."""
-    given: list[Task] = []
-
-    def run_tasks(tasks: list[Task], jobs: int) -> dict[str, Outcome]:
-        given.extend(tasks)
-        return {task.name: Outcome("done") for task in tasks}
-
-    monkeypatch.setattr(rooms_ablation, "run_tasks", run_tasks)
-    return given
+from benchmarks.scheduler import Task
 
 
 def experiment(folder: Path, *more: str) -> int:

@@ -15,7 +15,7 @@ SAYS = {
     "03_clicks": r"without its foot \['object 0: 4,\d+ points'\]",
     "04_classes_and_objects": r"wall: \d\d % of the points(?s:.*)'chair': 2",
     "06_arrays": r"taken as millimetres(?s:.*)the lost one: -1(?s:.*)2 chairs in the trimesh object",
-    "07_robot": r"\d × chair\nchair \(0\.\d+\): map \(",
+    "07_robot": r"1 × chair\nchair \(0\.\d+\): map \(",
     "08_many_questions": r"\[2, 1, 1, 1\]",
     "09_train_and_evaluate": r"last\.safetensors: 3dres mIoU(?s:.*)uniseg3d\.rooms: 3dres mIoU [3-9]\d\.",
     "10_own_model": r"mIoU \d+\.\d after 8 steps(?s:.*)expected a model with the 20 classes",
