@@ -1,12 +1,13 @@
-"""What each part of the training for rooms of other people brings: one left out at a time, same start, same budget.
+"""Training for rooms of other people in one command, from their making to the figures; or with one part left out.
 
-    python -m benchmarks.rooms_ablation --worlds WORLDS --furniture FILE --init CHECKPOINT --out runs/ablation
-        [--rooms 120] [--room-seed 7] [--epochs 4] [--seeds 1 2 3] [--views rgbd handheld] [--jobs 1] [--json FILE]
+    python -m benchmarks.rooms_training --worlds WORLDS --furniture FILE --out runs/rooms [--rooms 640] [--room-seed 21]
+        [--epochs 36] [--seeds 1] [--init CHECKPOINT] [--ablate] [--views rgbd handheld] [--jobs 1] [--json FILE]
+        [--train.ema 0.998 … any setting of `saymask train`]
 
-Every run is `uniseg3d.rooms` from CHECKPOINT (best weights that have seen ideal rooms alone) on newly made rooms of
-version 2, measured by `python -m benchmarks.foreign` with a scan's own norm statistics (`adapt`), `all` without them as
-well. `all` has every part and is run with several seeds, whose spread tells what a difference is worth; the others have
-the first seed. An interrupted experiment goes on where it stopped.
+Every run is `uniseg3d.rooms`, from scratch or from CHECKPOINT, on newly made rooms of version 2, measured by
+`python -m benchmarks.foreign` with a scan's own norm statistics (`adapt`), and without them where every part is there.
+With `--ablate` each part is left out once as well, with the first seed; the spread of several seeds tells what a
+difference is worth. An interrupted experiment goes on where it stopped.
 """
 
 import argparse
@@ -65,15 +66,17 @@ class Run:
         return f"{self.variant.replace(' ', '-')}-{self.seed}"
 
 
-def runs(seeds: Sequence[int]) -> list[Run]:
-    """Return every variant with the first seed, and `all` with each."""
-    return [Run(ALL, seed) for seed in seeds] + [Run(name, seeds[0]) for name in VARIANTS if name != ALL]
+def runs(seeds: Sequence[int], *, ablate: bool) -> list[Run]:
+    """Return `all` with each seed and, to `ablate`, every other variant with the first."""
+    return [Run(ALL, seed) for seed in seeds] + [Run(name, seeds[0]) for name in VARIANTS if ablate and name != ALL]
 
 
 def tasks(options: argparse.Namespace) -> Iterator[Task]:
     """Yield the commands that are to be run: rooms, their preparation, training, measuring."""
     made: set[str] = set()
-    for run in runs(options.seeds):
+    wanted_runs = runs(options.seeds, ablate=options.ablate)
+    init = ("--train.init", str(options.init)) if options.init else ()
+    for run in wanted_runs:
         variant, folder = VARIANTS[run.variant], options.out / run.name
         raw, data = options.out / "raw" / variant.rooms, options.out / "data" / variant.rooms
         furniture = ("--furniture", str(options.furniture)) if variant.furniture else ()
@@ -91,13 +94,12 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
         library = ("--model.degrade.library", str(options.furniture)) if variant.furniture else ()
         yield saymask_task(
             f"{run.name} training", folder / "log.txt", "train", "uniseg3d.rooms", "--data", str(data),
-            "--out", str(folder), "--train.init", str(options.init), "--train.epochs", str(options.epochs),
-            "--train.seed", str(run.seed), "--train.lr", str(options.lr), "--train.task", "none", *library,
-            *variant.settings, *options.train,
+            "--out", str(folder), "--train.epochs", str(options.epochs), "--train.seed", str(run.seed),
+            "--train.task", "none", *init, *library, *variant.settings, *options.train,
             after=f"{variant.rooms} data",
         )  # fmt: skip
     for adapt in ADAPT:
-        measuring = [run for run in runs(options.seeds) if adapt == ADAPT[1] or run.variant == ALL]
+        measuring = [run for run in wanted_runs if adapt == ADAPT[1] or run.variant == ALL]
         models = [str(options.out / run.name / CHECKPOINT) for run in measuring]
         wanted = {(title(model), view, adapt) for model in models for view in options.views}
         if not wanted <= measured(options.out).keys():
@@ -134,7 +136,8 @@ def rows(out: Path, seeds: Sequence[int], views: Sequence[str]) -> list[dict[str
         for name, variant, adapt in [(ALL, ALL, ADAPT[1]), ("no adapt", ALL, ADAPT[0])] + [
             (name, name, ADAPT[1]) for name in VARIANTS if name != ALL
         ]:
-            keys = [(title(f"{run.name}/{CHECKPOINT}"), view, adapt) for run in runs(seeds) if run.variant == variant]
+            measured_runs = [run for run in runs(seeds, ablate=True) if run.variant == variant]
+            keys = [(title(f"{run.name}/{CHECKPOINT}"), view, adapt) for run in measured_runs]
             found = [known[key] for key in keys if key in known]
             if found:
                 columns = {c: [f[c] for f in found] for c in SHOWN}
@@ -159,17 +162,17 @@ def markdown(table: Sequence[dict[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is not done yet, print the table and write it to a JSON file."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.rooms_ablation", description=(__doc__ or "").split("\n")[0]
+        prog="python -m benchmarks.rooms_training", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--worlds", type=Path, required=True, help="folder of NAME.npz and NAME.json")
     parser.add_argument("--furniture", type=Path, required=True, help="file of saymask.data.furniture_library")
-    parser.add_argument("--init", type=Path, required=True, help="checkpoint that every run starts from")
+    parser.add_argument("--init", type=Path, help="checkpoint that every run starts from; none: from scratch")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rooms", type=int, default=120)
-    parser.add_argument("--room-seed", type=int, default=7)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--lr", type=float, default=3e-4)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--rooms", type=int, default=640)
+    parser.add_argument("--room-seed", type=int, default=21)
+    parser.add_argument("--epochs", type=int, default=36)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--ablate", action="store_true", help="also leave out one part at a time")
     parser.add_argument("--views", nargs="+", choices=VIEWS, default=["rgbd", "handheld"])
     parser.add_argument("--jobs", type=int, default=1, help="commands at the same time")
     parser.add_argument("--json", type=Path)
