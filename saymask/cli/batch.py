@@ -16,7 +16,7 @@ from saymask.cli.stages import Stages
 from saymask.errors import InputError
 from saymask.util.engines.engine import Lost, each
 from saymask.util.files import file_sha256, parse_json, write_text
-from saymask.util.locks import only_process
+from saymask.util.locks import hold_folder
 from saymask.util.progress import bars
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _held(out: Path | None) -> AbstractContextManager[None]:
     if out is None:
         return nullcontext()
     busy = f"{out}: another command writes there; wait for it or choose another folder"
-    return only_process(out / ".lock", busy=busy)
+    return hold_folder(out, busy)
 
 
 def _ask_all(asker: Asker, sources: Sources, options: PromptOptions, results: Results | None, out: TextIO) -> int:

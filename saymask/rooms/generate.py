@@ -25,7 +25,7 @@ from saymask.rooms.sensor.scan import check_sensor, scan_room
 from saymask.rooms.write import scan_files, write_label_table, write_room
 from saymask.util.cores import end_with_parent, worker_died
 from saymask.util.files import check_writable, write_text
-from saymask.util.locks import only_process
+from saymask.util.locks import hold_folder
 from saymask.util.progress import bars
 
 SOURCES = {"scanrefer": "ScanRefer_filtered", "multi3drefer": "multi3drefer"}
@@ -74,7 +74,7 @@ def generate(
     library = None if models is None else hashlib.sha256(Path(models).read_bytes()).hexdigest()
     settings = {"version": version, "seed": seed, "sensor": sensor, "furniture": library}
     busy = f"{out}: another process generates rooms there; wait for it or choose another folder"
-    with only_process(out / ".lock", busy=busy):
+    with hold_folder(out, busy):
         return _generate(out, splits, settings, models, workers, quiet)
 
 

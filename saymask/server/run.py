@@ -26,7 +26,7 @@ from saymask.server.limits import Limits
 from saymask.server.service import Service
 from saymask.server.store import Store
 from saymask.util.access import address, is_loopback, new_token
-from saymask.util.locks import only_process
+from saymask.util.locks import hold_folder
 from saymask.util.temporaries import temporary_folder
 
 PATIENCE = 30
@@ -101,7 +101,7 @@ def _folder(data: Path | None) -> Iterator[Path]:
             pass
     except OSError as error:
         raise InputError(f"--data: {data} cannot be written ({error.strerror or error}); choose another") from None
-    with only_process(data / "lock", busy=f"--data: another server uses {data}; stop it, or choose another folder"):
+    with hold_folder(data, f"--data: another server uses {data}; stop it, or choose another folder"):
         yield data
 
 

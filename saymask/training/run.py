@@ -29,7 +29,7 @@ from saymask.training.progress import ProgressLine, quieten
 from saymask.training.validation import check_task, headline, validation
 from saymask.util.cores import end_with_parent, kernels_have_run, limit_threads, set_threads, shorten_socket_paths
 from saymask.util.files import check_writable, write_text
-from saymask.util.locks import only_process
+from saymask.util.locks import hold_folder
 from saymask.util.settings import override, to_json
 
 # Settings that may differ when a run is resumed: they do not change what a step computes.
@@ -104,7 +104,7 @@ def train(
     )  # fmt: skip
     _check(job)
     busy = f"another process trains in {job.out}; wait for it or choose another folder"
-    with only_process(job.out / ".lock", busy=busy) if this_rank() == 0 else nullcontext():
+    with hold_folder(job.out, busy) if this_rank() == 0 else nullcontext():
         if this_rank() == 0:
             _begin(job, resume)
         if devices == 1 or started_outside():

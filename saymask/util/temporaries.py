@@ -73,7 +73,7 @@ def folder_of_this_process(folder: Path | None = None) -> Path:
 def sweep(folder: Path) -> None:
     """Remove the temporary files and folders in `folder` whose processes are gone, once in the life of this process.
 
-    And again in each run that holds a folder for itself (`locks.only_process`).
+    And again in each run that holds a folder for itself (`locks.hold_folder`).
     """
     if fcntl is None or not folder.is_dir():
         return

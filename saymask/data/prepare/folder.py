@@ -29,7 +29,7 @@ from saymask.labels.tables import LabelTable, packaged_label_table, read_label_t
 from saymask.util.console import plain_table, table_console
 from saymask.util.engines.engine import Engine, Name
 from saymask.util.files import check_writable, read_json, write_text
-from saymask.util.locks import only_process
+from saymask.util.locks import hold_folder
 
 
 @dataclass
@@ -137,7 +137,7 @@ def prepare(
     if not quiet:
         _print_findings(folder.root, findings)
     busy = f"{out}: another `saymask prepare` is writing there; wait for it or choose another folder"
-    with only_process(out / ".lock", busy=busy):
+    with hold_folder(out, busy):
         if pseudo_masks is not None:
             say(_pseudo_message(folder, pseudo))
         refer = {name: files.points for name, files in given.items()}
