@@ -369,10 +369,10 @@ def _mean_name(share: Tensor, vocabulary: Tensor) -> Tensor:
 
 def scan_named_parts(scan: EncodedScan, vocabulary: Tensor, config: UniSeg3DConfig) -> tuple[Tensor, Tensor]:
     """Return the `named_parts` of a scan, kept for the next prompts."""
-    objects, said = scan_objects(scan, config), scan.semantics()
+    objects, said, floors = scan_objects(scan, config), scan.semantics(), scan.floors
     with torch.autocast(scan.counts.device.type, enabled=False):  # counts of points need the digits of float32
         return scan.kept(
-            ("parts", config), lambda: named_parts(objects, said, scan.counts, scan.rooms, vocabulary, config)
+            ("parts", config), lambda: named_parts(objects, said, scan.counts, scan.rooms, floors, vocabulary, config)
         )
 
 
@@ -381,15 +381,16 @@ def named_parts(
     said: Semantics,
     counts: Tensor,  # int64 [S] points of each superpoint
     rooms: Tensor,  # int64 [S] window of each superpoint
+    floors: Tensor,  # int64 [S] of the superpoints that are floor, the number of their floor
     vocabulary: Tensor,  # float32 [V, W]
     config: UniSeg3DConfig,
 ) -> tuple[Tensor, Tensor]:
     """Return K parts of a scan that words may mean, bool [K, S], and what they may be, float32 [K, V] of sum 1.
 
     The parts are the objects; wall and floor, of which objects may take in a piece; and what is left, by the name that
-    is likeliest there. What is no object is parted by windows, too, and counts with more than `config.fewest_points`
-    points. An object's names are the mean of what its query and what its superpoints say: that they are wall or floor
-    if this is their class of the 20, which knows these best, else what their directions say.
+    is likeliest there. What is no object is parted by windows, but for floors that go on, and counts with more than
+    `config.fewest_points` points. An object's names are the mean of what its query and what its superpoints say: that
+    they are wall or floor if this is their class of the 20, which knows these best, else what their directions say.
     """
     names = vocabulary_names(config.held_out)
     kind = said.semantic[:, :CLASSES].argmax(1)
@@ -402,7 +403,9 @@ def named_parts(
     own = name_logits(found.directions, vocabulary).softmax(1)
     share = (own + _mean_inside(found.masks, counts, local)) / 2
     left = (surface | ~found.masks.any(0)).nonzero()[:, 0]
-    keys, part = (rooms * len(vocabulary) + local.argmax(1))[left].unique(return_inverse=True)
+    name = local.argmax(1)
+    place = torch.where(name == rows[FLOOR], floors, rooms)
+    keys, part = (place * len(vocabulary) + name)[left].unique(return_inverse=True)
     large = torch.zeros_like(keys).index_add(0, part, counts[left]) > config.fewest_points
     masks = torch.zeros(len(keys), len(counts), dtype=torch.bool, device=counts.device)
     masks[part, left] = True

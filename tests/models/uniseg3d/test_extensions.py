@@ -64,9 +64,10 @@ def said_of(queries, masks, directions, iou=0.9, classes=19):
     return SuperpointOutputs(stage=stage, semantic=semantic, directions=directions)
 
 
-def parts_of(said, counts, vocabulary, config):
-    rooms = torch.zeros_like(counts)
-    return named_parts(shown_objects(said.stage, counts, config), said, counts, rooms, vocabulary, config)
+def parts_of(said, counts, vocabulary, config, rooms=None, floors=None):
+    objects = shown_objects(said.stage, counts, config)
+    rooms, floors = (torch.zeros_like(counts) if each is None else each for each in (rooms, floors))
+    return named_parts(objects, said, counts, rooms, floors, vocabulary, config)
 
 
 def test_parts_are_objects_and_what_is_left():
@@ -107,6 +108,16 @@ def test_wall_and_floor_are_parts_by_their_classes():
     fewer = torch.eye(200 - len(HELD_OUT), 202)
     found, share = parts_of(said, torch.tensor([120, 120, 120]), fewer, left_out)
     assert {vocabulary_names(HELD_OUT)[row] for row in share.argmax(1)} >= {"wall", "floor"}
+
+
+def test_a_floor_goes_on_through_windows_and_a_wall_does_not():
+    vocabulary = torch.eye(200, 202)
+    said = said_of(vocabulary[:1], torch.full((1, 5), -9.0), vocabulary[[7] * 5], classes=[0, 0, 1, 1, 1])
+    counts, rooms, floors = torch.full((5,), 120), torch.tensor([0, 1, 0, 1, 2]), torch.tensor([0, 0, 0, 0, 1])
+    found, share = parts_of(said, counts, vocabulary, UniSeg3DConfig(agnostic_threshold=0.5), rooms, floors)
+    names = [vocabulary_names()[row] for row in share.argmax(1)]
+    assert [found[row].nonzero()[:, 0].tolist() for row in range(len(found)) if names[row] == "wall"] == [[0], [1]]
+    assert [found[row].nonzero()[:, 0].tolist() for row in range(len(found)) if names[row] == "floor"] == [[2, 3], [4]]
 
 
 def test_a_scan_of_nothing_but_one_object_has_no_rest():
