@@ -24,7 +24,7 @@ class Prompt:
     """Question of one command to a scene, and the wording of its answer; all of it can be pickled."""
 
     verb: str
-    """One of `saymask.models.base.VERBS`."""
+    """One of `saymask.answers.VERBS`."""
     asked: dict[str, Any]
     """The question in the JSON object."""
     answer: Callable[["Scene"], "Masks"]

@@ -1,5 +1,6 @@
 """The commands that make, measure and list models: train, evaluate, convert, publish, models, doctor."""
 
+import sys
 from dataclasses import dataclass, field, make_dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -286,10 +287,18 @@ def models(*, json: Switch = False) -> int:
     return 0
 
 
-def doctor() -> int:
-    """Say what this machine has and what saymask will use."""
-    from saymask.cli.doctor import report
+def doctor(*, warm: Switch = False) -> int:
+    """Say what this machine has and what saymask will use.
 
+    Args:
+        warm: Compile the kernels that the first answers, pictures and training steps would else wait for; they are
+            kept.
+    """
+    from saymask.cli.doctor import report
+    from saymask.cli.warm import warm as compile_kernels
+
+    if warm:
+        compile_kernels(lambda text: print(f"{text} …", file=sys.stderr, flush=True))
     for line in report():
         print(line)
     return 0

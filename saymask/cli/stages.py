@@ -19,6 +19,9 @@ WORDS = {
     "turntable": "drawing it from all sides",
 }
 """Stage -> what is said while it lasts; others are prompts."""
+COMPILING = (
+    "compiling kernels for this machine, which is kept for the next time (`saymask doctor --warm`: all at once) …"
+)
 
 
 class Stages:
@@ -30,17 +33,37 @@ class Stages:
     def __init__(self, *, quiet: bool = False) -> None:
         self.seconds: dict[str, float] = {}
         self._quiet, self._live, self._shown = quiet, sys.stderr.isatty(), 0
+        self._watching = False
 
     def begin(self, stage: str) -> None:
         """Say that a stage begins."""
         if self._quiet:
             return
+        self._watch_compiler()
         text = f"{WORDS.get(stage, f'answering ({stage})')} …"
         if not self._live:
             print(text, file=sys.stderr, flush=True)
             return
         print("\r" + text.ljust(self._shown), end="", file=sys.stderr, flush=True)
         self._shown = len(text)
+
+    def _watch_compiler(self) -> None:
+        """Say it once when kernels are compiled, which the first run on a machine waits for."""
+        events = sys.modules.get("numba.core.event")
+        if self._watching or events is None:  # nothing is loaded for this; kernels come after the model
+            return
+        self._watching, stages = True, self
+
+        class Said(events.Listener):
+            def on_start(self, event: object) -> None:
+                events.unregister("numba:compile", self)
+                stages.clear()
+                print(COMPILING, file=sys.stderr, flush=True)
+
+            def on_end(self, event: object) -> None:
+                pass
+
+        events.register("numba:compile", Said())
 
     def clear(self) -> None:
         """Remove the line that changes, before other output."""

@@ -169,8 +169,9 @@ def close_holes(index, depth, reach):  # type: ignore[no-untyped-def]
                     filled[y, x] = index[by, bx]
                     near[y, x] = depth[by, bx]
             before, now = now, before
-    index[:] = filled
-    depth[:] = near
+    for y in range(h):  # assigning whole arrays would compile the error for other shapes as well, for seconds
+        for x in range(w):
+            index[y, x], depth[y, x] = filled[y, x], near[y, x]
 
 
 @numba.njit(cache=True)

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from saymask.sparse.backends.cpu.tiles import (
     HAS_BF16,
@@ -41,25 +42,27 @@ def column_tiles(channels: int) -> np.ndarray:
     return np.array([(a, b - a) for a, b in pairwise(edges)], dtype=np.int64)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _multiply(bf16, n, x, xs, i, w, steps, acc, accs, o):
-    if bf16:
+def _multiply(x, n, at, stride, i, w, steps, acc, accs, o):
+    """Multiply a tile of n vectors of columns: `tiles.forward_tile` of the type of x."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_multiply, inline="always")
+def _multiply_in(x, n, at, stride, i, w, steps, acc, accs, o):
+    # Chosen when it is compiled: tiles of the other type would only make that longer.
+    one, two, three, four = (_B1, _B2, _B3, _B4) if x.dtype == types.uint16 else (_F1, _F2, _F3, _F4)
+
+    def multiply(x, n, at, stride, i, w, steps, acc, accs, o):
         if n == 4:
-            _B4(x, xs, i, w, steps, acc, accs, o)
+            four(at, stride, i, w, steps, acc, accs, o)
         elif n == 3:
-            _B3(x, xs, i, w, steps, acc, accs, o)
+            three(at, stride, i, w, steps, acc, accs, o)
         elif n == 2:
-            _B2(x, xs, i, w, steps, acc, accs, o)
+            two(at, stride, i, w, steps, acc, accs, o)
         else:
-            _B1(x, xs, i, w, steps, acc, accs, o)
-    elif n == 4:
-        _F4(x, xs, i, w, steps, acc, accs, o)
-    elif n == 3:
-        _F3(x, xs, i, w, steps, acc, accs, o)
-    elif n == 2:
-        _F2(x, xs, i, w, steps, acc, accs, o)
-    else:
-        _F1(x, xs, i, w, steps, acc, accs, o)
+            one(at, stride, i, w, steps, acc, accs, o)
+
+    return multiply
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -137,13 +140,12 @@ def forward(x, weight, tiles, channels, in_rows, out_rows, starts, first, last, 
     x: float32, or bfloat16 bits (uint16) with an even number of channels; weight as packed for it; tiles:
     `column_tiles`; channels: C_out; starts: `sites.block_starts`.
     """
-    bf16 = x.itemsize == 2
     n_out = epilogue[-1]
     width = (tiles[-1, 0] + tiles[-1, 1]) * LANES
     acc = np.empty((rows + 2, width), np.float32)
     bits = acc.view(np.uint32)
     lists = np.empty((2, MAX_TILE_ROWS), np.int32)
-    steps = np.int64(x.shape[1] // 2 if bf16 else x.shape[1])
+    steps = np.int64(x.shape[1] // 2 if x.itemsize == 2 else x.shape[1])
     x_at, x_stride = x.ctypes.data, np.int64(x.strides[0])
     w_at, acc_stride = weight.ctypes.data, np.int64(width * 4)
     in_at, out_at = in_rows.ctypes.data, out_rows.ctypes.data
@@ -162,15 +164,15 @@ def forward(x, weight, tiles, channels, in_rows, out_rows, starts, first, last, 
                 m = _tile_rows(n)
                 panel = w_at + (k * width + v * LANES) * steps * 4
                 column = acc_at + v * VECTOR_BYTES
-                whole = begin + (end - begin) // m * m
-                for p in range(begin, whole, m):
-                    _multiply(bf16, n, x_at, x_stride, in_at + p * 4, panel, steps, column, acc_stride, out_at + p * 4)
-                if whole < end:  # the rest: unused tile rows read any row and add to the spare one
-                    for i in range(m):
-                        inside = whole + i < end
-                        lists[0, i] = in_rows[whole + i] if inside else in_rows[whole]
-                        lists[1, i] = out_rows[whole + i] if inside else base + rows
-                    _multiply(bf16, n, x_at, x_stride, spare_in, panel, steps, column, acc_stride, spare_out)
+                for p in range(begin, end, m):
+                    i, o = in_at + p * 4, out_at + p * 4
+                    if p + m > end:  # the rest: unused tile rows read any row and add to the spare one
+                        for r in range(m):
+                            inside = p + r < end
+                            lists[0, r] = in_rows[p + r] if inside else in_rows[p]
+                            lists[1, r] = out_rows[p + r] if inside else base + rows
+                        i, o = spare_in, spare_out
+                    _multiply(x, n, x_at, x_stride, i, panel, steps, column, acc_stride, o)
         finish_rows(acc, bits, base, count, channels, epilogue)
 
 
