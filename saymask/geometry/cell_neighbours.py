@@ -6,11 +6,14 @@ from numba import njit
 from saymask.geometry.extent import highest, lowest
 from saymask.geometry.neighbours import knn
 from saymask.geometry.voxelize import Voxels
+from saymask.util.threads import split_work
 
 _REACH = 3
 """Blocks looked at to each side: on a surface that is full of cells, 45 or so, more than the 17 nearest."""
 _LARGEST = 8
 """Cells along the edge of the largest block."""
+_AT_ONCE = 10_000
+"""Cells of which a thread looks for the neighbours at a time, at least."""
 
 
 def cell_knn(voxels: Voxels, sites: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,10 +33,15 @@ def cell_knn(voxels: Voxels, sites: np.ndarray, k: int) -> tuple[np.ndarray, np.
     keys = (place[:, 0] * wide + place[:, 1]) * high + place[:, 2]
     order = np.arange(len(keys)) if times == 1 else np.argsort(keys, kind="stable")
     ascending = np.append(keys[order], np.iinfo(np.int64).max)
-    inside = exact[order] - voxels.origin
-    found = _around(blocks[order], ascending, (wide, high), exact[order], inside, order, voxels.size * times, slack, k)
-    index, distance, done = (np.empty_like(values) for values in found)
-    index[order], distance[order], done[order] = found
+    cells, ordered, size = blocks[order], exact[order], voxels.size * times
+    inside = ordered - voxels.origin
+    index, distance, done = np.empty((len(keys), k), np.int64), np.empty((len(keys), k)), np.empty(len(keys), bool)
+
+    def look(first: int, last: int) -> None:
+        found = index, distance, done
+        _around(first, last, cells, ascending, (wide, high), ordered, inside, order, size, slack, found)
+
+    split_work(len(keys), look, smallest=_AT_ONCE)
     if not done.all():
         index[~done], distance[~done] = knn(exact, k, exact[~done])
     return index, distance
@@ -55,11 +63,10 @@ def _block_edge(cells: np.ndarray, k: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _around(cells, keys, extent, sites, inside, numbers, size, slack, k):
-    n = cells.shape[0]
-    index = np.full((n, k), -1, np.int64)
-    distance = np.full((n, k), np.inf)
-    done = np.zeros(n, np.bool_)
+def _around(first, last, cells, keys, extent, sites, inside, numbers, size, slack, out):
+    """Look around the sorted cells first..last; write what is found at their `numbers`."""
+    index, distance, done = out
+    k = index.shape[1]
     rows, squares = np.empty(k, np.int64), np.empty(k)
     wide = 2 * _REACH + 1
     shifts = np.empty((wide * wide, 2), np.int64)
@@ -70,8 +77,11 @@ def _around(cells, keys, extent, sites, inside, numbers, size, slack, k):
             lengths[a * wide + b] = (a - _REACH) ** 2 + (b - _REACH) ** 2
     shifts = shifts[np.argsort(lengths, kind="mergesort")]  # near columns first, so that far ones need not be read
     # The cells ascend, so the column beside them ascends too: one mark per column moves forward and never back.
-    marks = np.zeros(wide * wide, np.int64)
-    for i in range(n):
+    marks = np.empty(wide * wide, np.int64)
+    for s in range(wide * wide):
+        lower = keys[first] + (shifts[s, 0] * extent[0] + shifts[s, 1]) * extent[1] - _REACH
+        marks[s] = np.searchsorted(keys, lower)
+    for i in range(first, last):
         found = 0
         worst = np.inf
         for s in range(wide * wide):
@@ -99,7 +109,8 @@ def _around(cells, keys, extent, sites, inside, numbers, size, slack, k):
                     if found == k:
                         worst = squares[k - 1]
                 q += 1
-        for j in range(found):
-            index[i, j], distance[i, j] = rows[j], np.sqrt(squares[j])
-        done[i] = found == k and distance[i, k - 1] < _REACH * size - slack
-    return index, distance, done
+        number = numbers[i]
+        for j in range(k):
+            index[number, j] = rows[j] if j < found else -1
+            distance[number, j] = np.sqrt(squares[j]) if j < found else np.inf
+        done[number] = found == k and distance[number, k - 1] < _REACH * size - slack

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
+from saymask.geometry import cell_neighbours
 from saymask.geometry.cell_neighbours import cell_knn
 from saymask.geometry.neighbours import knn
 from saymask.geometry.voxelize import voxelize
@@ -33,6 +35,23 @@ def test_the_same_neighbours_as_a_tree(n, away):
     lengths = np.linalg.norm(sites.astype(float)[index[there]] - sites.astype(float)[rows], axis=1)
     assert np.allclose(lengths, distance[there], rtol=1e-12)
     assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in index)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_threads_find_the_same(monkeypatch, sparse):
+    points = surface(np.random.default_rng(1), 700 if sparse else 6000)
+    voxels = voxelize(points, 0.02)
+    sites = voxels.mean(points)
+    alone = cell_knn(voxels, sites, 17)
+    monkeypatch.setattr(cell_neighbours, "_AT_ONCE", 50)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        shared = cell_knn(voxels, sites, 17)
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_equally_near_cells_come_by_their_row():

@@ -15,11 +15,11 @@ from saymask.sparse.backends import reference
 from saymask.sparse.backends.cpu import amx
 from saymask.sparse.backends.cpu import kernels as cpu_kernels
 from saymask.sparse.backends.cpu.sites import block_starts, build_map, coarsen, map_from_parents, sort_sites
-from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.backends.cpu.tiles import HAS_BF16, LANES
 from saymask.sparse.backends.epilogue import Epilogue
 from saymask.sparse.backends.precision import conv_precision
 from saymask.sparse.kernel_map import KernelMap
+from saymask.util.threads import split_work
 
 __all__ = [
     "build_map",

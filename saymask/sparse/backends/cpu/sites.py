@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from saymask.sparse.backends.cpu import maps as cpu_maps
-from saymask.sparse.backends.cpu.threads import split_work
 from saymask.sparse.kernel_map import KernelMap, Pairs
 from saymask.sparse.keys import check_coords, check_range
+from saymask.util.threads import split_work
 
 
 def sort_sites(coords: Tensor) -> tuple[Tensor, Tensor, bool]:

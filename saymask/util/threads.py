@@ -5,8 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import torch
-
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}  # (process, threads): a forked child must not use its parent's
 
 
@@ -15,6 +13,8 @@ def split_work(count: int, work: Callable[[int, int], None], *, smallest: int = 
 
     Parts hold at least `smallest` items; with one thread or too little work it is a plain call.
     """
+    import torch  # late: only commands that compute load it
+
     threads = min(torch.get_num_threads(), max(1, count // smallest))
     if threads <= 1:
         if count:
@@ -38,5 +38,5 @@ def split_work(count: int, work: Callable[[int, int], None], *, smallest: int = 
 def _pool(workers: int) -> ThreadPoolExecutor:
     key = (os.getpid(), workers)
     if key not in _pools:
-        _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="saymask-sparse")
+        _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="saymask")
     return _pools[key]

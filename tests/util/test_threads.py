@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saymask.sparse import build_sites, subm_conv
-from saymask.sparse.backends.cpu.threads import split_work
+from saymask.util.threads import split_work
 from tests.sparse.helpers import some_sites
 
 
