@@ -1,9 +1,10 @@
 """Connected components of masks over superpoints (or voxels), and the graph of those that touch."""
 
+import itertools
+
 import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
-from scipy.spatial import KDTree
 
 from saymask.geometry.graph_segmentation import find_root
 from saymask.sparse import SitePyramid
@@ -32,11 +33,14 @@ def near(voxels: np.ndarray, site: np.ndarray, row: np.ndarray, rows: int, cells
     Two rows of a scan are near when they have points in the same block of `cells`³ voxels or in two blocks that touch;
     `site` and `row` as in `touching`.
     """
-    blocks, block = np.unique(np.c_[2 * voxels[:, :1], voxels[:, 1:] // cells], axis=0, return_inverse=True)
-    pairs = KDTree(blocks).query_pairs(1, p=np.inf, output_type="ndarray")  # scans lie 2 apart
-    here = np.r_[np.arange(len(blocks)), pairs[:, 0], pairs[:, 1]]
-    there = np.r_[np.arange(len(blocks)), pairs[:, 1], pairs[:, 0]]
-    return _meeting(block.reshape(-1)[site], row, rows, here, there, len(blocks))
+    place = np.c_[voxels[:, :1], voxels[:, 1:] // cells].astype(np.int64)
+    place -= place.min(axis=0)
+    steps = np.cumprod([1, *(place[:, :0:-1].max(axis=0) + 2)])[::-1]  # a free place after each line, plane and scan
+    blocks, block = np.unique(place @ steps, return_inverse=True)
+    beside = blocks[:, None] + [step @ steps[1:] for step in itertools.product((-1, 0, 1), repeat=3)]
+    there = np.searchsorted(blocks, beside).clip(max=len(blocks) - 1)
+    here, which = np.nonzero(blocks[there] == beside)
+    return _meeting(block.reshape(-1)[site], row, rows, here, there[here, which], len(blocks))
 
 
 def _meeting(
