@@ -42,12 +42,14 @@ class CachedText:
         device: str | torch.device = "cpu",
         memory: int = 4096,
         batch_size: int = 64,
+        fingerprint: str = "",
     ) -> None:
+        """Take an encoder; `fingerprint` is its own where that is known already."""
         if dtype not in (torch.float32, torch.float16):
             raise InputError(f"cached text features: expected float32 or float16, got {dtype}")
         self.encoder = encoder.eval().requires_grad_(False)
         self.name, self.dim, self.sentence_dim = encoder.name, encoder.dim, encoder.sentence_dim
-        self.fingerprint = encoder.fingerprint
+        self.fingerprint = fingerprint or encoder.fingerprint
         self.device = torch.device(device)
         self.dtype = dtype
         self.batch_size = batch_size
@@ -155,10 +157,10 @@ class FrozenText:
     def on(self, device: str | torch.device, encoder: nn.Module | None = None) -> CachedText:
         """Return the cached encoder on `device`; `encoder` is the one to use from now on."""
         with _LOCK:
-            wanted = self._encoder if encoder is None else encoder
+            wanted, known = self._encoder if encoder is None else encoder, ""
             if isinstance(wanted, LazyTextEncoder):
-                wanted = wanted.loaded()
+                wanted, known = wanted.loaded(), wanted.checked
             if self._cached is None or self._cached.encoder is not wanted:
                 # What takes the place of a TextEncoder behaves like one.
-                self._cached = CachedText(cast(TextEncoder, wanted))
+                self._cached = CachedText(cast(TextEncoder, wanted), fingerprint=known)
             return self._cached.to(device)

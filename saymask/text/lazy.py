@@ -24,6 +24,8 @@ class LazyTextEncoder(nn.Module):
         """Whether a checkpoint of the model holds the encoder's weights, too."""
         self._load: Callable[[], TextEncoder] | None = None
         self._recorded, self._whose = "", ""
+        self.checked = ""
+        """Fingerprint of the encoder that was loaded, where it was compared with the recorded one."""
         self._held: list[TextEncoder] = []  # a list, so that it is no submodule
         self.register_buffer("_here", torch.empty(0), persistent=False)
 
@@ -37,7 +39,7 @@ class LazyTextEncoder(nn.Module):
 
     def use(self, encoder: TextEncoder) -> None:
         """Take an encoder that is loaded already."""
-        self._held = [encoder.requires_grad_(False)]
+        self._held, self.checked = [encoder.requires_grad_(False)], ""
 
     @property
     def fingerprint(self) -> str:
@@ -51,11 +53,12 @@ class LazyTextEncoder(nn.Module):
                 encoder = load_text_encoder(self.name) if self._load is None else self._load()
             except InputError as error:
                 raise InputError(f"{self._whose}{': ' if self._whose else ''}{error}") from None
-            if self._recorded and encoder.fingerprint != self._recorded:
+            if self._recorded and (found := encoder.fingerprint) != self._recorded:
                 raise InputError(
                     f"{self._whose} was trained with text encoder {self.name!r} ({self._recorded[:12]}…), but another "
-                    f"({encoder.fingerprint[:12]}…) is installed here; give the same one with --text-encoder FOLDER"
+                    f"({found[:12]}…) is installed here; give the same one with --text-encoder FOLDER"
                 )
+            self.checked = self._recorded
             self._held.append(encoder.requires_grad_(False))
         return self._held[0]
 

@@ -1,10 +1,10 @@
 """Bytes that objects hold in arrays and tensors."""
 
+import sys
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
 from torch import nn
 
 
@@ -17,6 +17,7 @@ def held_bytes(*things: Any) -> int:
     seen: set[int] = set()
     memory: dict[tuple[str, int], int] = {}
     waiting: list[Any] = list(things)
+    spatial = sys.modules.get("scipy.spatial")  # without it there is no tree, and it takes long to load
     while waiting:
         thing = waiting.pop()
         if id(thing) in seen or isinstance(thing, nn.Module | type | str | bytes | int | float):
@@ -30,7 +31,7 @@ def held_bytes(*things: Any) -> int:
         elif isinstance(thing, torch.Tensor):
             storage = thing.untyped_storage()
             memory[str(thing.device), storage.data_ptr()] = storage.nbytes()
-        elif isinstance(thing, KDTree):
+        elif spatial is not None and isinstance(thing, spatial.KDTree):
             waiting += [thing.data, thing.indices]
         elif isinstance(thing, dict):
             waiting += thing.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from saymask.cli.demo import make_example
 from tests.cli.test_cli import room  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,10 @@ def test_words_about_the_command_load_nothing_heavy(arguments):
 
 
 @pytest.mark.slow
-def test_refer_loads_torch_and_its_kernels_alone(room):  # noqa: F811
-    assert loaded("refer", str(room[0]), "the brown table") <= {"torch", "numba"}
+def test_refer_loads_torch_and_its_kernels_alone(room, tmp_path):  # noqa: F811
+    assert loaded("refer", str(make_example(tmp_path)), "the brown table") <= {"torch", "numba"}
+    cloud = str(room[0])  # whose units and far neighbours are looked up in a tree
+    assert loaded("refer", cloud, "the brown table") <= {"torch", "numba", "scipy.spatial"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
