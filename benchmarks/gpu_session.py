@@ -227,7 +227,7 @@ def steps(options: argparse.Namespace) -> dict[str, Any]:
         given = [] if chosen.train.source == "scans" else asked
         size = 2 if options.tiny else chosen.train.batch_size
         samples = [model.prepare(scan, given, rng=np.random.RandomState(i)) for i in range(size)]
-        batch = model.collate(samples)
+        batch = model.collate(samples).to(device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
 
         def step(model: Any = model, batch: Any = batch, optimizer: Any = optimizer) -> None:
