@@ -1,12 +1,13 @@
 """A CUDA device that is not there: inside `emulated_cuda()` tensors can be put on "cuda" on any machine.
 
-Such tensors hold their values in the host's memory, say that they are on cuda:0, and are computed by the CPU's kernels,
-so that results are those of the CPU. What a real device refuses is refused: operations of tensors on two devices, a
-CPU generator, products of integers, arrays made of a tensor that is not on the CPU. Mixed precision is off, as it is without CUDA.
+Such tensors say that they are on cuda:0, but their values are in the host's memory and are computed by the CPU's
+kernels. What a real device refuses is refused: operations of tensors on two devices, a CPU generator, products of
+integers, arrays made of a tensor that is not on the CPU. Mixed precision is off, as it is without CUDA; threads that
+begin inside the block know of no device.
 
 Two layers do it. Below autograd, `_Tensor` unwraps, checks and wraps at every operation, so that backward passes are
-checked too; for torch's own C++ code it is on the CPU, which has to be told apart from what Python asked for: that is
-the work of `_Calls`, which sees the calls from Python and where their results belong.
+checked too. To torch's own C++ code it is a tensor of the CPU: when that makes a tensor, `_Calls`, which sees the
+calls from Python, knows where it belongs.
 """
 
 from collections.abc import Iterator
@@ -87,11 +88,10 @@ def _computed(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         _check(func, name, args, kwargs, given)
     device = kwargs.get("device")
     asked, about_cuda = _calls[-1]
-    if device is not None:  # the CPU also where torch's own code asks for the device of a tensor
-        kwargs = {**kwargs, "device": CPU}
-        on_cuda = device.type == "cuda" or (asked is None and on_cuda)
-    if not given and asked is None:
-        on_cuda = on_cuda or about_cuda
+    if device is not None and device.type == "cuda":
+        on_cuda, kwargs = True, {**kwargs, "device": CPU}
+    elif device is not None and device.type == "cpu":  # also where torch's own code asks for the device of a tensor
+        on_cuda = asked is None and (on_cuda or (about_cuda and not given))
     if on_cuda and kwargs.get("generator") is not None:
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     if name == "_fused_sdp_choice" and on_cuda:
@@ -155,14 +155,18 @@ def _moved(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         args, kwargs = (like.device, like.dtype), kwargs
     copy = kwargs.pop("copy", False)
     device, dtype, _, _ = torch._C._nn._parse_to(*args, **kwargs)
-    if device is not None and (device.type == "cuda") != isinstance(x, _Tensor):
-        x, copy = _Move.apply(x), False
+    device = CUDA if device is not None and device.type == "cuda" else device
+    dtype = x.dtype if dtype is None else dtype
     with torch._C.DisableTorchFunction():
-        return Tensor.to(x, dtype=x.dtype if dtype is None else dtype, copy=copy)
+        if device is None or device == x.device:
+            return Tensor.to(x, dtype=dtype, copy=copy)
+        if "meta" in (device.type, x.device.type):
+            return Tensor.to(x, device=device, dtype=dtype)
+        return Tensor.to(_Move.apply(x), dtype=dtype)
 
 
 class _Calls(TorchFunctionMode):
-    """Look at every call from Python: devices get their number, moves are made, and it is noted where results belong."""
+    """See every call from Python: a device gets its number, moves are made, and it is noted what the call is about."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -207,6 +211,15 @@ def _backward(*args: Any, **kwargs: Any) -> Any:
 _engine = torch.autograd.graph._engine_run_backward
 
 
+def _swapped(a: Tensor, b: Tensor) -> None:
+    """Give a module's parameter its new values, unless it has them already: then it may be in use."""
+    if a.device != b.device or a.data_ptr() != b.data_ptr():
+        _swap(a, b)
+
+
+_swap = torch.utils.swap_tensors
+
+
 @contextmanager
 def emulated_cuda() -> Iterator[None]:
     """Let `device="cuda"` work inside the `with` block; `torch.cuda.is_available()` stays as it is."""
@@ -214,6 +227,7 @@ def emulated_cuda() -> Iterator[None]:
     torch.__future__.set_swap_module_params_on_conversion(True)  # a module's parameters stay the same objects
     with ExitStack() as stack:
         stack.callback(torch.__future__.set_swap_module_params_on_conversion, swaps)
+        stack.enter_context(patch.object(torch.utils, "swap_tensors", _swapped))
         stack.enter_context(patch.object(torch.cuda, "synchronize", lambda device=None: None))
         stack.enter_context(patch("torch.autograd._engine_run_backward", _backward))
         stack.enter_context(_Operations())

@@ -1,4 +1,4 @@
-"""Every preset on a CUDA device, emulated: no tensor is left behind on the CPU, and all answers are those of the CPU."""
+"""Every preset on an emulated CUDA device: no tensor is left behind, and all answers are those of the CPU."""
 
 from typing import Any
 
