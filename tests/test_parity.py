@@ -32,12 +32,12 @@ def test_golden_cases_on_a_device(system, monkeypatch):
 
 
 def test_a_case_that_raises_fails_alone(tmp_path, capsys):
-    np.savez(tmp_path / "qsa_A.npz", query=np.zeros(1))
-    np.savez(tmp_path / "iou_A.npz", **load(next((GOLDEN / "less").glob("iou_*.npz"))))
+    np.savez(tmp_path / "iou_A.npz", other=np.zeros(1))
+    np.savez(tmp_path / "qsa_A.npz", **load(next((GOLDEN / "less").glob("qsa_*.npz"))))
     assert main(["less", str(tmp_path)]) == 1
     said = capsys.readouterr().out
-    assert "qsa_A.npz  KeyError: 'sentence_feature is not a file in the archive'" in said
-    assert said.count("iou_A.npz") > 1
+    assert "iou_A.npz  KeyError" in said
+    assert "3 passed, 1 failed" in said
 
 
 def test_share_of_a_tolerance():
