@@ -21,7 +21,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-aten = torch.ops.aten
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "addr"}
 """Operations that CUDA has for floating types only."""
@@ -116,7 +115,7 @@ def _host(x: Any) -> Any:
 
 def _check(func: Any, name: str, args: tuple, kwargs: dict[str, Any], given: list[Tensor]) -> None:
     """Raise what torch raises where an operation has a tensor on CUDA and cannot be done there."""
-    if name in ("copy_", "_to_copy", "to", "_has_compatible_shallow_copy_type", "set_"):
+    if name in ("copy_", "_to_copy", "set_"):
         return
     if name in PRODUCTS and not given[-1].is_floating_point():
         raise RuntimeError(f'"{name}_cuda" not implemented for {str(given[-1].dtype)!r}')
@@ -150,9 +149,9 @@ class _Move(torch.autograd.Function):
 
 def _moved(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return `x.to(…)`."""
-    like = kwargs.pop("other", None) if "other" in kwargs else args[0] if args else None
+    like = kwargs.pop("other", args[0] if args else None)
     if isinstance(like, Tensor):
-        args, kwargs = (like.device, like.dtype), kwargs
+        args = like.device, like.dtype
     copy = kwargs.pop("copy", False)
     device, dtype, _, _ = torch._C._nn._parse_to(*args, **kwargs)
     device = CUDA if device is not None and device.type == "cuda" else device
@@ -213,7 +212,7 @@ _engine = torch.autograd.graph._engine_run_backward
 
 def _swapped(a: Tensor, b: Tensor) -> None:
     """Give a module's parameter its new values, unless it has them already: then it may be in use."""
-    if a.device != b.device or a.data_ptr() != b.data_ptr():
+    if (a.device, a.dtype, a.data_ptr()) != (b.device, b.dtype, b.data_ptr()):
         _swap(a, b)
 
 
