@@ -96,7 +96,7 @@ def _computed(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     if name == "_fused_sdp_choice" and on_cuda:
         return 0  # plain operations, as the kernels of CUDA are not those of the CPU
     hosts = {id(x.host): x for x in given if isinstance(x, _Tensor)}
-    found = func(*tree_map(_host, args), **tree_map(_host, kwargs))
+    found = func(*tree_map(host_of, args), **tree_map(host_of, kwargs))
     if any(x.shape != x.host.shape for x in hosts.values()):  # as after squeeze_, which moves no values
         with torch._C._DisableTorchDispatch():
             func(*args, **kwargs)
@@ -109,7 +109,8 @@ def _computed(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     return tree_map(wrapped, found)
 
 
-def _host(x: Any) -> Any:
+def host_of(x: Any) -> Any:
+    """Return the CPU tensor with the values of one on the emulated device; anything else as it is."""
     return x.host if isinstance(x, _Tensor) else x
 
 
