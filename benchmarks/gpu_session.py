@@ -125,13 +125,12 @@ def golden(options: argparse.Namespace) -> dict[str, Any]:
     from tests.parity import GOLDEN, SYSTEMS, run
 
     torch.set_float32_matmul_precision("highest")
+    only = ("loss", "criterion") if options.tiny else None
     found: dict[str, Any] = {}
     for system in SYSTEMS:
         passed, failed, largest = 0, {}, (0.0, "")
         with inference_precision("fp32"):
-            for file, check, error, ok in run(
-                system, GOLDEN / system, "l" if options.tiny else None, device=options.device
-            ):
+            for file, check, error, ok in run(system, GOLDEN / system, only, device=options.device):
                 name = f"{file}: {check.name}"
                 if ok:
                     passed, largest = passed + 1, max(largest, (check.share(), name))
