@@ -7,6 +7,7 @@ was cut short goes on with the same command. A part that fails or runs out of ti
 is tried again. No part begins when less than half a minute is left.
 
     kernels    the tests of the Triton backend, compiled
+    golden     every golden case of the official code on the device, in float32 without TF32
     agreement  every preset at a tiny size: answers of the device against the CPU's, with and without autocast
     unet       forward pass and training step of the U-Net at 60,000, 120,000 and 500,000 sites, with kernel maps, by
                precision and backend, as shares of the device's own matrix product and copy
@@ -44,7 +45,16 @@ SITES = (60_000, 120_000, 500_000)
 PUBLISHED = ("less.scanrefer", "bqnet.res", "bqnet.gres", "lground.scannet200-ce", "uniseg3d.scannet")
 CARDS = (24, 80)
 """Memory of the GPUs, in GB, that people train on."""
-SHARES = {"kernels": 0.25, "agreement": 0.15, "unet": 0.25, "steps": 0.2, "verbs": 0.1, "smoke": 0.15, "train": 1.0}
+SHARES = {
+    "kernels": 0.25,
+    "golden": 0.25,
+    "agreement": 0.15,
+    "unet": 0.25,
+    "steps": 0.2,
+    "verbs": 0.1,
+    "smoke": 0.15,
+    "train": 1.0,
+}
 """Largest share of the session's time that each part may take, in the order in which they are done."""
 
 
@@ -108,6 +118,26 @@ def kernels(options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sparse/test_triton.py", *chosen]
     done = subprocess.run(command, capture_output=True, text=True)
     return {"passed": done.returncode == 0, "summary": done.stdout.strip()[-3000:]}
+
+
+def golden(options: argparse.Namespace) -> dict[str, Any]:
+    """How many arrays of each system's golden cases are within tolerance, and the largest share of one that is used."""
+    from tests.parity import GOLDEN, SYSTEMS, run
+
+    torch.set_float32_matmul_precision("highest")
+    only = ("loss", "criterion") if options.tiny else None
+    found: dict[str, Any] = {}
+    for system in SYSTEMS:
+        passed, failed, largest = 0, {}, (0.0, "")
+        with inference_precision("fp32"):
+            for file, check, error, ok in run(system, GOLDEN / system, only, device=options.device):
+                name = f"{file}: {check.name}"
+                if ok:
+                    passed, largest = passed + 1, max(largest, (check.share(), name))
+                else:
+                    failed[name] = f"{error:.3g}"
+        found[system] = {"passed": passed, "failed": failed, "largest_share": largest[0], "largest_at": largest[1]}
+    return found
 
 
 def agreement(options: argparse.Namespace) -> dict[str, Any]:
@@ -227,7 +257,7 @@ def steps(options: argparse.Namespace) -> dict[str, Any]:
         given = [] if chosen.train.source == "scans" else asked
         size = 2 if options.tiny else chosen.train.batch_size
         samples = [model.prepare(scan, given, rng=np.random.RandomState(i)) for i in range(size)]
-        batch = model.collate(samples)
+        batch = model.collate(samples).to(device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
 
         def step(model: Any = model, batch: Any = batch, optimizer: Any = optimizer) -> None:
@@ -311,8 +341,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
-    "kernels": kernels, "agreement": agreement, "unet": unet, "steps": steps, "verbs": verbs, "smoke": smoke,
-    "train": train,
+    "kernels": kernels, "golden": golden, "agreement": agreement, "unet": unet, "steps": steps, "verbs": verbs,
+    "smoke": smoke, "train": train,
 }  # fmt: skip
 
 

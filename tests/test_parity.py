@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.parity import GOLDEN, SYSTEMS, Check, main, run
+from tests.emulated_cuda import emulated_cuda
+from tests.parity import DEVICE, GOLDEN, SYSTEMS, Check, load, main, run
 from tests.parity.ties import TIE, ranked
 
 FILES = [(s, p) for s in SYSTEMS for p in sorted((GOLDEN / s).glob("*.*")) if p.suffix in {".npz", ".json"}]
@@ -14,6 +15,37 @@ def test_golden_case(system, path, tmp_path):
     (tmp_path / path.name).symlink_to(path)
     failed = [(check.name, error) for _, check, error, ok in run(system, tmp_path) if not ok]
     assert not failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_golden_cases_on_a_device(system, monkeypatch):
+    monkeypatch.setattr("saymask.sparse.backends.select._has_triton", lambda: False)
+    there, failed = 0, []
+    with emulated_cuda():
+        for file, check, error, ok in run(system, GOLDEN / system, device="cuda"):
+            there += getattr(check.got, "is_cuda", False)
+            failed += [] if ok else [(file, check.name, error)]
+    assert not failed
+    assert there > 100
+    assert DEVICE.get() == "cpu"
+
+
+def test_a_case_that_raises_fails_alone(tmp_path, capsys):
+    np.savez(tmp_path / "iou_A.npz", other=np.zeros(1))
+    np.savez(tmp_path / "qsa_A.npz", **load(next((GOLDEN / "less").glob("qsa_*.npz"))))
+    assert main(["less", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "iou_A.npz  KeyError" in said
+    assert "3 passed, 1 failed" in said
+
+
+def test_share_of_a_tolerance():
+    check = Check("x", np.array([1.0, 2.1, np.nan]), np.array([1.0, 2.0, np.nan]), atol=0.1, rtol=0.05)
+    assert check.share() == pytest.approx(0.5)
+    assert Check("exact", [1, 2], [1, 2]).share() == 0
+    assert Check("not exact", [1, 2], [1, 3]).share() == np.inf
+    assert Check("shape", [1, 2], [1], atol=1.0).share() == np.inf
 
 
 def test_unknown_file_fails(tmp_path, capsys):

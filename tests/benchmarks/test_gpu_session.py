@@ -1,15 +1,19 @@
 """The prepared session on a GPU, on the CPU at tiny sizes: its parts leave their figures, and it can be resumed."""
 
+import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import gpu_session
+from tests.emulated_cuda import emulated_cuda
 
 ROOT = Path(__file__).parents[2]
+PARTS = ("golden", "agreement", "unet", "steps", "verbs")
 
 
 def session(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -20,12 +24,14 @@ def session(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_parts_leave_their_figures(tmp_path):
-    done = session(tmp_path, "--minutes", "60", "--parts", "agreement", "unet", "steps", "verbs", "train")
+    done = session(tmp_path, "--minutes", "60", "--parts", *PARTS, "train")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train: left out, no --data" in done.stdout
-    figures = {
-        name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("agreement", "unet", "steps", "verbs")
-    }
+    figures = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in PARTS}
+    for system, found in figures["golden"]["figures"].items():
+        assert found["passed"] > 0, system
+        assert found["failed"] == {}, system
+        assert 0 < found["largest_share"] <= 1, found["largest_at"]
     for name, errors in figures["agreement"]["figures"].items():
         assert errors["fp32"] < 1e-3, name
         assert errors["bf16"] < 1, name
@@ -39,6 +45,24 @@ def test_parts_leave_their_figures(tmp_path):
     assert all(row["step_ms"] > 0 for row in figures["steps"]["figures"].values())
     assert figures["verbs"]["figures"]["refer_ms"] > 0
     assert figures["verbs"]["tiny"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["golden", "agreement", "steps", "verbs"])
+def test_a_part_on_a_device(part, monkeypatch):
+    """No tensor is left behind on the CPU, and without kernels of its own a device computes what the CPU does."""
+    monkeypatch.setattr("saymask.sparse.backends.select._has_triton", lambda: False)
+    for name in ("reset_peak_memory_stats", "max_memory_allocated", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda: 0)
+    with emulated_cuda():
+        figures = gpu_session.PARTS[part](argparse.Namespace(device="cuda", tiny=True))
+    if part == "golden":
+        assert [found["failed"] for found in figures.values()] == [{}] * 4
+        assert min(found["passed"] for found in figures.values()) > 10
+    if part == "agreement":
+        assert max(errors["fp32"] for errors in figures.values()) < 1e-4
+    if part == "steps":
+        assert all(row["fits_24_gb"] for row in figures.values())
 
 
 def test_a_session_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
@@ -70,8 +94,6 @@ def test_a_session_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
 
 def test_work_of_a_network():
     """One 3³ layer over one site without neighbours: a product for its own offset, each array once."""
-    import torch
-
     from saymask.nn.unet.network import SparseUNet
     from saymask.sparse import build_sites
 

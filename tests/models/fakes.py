@@ -45,9 +45,10 @@ class WordHash(nn.Module):
             for j, word in enumerate(row):
                 seed = np.random.RandomState(zlib.crc32(word.encode()))
                 tokens[i, j] = torch.from_numpy(seed.standard_normal(self.dim)).float()
-        tokens = tokens * self.scale
+        device = self.scale.device
+        tokens, mask = tokens.to(device) * self.scale, mask.to(device)
         sentence = tokens.sum(1) / mask.sum(1, keepdim=True)
-        return TextFeatures(tokens, mask, sentence, offsets)
+        return TextFeatures(tokens, mask, sentence, offsets.to(device))
 
 
 def small_scan(seed: int = 0, n: int = 3000, *, superpoints: bool = True) -> Scan:

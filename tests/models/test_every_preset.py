@@ -26,7 +26,7 @@ TWO = scan_of(0, 1500), scan_of(1, 2300)
 
 def encoded(model: Model, *scans: Scan) -> Any:
     with torch.no_grad():
-        return model.encode_batch(model.collate([model.prepare(scan) for scan in scans]))
+        return model.encode_batch(model.collate([model.prepare(scan) for scan in scans]).to(model.device))
 
 
 def training_batch(model: Model, source: str) -> Any:
@@ -38,7 +38,7 @@ def training_batch(model: Model, source: str) -> Any:
             asked.append(annotation(SENTENCES[1], 1, 2, scan=scan.name))
         given = [] if source == "scans" else asked
         samples.append(model.prepare(scan, given, rng=np.random.RandomState(seed)))
-    return model.collate(samples)
+    return model.collate(samples).to(model.device)
 
 
 def rows_of(model: Model, scans: tuple[Scan, ...]) -> list[list[Tensor]]:

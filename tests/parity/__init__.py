@@ -1,5 +1,7 @@
 """Parity with the official code: `python -m tests.parity SYSTEM DIR [--only TYPE]` checks every golden case in DIR.
 
+`--device cuda` gives networks, losses and answers of tensors to a GPU; cases of arrays and text stay as they are.
+
 A case module `tests/parity/<system>_<topic>.py` registers a function per case type with `@case`. The function gets the
 loaded file and yields one `Check` per compared array.
 """
@@ -8,7 +10,9 @@ import importlib
 import json
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,20 +39,39 @@ class Check:
 
     def error(self) -> tuple[float, bool]:
         """Return (largest absolute difference, within tolerance); shapes must agree, NaN equals NaN."""
+        difference, allowed = self.differences()
+        return float(difference.max(initial=0)), bool((difference <= allowed).all())
+
+    def share(self) -> float:
+        """Return the largest difference as a share of what is allowed: at most 1 within tolerance, exact arrays 0."""
+        difference, allowed = self.differences()
+        with np.errstate(divide="ignore"):
+            shares = np.divide(difference, allowed, out=np.zeros_like(difference), where=difference > 0)
+        return float(shares.max(initial=0))
+
+    def differences(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (absolute difference, what is allowed) of each element; infinite where shapes or words differ."""
         got, expected = as_array(self.got), as_array(self.expected)
+        other = np.array([np.inf]), np.array([0.0])
         if got.shape != expected.shape:
-            return float("inf"), False
-        if got.size == 0:
-            return 0.0, True
+            return other
         if got.dtype.kind in "US" or expected.dtype.kind in "US":
-            same = bool((got == expected).all())
-            return (0.0 if same else float("inf")), same
+            return (np.zeros(1), np.zeros(1)) if bool((got == expected).all()) else other
         got, expected = got.astype(np.float64), expected.astype(np.float64)
         same_special = (np.isnan(got) & np.isnan(expected)) | (got == expected)
         difference = np.where(same_special, 0.0, np.abs(got - expected))
         difference = np.where(np.isnan(difference), np.inf, difference)
-        allowed = self.atol + self.rtol * np.where(np.isfinite(expected), np.abs(expected), 0.0)
-        return float(difference.max()), bool((difference <= allowed).all())
+        return difference, self.atol + self.rtol * np.where(np.isfinite(expected), np.abs(expected), 0.0)
+
+
+DEVICE: ContextVar[str] = ContextVar("device of the golden cases", default="cpu")
+
+
+def placed(thing: Any) -> Any:
+    """Return an array or list as a tensor, a tensor, batch or module as it is, on the device of this run."""
+    if isinstance(thing, np.ndarray | np.generic | list):
+        thing = torch.from_numpy(np.asarray(thing, order="C"))
+    return thing.to(DEVICE.get())
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -118,22 +141,39 @@ def known_cases(system: str) -> dict[str, Case]:
     return {name: function for (owner, name), function in _CASES.items() if owner == system}
 
 
-def run(system: str, folder: Path, only: str | None = None) -> Iterator[tuple[str, Check, float, bool]]:
-    """Yield (file, check, largest error, ok) for every case file in `folder`; an unknown file is a failed check."""
+def run(
+    system: str, folder: Path, only: str | tuple[str, ...] | None = None, *, device: str = "cpu"
+) -> Iterator[tuple[str, Check, float, bool]]:
+    """Yield (file, check, largest error, ok) for every case file in `folder` whose type begins with (one of) `only`.
+
+    A file that is unknown, or whose case raises, is a failed check.
+    """
     cases = known_cases(system)
-    for path in sorted(p for p in folder.iterdir() if p.suffix in {".npz", ".json"}):
-        kind = case_type(path)
-        if only is not None and not kind.startswith(only):
-            continue
-        if kind not in cases:
-            yield path.name, Check("unknown case type", np.nan, 0.0), float("inf"), False
-            continue
-        seen = False
-        for check in cases[kind](load(path), path):
-            seen = True
-            yield path.name, check, *check.error()
-        if not seen:
-            yield path.name, Check("nothing was compared", np.nan, 0.0), float("inf"), False
+    before = DEVICE.set(device)
+    try:
+        for path in sorted(p for p in folder.iterdir() if p.suffix in {".npz", ".json"}):
+            kind = case_type(path)
+            if only is not None and not kind.startswith(only):
+                continue
+            if kind not in cases:
+                yield path.name, Check("unknown case type", np.nan, 0.0), float("inf"), False
+                continue
+            seen = False
+            for check in _checks(cases[kind], path):
+                seen = True
+                yield path.name, check, *check.error()
+            if not seen:
+                yield path.name, Check("nothing was compared", np.nan, 0.0), float("inf"), False
+    finally:
+        DEVICE.reset(before)
+
+
+def _checks(case: Case, path: Path) -> Iterator[Check]:
+    try:
+        yield from case(load(path), path)
+    except Exception as error:  # the other files can still be checked
+        traceback.print_exc()
+        yield Check(f"{type(error).__name__}: {error}", np.nan, 0.0)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -144,11 +184,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", help="check only the case types that begin with this")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where networks and losses run")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     count = failed = 0
     with inference_precision("fp32"):  # the cases of bfloat16 ask for it
-        for file, check, error, ok in run(options.system, options.folder, options.only):
+        for file, check, error, ok in run(options.system, options.folder, options.only, device=options.device):
             count, failed = count + 1, failed + (not ok)
             print(f"{file}  {check.name}  {error:.3g}  {check.atol:g}+{check.rtol:g}*|x|  {'ok' if ok else 'FAILED'}")
     print(f"{count - failed} passed, {failed} failed")

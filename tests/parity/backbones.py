@@ -8,7 +8,7 @@ from torch import Tensor
 
 from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import SitePyramid, use_backend
-from tests.parity import fill_state
+from tests.parity import fill_state, placed
 
 
 def official_shapes(unet: SparseUNet, prefix: str = "") -> dict[str, tuple[int, ...]]:
@@ -31,7 +31,7 @@ def filled_unet() -> SparseUNet:
     """The backbone of all published models with the golden weights, in eval mode."""
     unet = SparseUNet()
     unet.load_official(fill_state(official_shapes(unet)))
-    return unet.eval()
+    return placed(unet.eval())
 
 
 def traced(unet: SparseUNet, feats: Tensor, pyramid: SitePyramid) -> dict[str, Any]:

@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from saymask.sparse import build_sites, pool_mean
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 from tests.parity.backbones import every_path, filled_unet, traced
 
 
 @case("bqnet", "backbone")
 def backbone(data: dict[str, Any], path: Path) -> Iterator[Check]:
     unet = filled_unet()
-    index = torch.from_numpy(data["p2v_map"]).long()
-    superpoints = torch.from_numpy(data["superpoints"])
+    index = placed(data["p2v_map"]).long()
+    superpoints = placed(data["superpoints"])
     count = int(superpoints.max()) + 1
-    coords = torch.from_numpy(data["voxel_coords"])
-    feats = pool_mean(torch.from_numpy(data["feats6"]), index, len(coords))
+    coords = placed(data["voxel_coords"])
+    feats = pool_mean(placed(data["feats6"]), index, len(coords))
     yield Check("voxel_feats", feats, data["voxel_feats"], 1e-6, 1e-5)
     pyramid = build_sites(coords, 5, spatial_shape=data["spatial_shape"].tolist())
     got = traced(unet, feats[pyramid.order], pyramid)

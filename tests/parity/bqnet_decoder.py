@@ -20,7 +20,7 @@ from saymask.models.bqnet.outputs import Outputs
 from saymask.models.bqnet.query_selection import choose
 from saymask.nn.blocks import additive_mask, unit
 from saymask.nn.superpoints import SuperpointUNet
-from tests.parity import Check, case, fill_state, fill_tensor
+from tests.parity import Check, case, fill_state, fill_tensor, placed
 from tests.parity.backbones import official_shapes
 
 NEAR = {"atol": 1e-4, "rtol": 1e-4}
@@ -29,7 +29,7 @@ IMAGES = "clip-vit-l14-336"
 
 def tensor(values: Any) -> Tensor:
     """Return an array as a tensor: half precision as float32, int32 as int64."""
-    values = torch.from_numpy(np.ascontiguousarray(values))
+    values = placed(values)
     return values.float() if values.dtype == torch.float16 else values.long() if values.dtype == torch.int32 else values
 
 
@@ -38,7 +38,7 @@ def filled_decoder(**settings: Any) -> Decoder:
     decoder = Decoder(BQNetConfig(image_features=IMAGES, **settings))
     names, own = decoder_names(decoder), decoder.state_dict()
     load_official(decoder, fill_state({key: tuple(own[name].shape) for name, key in names.items()}))
-    return decoder.eval()
+    return placed(decoder.eval())
 
 
 @case("bqnet", "modules")
@@ -84,7 +84,7 @@ def modules(data: dict[str, Any], path: Path) -> Iterator[Check]:
         yield Check(f"{name}_attn_mask", blocked_by(masks, given["head_batch_mask"]), data[f"{name}_attn_mask"])
     yield near("proj_vision", unit(heads.query_proj(x)))
     yield near("proj_text", unit(heads.text_proj(x)))
-    scores = decoder.selection(x, given["sm_lang"], ~given["sm_lang_pad"], torch.arange(len(x)))
+    scores = decoder.selection(x, given["sm_lang"], ~given["sm_lang_pad"], placed(torch.arange(len(x))))
     yield near("sm_scores", scores)
     yield Check("sm_inds", choose(scores, data["sm_inds"].shape[1]), data["sm_inds"])
     yield near("in_fused", decoder.scan_input(given["in_sp"], given["in_2d"]))
@@ -131,7 +131,7 @@ def decoder_trace(data: dict[str, Any], path: Path) -> Iterator[Check]:
     def padded(values: Any) -> Tensor:
         full = np.zeros((*real.shape, values.shape[-1]), np.float32)
         full[real] = values
-        return torch.from_numpy(full)
+        return placed(full)
 
     seen: dict[str, list[Any]] = {}
 
@@ -151,11 +151,11 @@ def decoder_trace(data: dict[str, Any], path: Path) -> Iterator[Check]:
     outputs = decoder(
         padded(data["sp_feats"]),
         padded(data["sp_pos"]),
-        torch.from_numpy(~real),
+        placed(~real),
         tensor(data["fps_seed"]),
         tensor(data["lang_feats_f16"]),
         tensor(data["lang_masks"]).bool(),
-        torch.arange(len(sizes)),
+        placed(torch.arange(len(sizes))),
         padded(data["feats_2d_int8"].astype(np.float32) / 32),
         auxiliary=True,
     )
@@ -173,7 +173,7 @@ def decoder_trace(data: dict[str, Any], path: Path) -> Iterator[Check]:
             if name == "query_generator":
                 got = got.gather(1, chosen[..., None].expand(-1, -1, got.shape[-1]))
             if got.ndim == 3 and expected.ndim == 2:
-                got = got[torch.from_numpy(real)]
+                got = got[placed(real)]
             yield Check(name, got[..., : expected.shape[-1]], expected, **NEAR)
         elif step and step[2] in ("norm_qqa", "offset"):
             got = seen[step[2]][int(step[1])]

@@ -14,7 +14,7 @@ from saymask.models.bqnet.config import BQNetConfig
 from saymask.models.bqnet.losses import dice, focal, indicator_sum, iou, losses, stage_terms
 from saymask.models.bqnet.matching import match, targets
 from saymask.models.bqnet.outputs import NO_INSTANCE, LayerOutputs, Outputs, Truth
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 
 TERMS = {
     "mask_bce_loss": "mask",
@@ -49,26 +49,26 @@ def numbers(golden: dict[str, Any], pattern: str) -> list[int]:
 def truth_and_outputs(golden: dict[str, Any]) -> tuple[Truth, Outputs]:
     """Return a loss case in our records; the predictions are leaves that ask for gradients."""
     sentences = numbers(golden, r"sp_ins_labels_(\d+)")
-    padding = torch.from_numpy(golden["batch_mask"])
+    padding = placed(golden["batch_mask"])
     u, s = padding.shape
     starts = golden["batch_offsets"]
-    text_mask = torch.from_numpy(golden["lang_masks"]).bool()
-    positions = torch.zeros(u, s, 3)
-    instances = torch.full((u, s), NO_INSTANCE)
-    relevance = torch.zeros(u, s)
-    maps = torch.zeros(u, 5, text_mask.shape[1])
+    text_mask = placed(golden["lang_masks"]).bool()
+    positions = placed(torch.zeros(u, s, 3))
+    instances = placed(torch.full((u, s), NO_INSTANCE))
+    relevance = placed(torch.zeros(u, s))
+    maps = placed(torch.zeros(u, 5, text_mask.shape[1]))
     ours = [MAPS.index(name) for name in ("positive", "modify", "pron", "rel", "other")]
     for row, b in enumerate(sentences):
         size = int(starts[row + 1] - starts[row])
-        positions[row, :size] = torch.from_numpy(golden["sp_pos"][starts[row] : starts[row + 1]])
-        instances[row, :size] = torch.from_numpy(golden[f"sp_ins_labels_{b}"]).long()
-        relevance[row, :size] = torch.from_numpy(golden[f"sp_ref_mask_{b}"])
-        maps[row] = torch.from_numpy(golden[f"token_maps_{b}"])[ours, : maps.shape[2]]
+        positions[row, :size] = placed(golden["sp_pos"][starts[row] : starts[row + 1]])
+        instances[row, :size] = placed(golden[f"sp_ins_labels_{b}"]).long()
+        relevance[row, :size] = placed(golden[f"sp_ref_mask_{b}"])
+        maps[row] = placed(golden[f"token_maps_{b}"])[ours, : maps.shape[2]]
     truth = Truth(
-        scene=torch.arange(u),
+        scene=placed(torch.arange(u)),
         instances=instances,
         positions=positions,
-        seeds=torch.from_numpy(golden["fps_seed"]).long(),
+        seeds=placed(golden["fps_seed"]).long(),
         objects=tuple(tuple(golden[f"object_ids_{b}"].tolist()) for b in sentences),
         relevance=relevance,
         maps=maps,
@@ -76,15 +76,15 @@ def truth_and_outputs(golden: dict[str, Any]) -> tuple[Truth, Outputs]:
     )
 
     def leaf(name: str) -> Tensor:
-        value = torch.from_numpy(golden[name])
+        value = placed(golden[name])
         return (value.squeeze(-1) if name.endswith("scores") and value.ndim == 3 else value).requires_grad_()
 
     stages = tuple(
         LayerOutputs(**{mine: leaf(f"out{j}.{theirs}") for theirs, mine in HEADS.items()})
         for j in numbers(golden, r"out(\d+)\.masks")
     )
-    chosen = torch.from_numpy(golden["sample_inds"]).long()
-    outputs = Outputs(stages, chosen, leaf("ref_scores"), padding, torch.zeros(*chosen.shape, 3))
+    chosen = placed(golden["sample_inds"]).long()
+    outputs = Outputs(stages, chosen, leaf("ref_scores"), padding, placed(torch.zeros(*chosen.shape, 3)))
     return truth, outputs
 
 
@@ -146,15 +146,15 @@ def loss(golden: dict[str, Any], path: Path) -> Iterator[Check]:
 
 @case("bqnet", "loss_terms")
 def loss_terms(golden: dict[str, Any], path: Path) -> Iterator[Check]:
-    x, t = torch.from_numpy(golden["x"]), torch.from_numpy(golden["t"])
+    x, t = placed(golden["x"]), placed(golden["t"])
     yield Check("iou", iou(x.sigmoid(), t), golden["iou"], **CLOSE)
     yield Check("dice", dice(x.sigmoid(), t).mean(), golden["dice"], **CLOSE)
     yield Check("bce", (torch.nn.functional.softplus(x) - x * t).mean(), golden["bce"], **CLOSE)
-    weighted = focal(x, torch.from_numpy(golden["soft"])) * torch.from_numpy(golden["focal_w"])
+    weighted = focal(x, placed(golden["soft"])) * placed(golden["focal_w"])
     yield Check("focal", weighted, golden["focal"], **CLOSE)
 
-    queries, indicators = torch.from_numpy(golden["triple_in"]), torch.from_numpy(golden["indi_in"])
-    paired = torch.zeros(queries.shape[:2], dtype=torch.bool)
+    queries, indicators = placed(golden["triple_in"]), placed(golden["indi_in"])
+    paired = placed(torch.zeros(queries.shape[:2], dtype=torch.bool))
     nothing = paired.clone()
     for row, members in enumerate(([1, 4, 7], [2], [])):  # the README gives the pairs, not the file
         paired[row, members] = True

@@ -25,7 +25,7 @@ from saymask.models.bqnet.outputs import Outputs, Truth
 from saymask.nn.superpoints import superpoint_scan
 from saymask.text import TextFeatures
 from saymask.text.token_maps import Spans
-from tests.parity import Check, case, fill_state
+from tests.parity import Check, case, fill_state, placed
 from tests.parity.backbones import official_shapes
 from tests.parity.bqnet_decoder import IMAGES, NEAR, tensor
 from tests.parity.bqnet_losses import CLOSE, MAPS, numbers, value_checks
@@ -47,7 +47,7 @@ def filled_model() -> BQNet:
     """Return the published BQNet with golden weights, loaded through the importer, in eval mode."""
     model = BQNet(BQNetConfig(image_features=IMAGES, repeated_masks=True), text_encoder=nn.Identity())
     load_official(model, fill_state(shapes(model)))
-    return model.eval()
+    return placed(model.eval())
 
 
 def sentence_numbers(data: dict[str, Any]) -> list[int]:
@@ -78,13 +78,13 @@ def batch_of(data: dict[str, Any]) -> Batch:
         chosen = farthest_point_sampling(scan.positions, seeds, compat=True)
         image = data["feats_2d_int8"][rows].astype(np.float32) / 32
         samples.append(Sample(scan, chosen, image, data["sp_ins_labels"][rows].astype(np.int64), sentences))
-    return collate(samples)
+    return placed(collate(samples))
 
 
 def given_text(data: dict[str, Any]) -> TextFeatures:
     """Return the text encoder's output that the file brings."""
     tokens, mask = tensor(data["lang_feats_f16"]), tensor(data["lang_masks"]).bool()
-    return TextFeatures(tokens, mask, tokens[:, 0], torch.zeros(*mask.shape, 2, dtype=torch.int64))
+    return TextFeatures(tokens, mask, tokens[:, 0], placed(torch.zeros(*mask.shape, 2, dtype=torch.int64)))
 
 
 def given_truth(data: dict[str, Any], batch: Batch, text: TextFeatures) -> Truth:
@@ -216,19 +216,19 @@ def answer_checks(model: BQNet, data: dict[str, Any], encoded: Encoded, text: Te
 
     indicator = final.indicators.softmax(-1)[..., 1].gather(1, order)
     yield Check("pred_res_indicator", indicator, data["pred_res_indicator"], **NEAR)
-    surest = [p.logits[0].numpy() for p in one]
+    surest = [p.logits[0].cpu().numpy() for p in one]
     yield Check("pred_res_pmask_prob", probabilities(surest), data["pred_res_pmask_prob_f16"], **HALF)
     yield Check("pred_res_piou", ious([m[index] for m in surest], "gt_pmask"), data["pred_res_piou"], **CLOSE)
     yield Check("pred_res_spiou", ious(surest, "gt_spmask"), data["pred_res_spiou"], **CLOSE)
 
     selected = final.indicators[..., 1] > final.indicators[..., 0]
     yield Check("pred_gres_indicator", selected.gather(1, order), data["pred_gres_indicator"])
-    unions = [m[s].numpy().max(0, initial=-np.inf) for m, s in zip(final.masks, selected)]
+    unions = [m[s].cpu().numpy().max(0, initial=-np.inf) for m, s in zip(final.masks, selected)]
     written = [u if np.isfinite(u).all() else np.zeros_like(u) for u in unions]  # nothing selected: officially 0
     yield Check("pred_gres_pmask_prob", probabilities(written), data["pred_gres_pmask_prob_f16"], **HALF)
     yield Check("pred_gres_piou", ious([u[index] for u in unions], "gt_pmask"), data["pred_gres_piou"], **CLOSE)
     yield Check("pred_gres_spiou", ious(unions, "gt_spmask"), data["pred_gres_spiou"], **CLOSE)
     yield Check("pred_gres_nt_label", [len(p.logits) == 0 for p in many], data["pred_gres_nt_label"])
     for n, prediction, union in zip(sentences, many, unions):
-        found = (prediction.logits > 0).any(0).numpy()[index]
+        found = (prediction.logits > 0).any(0).cpu().numpy()[index]
         yield Check(f"objects of sentence {n} together", found, select_points(union[index], "3dgres"))

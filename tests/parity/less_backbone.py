@@ -10,7 +10,7 @@ import torch
 from saymask.nn.unet.network import SparseUNet
 from saymask.sparse import build_sites, cpu_has_bf16, inference_precision
 from saymask.sparse.importers import to_spconv2
-from tests.parity import Check, case, fill_tensor
+from tests.parity import Check, case, fill_tensor, placed
 from tests.parity.backbones import every_path, filled_unet, official_shapes, traced
 
 
@@ -25,7 +25,7 @@ def keys(data: dict[str, Any], path: Path) -> Iterator[Check]:
 @case("less", "backbone")
 def backbone(data: dict[str, Any], path: Path) -> Iterator[Check]:
     unet = filled_unet()
-    coords, feats = torch.from_numpy(data["voxel_coords"]), torch.from_numpy(data["voxel_feats"])
+    coords, feats = placed(data["voxel_coords"]), placed(data["voxel_feats"])
     for run in ("big", "tight"):
         pyramid = build_sites(coords, 5, spatial_shape=data[f"{run}.spatial_shape"].tolist())
         back = pyramid.inverse
@@ -50,13 +50,13 @@ def backbone(data: dict[str, Any], path: Path) -> Iterator[Check]:
         fast = "bf16" if cpu_has_bf16() else "fp32"
         with torch.no_grad(), inference_precision(fast) as dtype:
             low = unet(feats[pyramid.order], pyramid).float()[back]
-        expected = torch.from_numpy(data[f"{run}.output"])
+        expected = placed(data[f"{run}.output"])
         # bfloat16 has 8 bits: 0.4 % per rounding; the float32 residual path keeps the whole net within 1 %
         limit = 0.01 if dtype == torch.bfloat16 else 1e-4
         yield Check(f"{run}.output relative error in {dtype}", (low - expected).norm() / expected.norm(), 0.0, limit)
     pyramid = build_sites(coords, 5, spatial_shape=[128] * 3)
     out = unet(feats[pyramid.order], pyramid)[pyramid.inverse]
-    loss = (out * torch.from_numpy(fill_tensor("probe", tuple(out.shape)))).sum()
+    loss = (out * placed(fill_tensor("probe", tuple(out.shape)))).sum()
     loss.backward()
     yield Check("grad.loss", loss, data["grad.loss"], 1e-4, 1e-3)
     names = {theirs: ours for ours, theirs in unet.official_keys().items()}

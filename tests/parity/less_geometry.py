@@ -12,7 +12,7 @@ from saymask.geometry.neighbours import ball_query, bfs_cluster
 from saymask.geometry.pooling import scatter_max, scatter_mean, section_max, section_mean, section_min
 from saymask.geometry.superpoints import mesh_superpoints
 from saymask.geometry.voxelize import first_appearance, mean_by_index
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 
 TIGHT = {"atol": 2e-5, "rtol": 1e-5}
 
@@ -24,23 +24,23 @@ def ops(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     yield Check("vox.input_map", input_map, golden["vox.input_map"])
     yield Check("vox.output_map", output_map, golden["vox.output_map"])
     count = len(coords)
-    feats = torch.from_numpy(golden["vox.feats"]).requires_grad_()
-    index = torch.from_numpy(input_map).long()
+    feats = placed(golden["vox.feats"]).requires_grad_()
+    index = placed(input_map).long()
     mean = scatter_mean(feats, index, count)
     yield Check("vox.mean", mean, golden["vox.mean"], **TIGHT)
     yield Check("vox.mean (numpy)", mean_by_index(golden["vox.feats"], input_map, count), golden["vox.mean"], **TIGHT)
-    total = torch.zeros(count, feats.shape[1]).index_add(0, index, feats.detach())
+    total = placed(torch.zeros(count, feats.shape[1])).index_add(0, index, feats.detach())
     yield Check("vox.sum", total, golden["vox.sum"], **TIGHT)
-    mean.backward(torch.from_numpy(golden["vox.grad_out"]))
+    mean.backward(placed(golden["vox.grad_out"]))
     yield Check("vox.grad_feats_mean", feats.grad, golden["vox.grad_feats_mean"], **TIGHT)
 
-    rows, offsets = torch.from_numpy(golden["vox.feats"]), torch.from_numpy(golden["sec.offsets"])
+    rows, offsets = placed(golden["vox.feats"]), placed(golden["sec.offsets"])
     rows = rows[: int(offsets[-1])]
     yield Check("sec.mean", section_mean(rows, offsets), golden["sec.mean"], **TIGHT)
     yield Check("sec.min", section_min(rows, offsets), golden["sec.min"])
     yield Check("sec.max", section_max(rows, offsets), golden["sec.max"])
 
-    points, superpoints = torch.from_numpy(golden["vox.feats"]), torch.from_numpy(golden["pool.superpoints"])
+    points, superpoints = placed(golden["vox.feats"]), placed(golden["pool.superpoints"])
     yield Check("pool.mean", scatter_mean(points, superpoints), golden["pool.mean"], **TIGHT)
     yield Check("pool.max", scatter_max(points, superpoints), golden["pool.max"])
 

@@ -23,14 +23,14 @@ from saymask.models.less.official import (
 )
 from saymask.models.less.transform import LessItem
 from saymask.text import TextFeatures
-from tests.parity import GOLDEN, Check, case, fill_state, fill_tensor
+from tests.parity import GOLDEN, Check, case, fill_state, fill_tensor, placed
 
 SINGLE = {"atol": 2e-5, "rtol": 1e-5}
 LOSS = {"rtol": 1e-5}
 
 
 def tensor(values: Any) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values))
+    return placed(values)
 
 
 def filled(module: nn.Module, prefix: str) -> nn.Module:
@@ -38,9 +38,9 @@ def filled(module: nn.Module, prefix: str) -> nn.Module:
     state = {}
     for name, value in module.state_dict().items():
         key = official_name(f"{prefix}.{name}")
-        state[name] = tensor(fill_tensor(key, tuple(value.shape)))
+        state[name] = torch.from_numpy(fill_tensor(key, tuple(value.shape)))
     module.load_state_dict(state)
-    return module.eval()
+    return placed(module.eval())
 
 
 @case("less", "pwca")
@@ -85,7 +85,7 @@ def qmp(data: dict[str, Any], path: Path) -> Iterator[Check]:
 def decoder_steps(
     decoder: QueryDecoder, x: Tensor, data: dict[str, Any], form: str, tolerance: dict[str, float]
 ) -> Iterator[Check]:
-    weights = torch.ones(x.shape[:2])
+    weights = placed(torch.ones(x.shape[:2]))
     memory, features = decoder.input_proj(x), decoder.mask_features(x)
     queries = decoder.out_norm(decoder.queries).expand(len(x), -1, -1)
     yield Check("query0" + form, queries, data["query0"], **tolerance)
@@ -93,7 +93,7 @@ def decoder_steps(
     yield Check("pred_masks0" + form, masks, data["pred_masks0"], **tolerance)
     forbidden = forbidden_rows(masks, weights)
     yield Check("attn_masks0" + form, forbidden, data["attn_masks0"])
-    bias = torch.zeros(forbidden.shape).masked_fill(forbidden, float("-inf"))
+    bias = placed(torch.zeros(forbidden.shape)).masked_fill(forbidden, float("-inf"))
     layer: Any = decoder.layers[0]
     queries = layer.after_cross(queries, memory, bias, plain=decoder.plain)
     yield Check("after_cross" + form, queries, data["after_cross"], **tolerance)
@@ -125,7 +125,7 @@ def total_loss(logits: Tensor, features: Tensor, target: Any, *, official: bool 
         "loss_area_x10": 10 * less_losses.area_loss(logits, positive + negative),
         "loss_p2p_x005": 0.05 * less_losses.contrast_loss(features, positive, negative, nan_when_empty=official),
     }
-    return terms | {"loss": sum(terms.values(), torch.zeros(()))}
+    return terms | {"loss": sum(terms.values(), placed(torch.zeros(())))}
 
 
 @case("less", "loss")
@@ -159,7 +159,7 @@ def official_model(shapes: dict[str, Any], extra: dict[str, Tensor] | None = Non
     model = Less(compat(LessConfig(), dropout=False), text_encoder=GivenText())
     state = fill_state(shapes)
     load_official(model, state | (extra or {}), projections=golden_projections())
-    return model.eval()
+    return placed(model.eval())
 
 
 def golden_projections() -> dict[str, Tensor]:
@@ -169,7 +169,7 @@ def golden_projections() -> dict[str, Tensor]:
         for layer, rows in (("0", 768), ("3", width)):
             for leaf, shape in (("weight", (rows, 768)), ("bias", (rows,))):
                 key = f"{prefix}.{layer}.{leaf}"
-                projections[key] = tensor(fill_tensor(key, shape))
+                projections[key] = torch.from_numpy(fill_tensor(key, shape))
     return projections
 
 
@@ -209,9 +209,9 @@ def full(data: dict[str, Any], path: Path) -> Iterator[Check]:
             np.flatnonzero(rows),
         )
         samples.append(make_sample(item, None))
-    batch = model.collate(samples)
+    batch = placed(model.collate(samples))
     last, mask = tensor(data["text_last_hidden"]), tensor(data["attention_mask"]).bool()
-    text = TextFeatures(last, mask, last[:, 0], torch.zeros(*mask.shape, 2, dtype=torch.int64))
+    text = TextFeatures(last, mask, last[:, 0], placed(torch.zeros(*mask.shape, 2, dtype=torch.int64)))
     encoded = model.encode_batch(batch)
     order = {tuple(c): i for i, c in enumerate(encoded.pyramid.levels[0].coords.tolist())}
     rows = [order[tuple(c)] for c in data["voxel_coords"].tolist()]
@@ -250,7 +250,7 @@ def full(data: dict[str, Any], path: Path) -> Iterator[Check]:
 
     model.text = lambda sentences: text  # type: ignore[method-assign]
     terms = model.losses(batch)
-    total = sum(terms.values(), torch.zeros(()))
+    total = sum(terms.values(), placed(torch.zeros(())))
     names = {
         "loss_mask": terms["mask"],
         "loss_area_x10": terms["area"],
@@ -261,7 +261,7 @@ def full(data: dict[str, Any], path: Path) -> Iterator[Check]:
         yield Check(name, value, data[name], **LOSS)
     for projection_ in model.word_projections:  # officially they get a gradient that is never applied
         projection_.requires_grad_(True)
-    total = sum(model.losses(batch).values(), torch.zeros(()))
+    total = sum(model.losses(batch).values(), placed(torch.zeros(())))
     total.backward()
     gradients = dict(model.named_parameters())
     ours = {official: name for name, official in official_names(model).items()}
@@ -281,5 +281,5 @@ def full(data: dict[str, Any], path: Path) -> Iterator[Check]:
         if row.sum() < 100:
             row[p.topk(min(5000, len(p))).indices] = True
     yield Check("pred_mask_final", final, data["pred_mask_final"])
-    yield Check("inter", (final.numpy() & target).sum(1), data["inter"])
-    yield Check("union", (final.numpy() | target).sum(1), data["union"])
+    yield Check("inter", (final.cpu().numpy() & target).sum(1), data["inter"])
+    yield Check("union", (final.cpu().numpy() | target).sum(1), data["union"])

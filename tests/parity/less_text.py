@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from saymask.text import TextEncoder
-from tests.parity import Check, case, fill_tensor
+from tests.parity import Check, case, fill_tensor, placed
 
 PREFIX = "language_encoder."
 WORDS = "embeddings.word_embeddings.weight"
@@ -41,12 +41,12 @@ def filled_roberta(highest_id: int) -> TextEncoder:
             ids = torch.arange(514)[None] if name.endswith("position_ids") else torch.zeros(1, 514, dtype=torch.int64)
             model.get_submodule(name.rpartition(".")[0]).register_buffer(name.rpartition(".")[2], ids, persistent=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 1}, "<pad>")))
-    return TextEncoder("roberta-base", "roberta", model.eval(), tokenizer).eval()
+    return TextEncoder("roberta-base", "roberta", placed(model.eval()), tokenizer).eval()
 
 
 @case("less", "roberta")
 def roberta(golden: dict[str, Any], path: Path) -> Iterator[Check]:
-    ids, mask = torch.from_numpy(golden["input_ids"]), torch.from_numpy(golden["attention_mask"])
+    ids, mask = placed(golden["input_ids"]), placed(golden["attention_mask"])
     encoder = filled_roberta(int(ids.max()))
     seen: dict[str, torch.Tensor] = {}
     model: Any = encoder.model
@@ -57,5 +57,5 @@ def roberta(golden: dict[str, Any], path: Path) -> Iterator[Check]:
         tokens, sentence = encoder.encode_ids(ids, mask)
     real = mask.bool()
     for name, value in [*seen.items(), ("last_hidden_state", tokens)]:
-        yield Check(name, value[real], torch.from_numpy(golden[name])[real], **TIGHT)
+        yield Check(name, value[real], placed(golden[name])[real], **TIGHT)
     yield Check("sentence = first token", sentence, golden["last_hidden_state"][:, 0], **TIGHT)

@@ -22,7 +22,7 @@ from saymask.models.lground.losses.contrastive import (
     contrastive,
     cosine,
 )
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 FINE = {"atol": 1e-7, "rtol": 1e-4}
@@ -41,15 +41,15 @@ def _gradient(loss: Tensor, leaf: Tensor) -> Tensor:
 
 @case("lground", "losses_contrastive")
 def contrastive_losses(data: dict[str, Any], path: Path) -> Iterator[Check]:
-    anchors, labels = torch.from_numpy(data["anchors"]), torch.from_numpy(data["labels"]).long()
+    anchors, labels = placed(data["anchors"]), placed(data["labels"]).long()
     splits = class_splits()
 
     def features() -> Tensor:
-        return torch.from_numpy(data["features"]).requires_grad_()
+        return placed(data["features"]).requires_grad_()
 
     for tag in sorted(m[1] for name in data if (m := re.fullmatch(r"(.+)_neg_indices", name))):
         f = features()
-        negatives = torch.from_numpy(data[f"{tag}_neg_indices"])
+        negatives = placed(data[f"{tag}_neg_indices"])
         yield Check(f"{tag}_neg_indices: ignored rows", (negatives < 0).all(1), labels < 0)
         found = contrastive(f, anchors, labels, negatives=negatives, **OPTIONS[tag])
         reduced = reduce_losses(found.loss, labels, splits, divisor="all")
@@ -76,11 +76,11 @@ def contrastive_losses(data: dict[str, Any], path: Path) -> Iterator[Check]:
 
 @case("lground", "losses_classification")
 def classification_losses(data: dict[str, Any], path: Path) -> Iterator[Check]:
-    target, weights = torch.from_numpy(data["target"]).long(), torch.from_numpy(data["weights"])
+    target, weights = placed(data["target"]).long(), placed(data["weights"])
     splits = class_splits()
 
     def logits() -> Tensor:
-        return torch.from_numpy(data["logits"]).requires_grad_()
+        return placed(data["logits"]).requires_grad_()
 
     for gamma in sorted(m[1] for name in data if (m := re.fullmatch(r"focal_g([\d.]+)_total", name))):
         tag, z = f"focal_g{gamma}", logits()

@@ -14,7 +14,7 @@ from saymask.models.lground.losses.offsets import instance_centers, offset_losse
 from saymask.models.lground.official import load_official, official_name, official_state
 from saymask.nn.res16unet.network import Res16UNet, res16unet
 from saymask.sparse import SitePyramid, build_sites, use_backend
-from tests.parity import Check, case, fill_state
+from tests.parity import Check, case, fill_state, placed
 
 NETWORK = 1e-4
 """Absolute tolerance of a network's output."""
@@ -28,7 +28,7 @@ def filled(name: str, *, instances: bool = False, classes: int = 200) -> Res16UN
     shapes = {key: tuple(value.shape) for key, value in official_state(net).items()}
     net = net.to_empty(device="cpu")
     load_official(net, fill_state(shapes))
-    return net.eval()
+    return placed(net.eval())
 
 
 def _traced(net: Res16UNet, feats: Tensor, pyramid: SitePyramid) -> dict[str, tuple[int, Tensor]]:
@@ -55,7 +55,7 @@ def _intermediates(data: dict[str, Any], net: Res16UNet, feats: Tensor, pyramid:
     seen = _traced(net, feats, pyramid)
     for name in sorted(key.removesuffix("_coords") for key in data if key.endswith("_coords")):
         level, values = seen[name]
-        lattice = pyramid.levels[level].coords * torch.tensor([1, *[2**level] * 3])  # official ones are not divided
+        lattice = pyramid.levels[level].coords * placed([1, *[2**level] * 3])  # official ones are not divided
         yield Check(f"{name}_coords", lattice, data[f"{name}_coords"])
         expected = data[f"{name}_feats"]
         yield Check(f"{name}_feats", values[: len(expected)], expected, NETWORK)
@@ -87,8 +87,8 @@ def _gradients(data: dict[str, Any], net: Res16UNet, loss: Tensor) -> Iterator[C
 
 def _semantic(data: dict[str, Any], variant: str) -> Iterator[Check]:
     net = filled(variant, classes=data["logits"].shape[1])
-    pyramid = build_sites(torch.from_numpy(data["coords"]), 5)
-    feats, target = torch.from_numpy(data["feats"])[pyramid.order], torch.from_numpy(data["target"]).long()
+    pyramid = build_sites(placed(data["coords"]), 5)
+    feats, target = placed(data["feats"])[pyramid.order], placed(data["target"]).long()
     back = pyramid.inverse
     yield from _intermediates(data, net, feats, pyramid)
     fields = {
@@ -127,11 +127,11 @@ def res16unet34d(data: dict[str, Any], path: Path) -> Iterator[Check]:
 @case("lground", "res16unet34cr_proj")
 def res16unet34cr_proj(data: dict[str, Any], path: Path) -> Iterator[Check]:
     net = filled("34CR_Proj", classes=0)
-    pyramid = build_sites(torch.from_numpy(data["coords"]), 5)
-    feats = torch.from_numpy(data["feats"])[pyramid.order]
+    pyramid = build_sites(placed(data["coords"]), 5)
+    feats = placed(data["feats"])[pyramid.order]
     yield from _outputs(data, net, feats, pyramid, {"features": "features"})
     with torch.no_grad():
-        projected = net.project(torch.from_numpy(data["anchors"]))
+        projected = net.project(placed(data["anchors"]))
     yield Check("projected_anchors", projected, data["projected_anchors"], NETWORK)
     assert "final" in str(data["key_note"])
     yield Check("key_note: tensors called final", sum(k.startswith("final") for k in official_state(net)), 0)
@@ -139,10 +139,10 @@ def res16unet34cr_proj(data: dict[str, Any], path: Path) -> Iterator[Check]:
 
 def _instances(data: dict[str, Any], variant: str) -> Iterator[Check]:
     net = filled(variant, instances=True, classes=data["logits"].shape[1])
-    coords, target = torch.from_numpy(data["coords"]), torch.from_numpy(data["target"]).long()
-    instances, centers = torch.from_numpy(data["instance_ids"]), torch.from_numpy(data["centers"])
+    coords, target = placed(data["coords"]), placed(data["target"]).long()
+    instances, centers = placed(data["instance_ids"]), placed(data["centers"])
     pyramid = build_sites(coords, 5)
-    feats, back = torch.from_numpy(data["feats"])[pyramid.order], pyramid.inverse
+    feats, back = placed(data["feats"])[pyramid.order], pyramid.inverse
     yield from _outputs(data, net, feats, pyramid, {"offsets": "offsets", "logits": "logits"})
     valid = instances >= 0
     yield Check("centers", instance_centers(coords, instances)[valid], centers[valid], 1e-5, 1e-6)

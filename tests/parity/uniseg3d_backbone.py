@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from saymask.sparse import SitePyramid, build_sites, pool_mean
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 from tests.parity.backbones import every_path, filled_unet, traced
 
 RTOL = 1e-4
@@ -37,13 +36,13 @@ def _voxelise(clouds: list[np.ndarray], elastic: list[np.ndarray] | None) -> tup
         cells.append(np.concatenate([np.full((len(rows), 1), scene), rows], axis=1))
         feats.append(np.concatenate([cloud[:, 3:6], xyz - xyz.mean(0)], axis=1))
     voxels, index = np.unique(np.concatenate(cells), axis=0, return_inverse=True)
-    index = torch.from_numpy(index.reshape(-1))
-    values = torch.from_numpy(np.concatenate(feats).astype(np.float32))
-    return torch.from_numpy(voxels.astype(np.int32)), pool_mean(values, index, len(voxels)), index
+    index = placed(index.reshape(-1))
+    values = placed(np.concatenate(feats).astype(np.float32))
+    return placed(voxels.astype(np.int32)), pool_mean(values, index, len(voxels)), index
 
 
 def _shape(voxels: Tensor) -> list[int]:
-    return np.maximum(voxels.numpy()[:, 1:].max(0) + 1, 128).tolist()
+    return np.maximum(voxels.cpu().numpy()[:, 1:].max(0) + 1, 128).tolist()
 
 
 def _pool(out: Tensor, point2voxel: Tensor, superpoints: Tensor) -> Tensor:
@@ -93,7 +92,7 @@ def _run(
     for path_name, output in outputs.items():
         parts = output[back][index].split(sizes)
         for scene, part in enumerate(parts):
-            ids = torch.from_numpy(superpoints[scene])
+            ids = placed(superpoints[scene])
             pooled = pool_mean(part, ids, int(ids.max()) + 1)
             name = f"{prefix}sp_feats_{scene}"
             yield _close(name + path_name, pooled, data[name])
@@ -112,7 +111,7 @@ def backbone_odd(data: dict[str, Any], path: Path) -> Iterator[Check]:
     yield Check("level_counts", np.array([len(level) for level in pyramid.levels]), data["level_counts"])
     yield Check("level1_coords", pyramid.levels[1].coords, data["level1_coords"])
     back = pyramid.inverse
-    superpoints = torch.from_numpy(data["superpoints"])
+    superpoints = placed(data["superpoints"])
     got = traced(unet, feats[pyramid.order], pyramid)
     yield _close("level1_feats", got["tail2"], data["level1_feats"])
     yield _close("unet_out", got["tail1"][back], data["unet_out"])

@@ -14,7 +14,7 @@ from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.official import TOWER, load_official, official_names, text_tower
 from saymask.models.uniseg3d.outputs import Outputs
 from saymask.nn.superpoints import SuperpointUNet
-from tests.parity import Check, case, fill_state
+from tests.parity import Check, case, fill_state, placed
 from tests.parity.backbones import official_shapes
 from tests.parity.uniseg3d_text import filled_decoder, filled_encoder, sentence_features, tower_shapes
 
@@ -41,12 +41,12 @@ def decoder(data: dict[str, Any], path: Path) -> Iterator[Check]:
     for i, layer in enumerate(model.layers):
         for ours, theirs in (("cross", "cross"), ("among", "self"), ("ffn", "ffn")):
             layer.get_submodule(ours).register_forward_hook(keep(f"layer{i}_{theirs}"))
-    prototypes = torch.from_numpy(data["cls_embed"])
+    prototypes = placed(data["cls_embed"])
     for scene in sorted(int(name[9:]) for name in data if name.startswith("sp_feats_")):
         own = {name.removesuffix(f"_{scene}"): value for name, value in data.items() if name.endswith(f"_{scene}")}
         queries = int(own["n_queries"][0])
-        features, objects = torch.from_numpy(own["sp_feats"]), torch.arange(queries)
-        where = torch.from_numpy(own.get("point_prompt_sp_ids", np.zeros(0, np.int64)))
+        features, objects = placed(own["sp_feats"]), placed(torch.arange(queries))
+        where = placed(own.get("point_prompt_sp_ids", np.zeros(0, np.int64)))
         said = sentence_features(encoder, own.get("text_tokens", np.zeros((0, 77), np.int64)))
         yield Check(f"n_queries_{scene}", np.array([len(objects), len(where), len(said)]), own["n_queries"])
         outputs = model(features, objects, where, said, prototypes)
@@ -86,7 +86,7 @@ def _passes(
     outputs: Outputs,
 ) -> Iterator[Check]:  # fmt: skip
     """The passes of inference: superpoint queries alone, prompts together, prompts one by one."""
-    objects = model.objects(memory, torch.arange(len(outputs.semantic)), prototypes)
+    objects = model.objects(memory, placed(torch.arange(len(outputs.semantic))), prototypes)
     together = [("prompts", model.prompts(memory, where, said, prototypes))] if len(where) + len(said) else []
     yield Check(f"objects: semantic{end}", objects.semantic, own["final_sem"][: len(objects.semantic)], **NEAR)
     yield Check(f"objects: iou{end}", objects.objects[0].iou, own["final_pred_iou"][:, 0], **NEAR)

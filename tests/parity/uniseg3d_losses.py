@@ -12,7 +12,7 @@ from saymask.models.uniseg3d.config import CLASSES, THINGS, UniSeg3DConfig
 from saymask.models.uniseg3d.losses import losses
 from saymask.models.uniseg3d.matching import match_stage
 from saymask.models.uniseg3d.outputs import LayerOutputs, Outputs, Truth
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 
 TERMS = {
     "inst_loss": "instance",
@@ -39,18 +39,18 @@ def numbers(golden: dict[str, Any], pattern: str) -> list[int]:
 
 def scene(golden: dict[str, Any], b: int, leaves: dict[str, Tensor]) -> tuple[Outputs, Truth]:
     """Return scene `b` in our records; its predictions ask for gradients and are added to `leaves` by their name."""
-    masks = torch.from_numpy(golden[f"gt_sp_masks_{b}"])
-    novel = torch.from_numpy(golden[f"gt_is_novel_{b}"])
+    masks = placed(golden[f"gt_sp_masks_{b}"])
+    novel = placed(golden[f"gt_is_novel_{b}"])
     rows = len(masks) - CLASSES - 1  # the last ones are semantic
     known = rows - int(novel.sum())
-    labels = torch.from_numpy(golden[f"gt_labels_{b}"])[:known].long()
-    texts = torch.from_numpy(golden[f"text_instance_ids_{b}"]).long()
+    labels = placed(golden[f"gt_labels_{b}"])[:known].long()
+    texts = placed(golden[f"text_instance_ids_{b}"]).long()
     truth = Truth(
         masks=masks[:rows],
         labels=labels,
         semantic=masks[rows:].int().argmax(0),
-        queries=torch.from_numpy(golden[f"query_sp_ids_{b}"]).long(),
-        click_objects=torch.from_numpy(golden[f"point_instance_ids_{b}"]).long(),
+        queries=placed(golden[f"query_sp_ids_{b}"]).long(),
+        click_objects=placed(golden[f"point_instance_ids_{b}"]).long(),
         text_objects=texts,
         text_masks=masks[texts],
         text_labels=labels[texts],
@@ -59,9 +59,9 @@ def scene(golden: dict[str, Any], b: int, leaves: dict[str, Tensor]) -> tuple[Ou
 
     def leaf(name: str, *shape: int) -> Tensor:
         if name in golden:  # a kind without prompts has no arrays
-            leaves[name] = torch.from_numpy(golden[name]).requires_grad_()
+            leaves[name] = placed(golden[name]).requires_grad_()
             return leaves[name]
-        return torch.zeros(0, *shape, requires_grad=True)
+        return placed(torch.zeros(0, *shape)).requires_grad_()
 
     def kind(prefix: str, i: int, embeddings: Tensor) -> LayerOutputs:
         name = f"{prefix}stage{i}"
@@ -72,7 +72,7 @@ def scene(golden: dict[str, Any], b: int, leaves: dict[str, Tensor]) -> tuple[Ou
 
     def kinds(prefix: str) -> tuple[LayerOutputs, ...]:
         # the file holds the embeddings of the last stage only, and none of the superpoint queries: no loss uses others
-        last = leaf(f"{prefix}contras_{b}", WIDTH) if prefix else torch.zeros(len(truth.queries), WIDTH)
+        last = leaf(f"{prefix}contras_{b}", WIDTH) if prefix else placed(torch.zeros(len(truth.queries), WIDTH))
         return tuple(kind(prefix, i, last) for i in stages)
 
     return Outputs(kinds(""), kinds("point_"), kinds("text_"), leaf(f"sem_{b}", CLASSES + 1)), truth
@@ -90,7 +90,7 @@ def case_scenes(golden: dict[str, Any]) -> tuple[list[int], list[Outputs], list[
 def criterion(golden: dict[str, Any], path: Path) -> Iterator[Check]:
     found, outputs, truth, leaves = case_scenes(golden)
     # the README says that the scale is the initial one, ln(1/0.07); the file does not hold it
-    scale = torch.tensor(1 / 0.07).log().requires_grad_()
+    scale = placed(torch.tensor(1 / 0.07)).log().requires_grad_()
     terms = losses(outputs, truth, COMPAT, scale)
     for name in golden:
         if name.startswith("loss/"):

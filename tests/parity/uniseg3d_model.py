@@ -23,7 +23,7 @@ from saymask.models.uniseg3d.transform import coord_cells, point_cells, point_fe
 from saymask.nn.superpoints import superpoint_scan
 from saymask.sparse import cpu_has_bf16, inference_precision
 from saymask.text.encoder import TextEncoder, TextFeatures
-from tests.parity import Check, case, fill_state
+from tests.parity import DEVICE, Check, case, fill_state, placed
 from tests.parity.backbones import official_shapes
 from tests.parity.ties import ranked
 from tests.parity.uniseg3d_losses import TERMS, numbers
@@ -36,8 +36,12 @@ TRIPLED = ("decoder.query_proj.0.weight", "decoder.query_proj.2.weight")
 
 
 @lru_cache(maxsize=1)
-def text_tower() -> TextEncoder:
+def _tower(device: str) -> TextEncoder:
     return filled_encoder()
+
+
+def text_tower() -> TextEncoder:
+    return _tower(DEVICE.get())
 
 
 def golden_model(data: dict[str, Any]) -> UniSeg3D:
@@ -55,7 +59,7 @@ def golden_model(data: dict[str, Any]) -> UniSeg3D:
             state[name.removeprefix("override/")] = torch.from_numpy(value)
     load_official(model, state)
     model.set_class_embeddings(torch.from_numpy(data["cls_embed"]))
-    return model.eval()
+    return placed(model.eval())
 
 
 def sample_of(
@@ -71,8 +75,8 @@ def sample_of(
 def text_given(model: UniSeg3D, features: Tensor) -> Any:
     """Return a patch under which every call for the texts of a batch gets `features` [T, W], and no words."""
     one = len(features), 1
-    words = torch.zeros(*one, features.shape[1]), torch.zeros(one, dtype=torch.bool)
-    said = TextFeatures(*words, features, torch.zeros(*one, 2, dtype=torch.int64))
+    words = placed(torch.zeros(*one, features.shape[1])), placed(torch.zeros(one, dtype=torch.bool))
+    said = TextFeatures(*words, features, placed(torch.zeros(*one, 2, dtype=torch.int64)))
 
     def given(texts: Any) -> TextFeatures:
         assert len(texts) == len(features)
@@ -95,20 +99,20 @@ def predict(data: dict[str, Any], path: Path) -> Iterator[Check]:
     points, superpoints = data["points"], data["superpoints"]
     said = sentence_features(text_tower(), data["text_tokens"])
     sample = sample_of(points, superpoints, data["click_sp_ids"], len(said), point_cells(points[:, :3]), None)
-    batch = collate([sample])
+    batch = placed(collate([sample]))
     yield Check("superpoints", sample.scan.index, superpoints)
     yield Check("click_sp_ids", superpoints[data["click_point_ids"]], data["click_sp_ids"])
     yield near("sp_feats", model.features(batch)[0], data["sp_feats"])
     if cpu_has_bf16():
         with inference_precision("bf16"):
             low = model.features(batch)[0].float()
-        error = (low - torch.from_numpy(data["sp_feats"])).norm() / np.linalg.norm(data["sp_feats"])
+        error = (low - placed(data["sp_feats"])).norm() / np.linalg.norm(data["sp_feats"])
         yield Check("sp_feats relative error in bf16", error, 0.0, 0.003)
 
     encoded = model.encode_batch(batch)
     scan = encoded.only()
-    clicks = torch.from_numpy(sample.clicks)
-    starts = model.decoder.starts(scan.memory, torch.from_numpy(sample.queries), clicks, said)
+    clicks = placed(sample.clicks)
+    starts = model.decoder.starts(scan.memory, placed(sample.queries), clicks, said)
     yield near("queries", starts, data["queries"])
     with text_given(model, said):
         final = model(batch)[0]
@@ -136,7 +140,7 @@ def _whole(data: dict[str, Any], model: UniSeg3D, encoded: Encoded) -> Iterator[
     things = model.instances(encoded)
     stage = scan.superpoint_outputs().stage
     found = instances(stage.classes, stage.masks, scan.counts, model.config)
-    masks = found.masks.numpy()[:, index]
+    masks = found.masks.cpu().numpy()[:, index]
     yield Check("inst_masks (verb)", things.masks[:, index], masks)
     got = {
         "inst_labels": things.classes - 2,
@@ -172,14 +176,14 @@ def first_points(numbers: np.ndarray) -> np.ndarray:
 
 def _prompts(data: dict[str, Any], model: UniSeg3D, encoded: Encoded, said: Tensor) -> Iterator[Check]:
     clicked = model.click(encoded, data["click_point_ids"])
-    bits = (clicked.logits > 0).numpy()[:, clicked.index]
+    bits = (clicked.logits > 0).cpu().numpy()[:, clicked.index]
     yield Check("point_pred_packed", np.packbits(bits, axis=1), data["point_pred_packed"])
     labels = data["gt_labels"][data["click_instance_ids"]]
     probability = model.click_classes(encoded, data["click_point_ids"])
     yield near("point_prob", probability[np.arange(len(labels)), labels], data["point_prob"])
     with text_given(model, said):
         answers = model.refer(encoded, [f"text {i}" for i in range(len(said))])
-    bits = np.concatenate([(a.logits > 0).numpy() for a in answers])[:, clicked.index]
+    bits = np.concatenate([(a.logits > 0).cpu().numpy() for a in answers])[:, clicked.index]
     yield Check("text_pred_packed", np.packbits(bits, axis=1), data["text_pred_packed"])
     true = data["gt_sp_masks"][data["click_instance_ids"]][:, clicked.index]
     yield Check("point_gt_packed", np.packbits(true, axis=1), data["point_gt_packed"])
@@ -220,7 +224,7 @@ def batch_of(data: dict[str, Any]) -> tuple[Batch, Tensor]:
         cells = coord_cells(data[f"elastic_coords_{b}"])
         points, clicks = data[f"points_{b}"], data[f"click_sp_ids_{b}"]
         samples.append(sample_of(points, data[f"superpoints_{b}"], clicks, len(tokens), cells, truth))
-    return collate(samples), torch.cat(said).detach()  # the tower is frozen
+    return placed(collate(samples)), torch.cat(said).detach()  # the tower is frozen
 
 
 def doubled(batch: Batch) -> Batch:

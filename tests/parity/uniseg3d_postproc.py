@@ -19,7 +19,7 @@ from saymask.models.uniseg3d.postprocess import (
     prompt_masks,
     semantic,
 )
-from tests.parity import Check, case
+from tests.parity import Check, case, placed
 from tests.parity.ties import ranked
 
 CONFIG = UniSeg3DConfig()
@@ -28,7 +28,7 @@ CLOSE = {"atol": 1e-5, "rtol": 0.0}
 
 @case("uniseg3d", "matrix_nms")
 def nms(golden: dict[str, Any], path: Path) -> Iterator[Check]:
-    masks, labels, scores = (torch.from_numpy(golden[name]) for name in ("masks", "labels", "scores"))
+    masks, labels, scores = (placed(golden[name]) for name in ("masks", "labels", "scores"))
     options = {
         "linear": {},
         "gauss": {"kernel": "gaussian", "sigma": 2.0},
@@ -43,13 +43,13 @@ def nms(golden: dict[str, Any], path: Path) -> Iterator[Check]:
 
 def packed(masks: Tensor, superpoints: Tensor) -> np.ndarray:
     """Return masks over superpoints as the file holds them: bits over points."""
-    return np.packbits(masks[:, superpoints].numpy(), axis=1)
+    return np.packbits(masks[:, superpoints].cpu().numpy(), axis=1)
 
 
 @case("uniseg3d", "postproc")
 def postproc(golden: dict[str, Any], path: Path) -> Iterator[Check]:
-    masks, classes, semantics = (torch.from_numpy(golden[name]) for name in ("masks", "cls", "sem"))
-    iou, superpoints = torch.from_numpy(golden["iou"])[:, 0], torch.from_numpy(golden["superpoints"]).long()
+    masks, classes, semantics = (placed(golden[name]) for name in ("masks", "cls", "sem"))
+    iou, superpoints = placed(golden["iou"])[:, 0], placed(golden["superpoints"]).long()
     counts = torch.bincount(superpoints, minlength=masks.shape[1])
 
     def scored(name: str, found: Found) -> Iterator[Check]:

@@ -14,7 +14,7 @@ from saymask.models.uniseg3d.decoder import Decoder
 from saymask.models.uniseg3d.official import TOWER, decoder_names, load_official, text_tower
 from saymask.text.clip_text import clip_text_model
 from saymask.text.encoder import TextEncoder
-from tests.parity import Check, case, fill_state
+from tests.parity import Check, case, fill_state, placed
 
 WIDTH, LAYERS, TOKENS = 768, 16, 77
 
@@ -40,15 +40,15 @@ def tower_shapes() -> dict[str, tuple[int, ...]]:
 def filled_encoder() -> TextEncoder:
     """Return the published text tower with golden weights; it has no tokenizer, only `encode_ids` works."""
     model = clip_text_model(text_tower(fill_state(tower_shapes())))
-    return TextEncoder("golden", "clip", model, SimpleNamespace(model_max_length=TOKENS)).eval()
+    return TextEncoder("golden", "clip", placed(model), SimpleNamespace(model_max_length=TOKENS)).eval()
 
 
 def sentence_features(encoder: TextEncoder, tokens: Any) -> Tensor:
     """Return the sentence features [T, 768] of token ids [T, 77] padded with 0 behind the end token, the largest id."""
-    ids = torch.from_numpy(np.asarray(tokens)).long()
+    ids = placed(np.asarray(tokens)).long()
     if not len(ids):
-        return torch.zeros(0, encoder.sentence_dim)
-    mask = torch.arange(ids.shape[1]) <= ids.argmax(1, keepdim=True)
+        return placed(torch.zeros(0, encoder.sentence_dim))
+    mask = placed(torch.arange(ids.shape[1])) <= ids.argmax(1, keepdim=True)
     return encoder.encode_ids(ids, mask.long())[1]
 
 
@@ -58,7 +58,7 @@ def filled_decoder(**settings: Any) -> Decoder:
     own = decoder.state_dict()
     shapes = {key: tuple(own[name].shape) for name, key in decoder_names(decoder).items()}
     load_official(decoder, {key: value.reshape(shapes[key]) for key, value in fill_state(shapes).items()})
-    return decoder.eval()
+    return placed(decoder.eval())
 
 
 def _close(name: str, got: Any, expected: np.ndarray) -> Check:
@@ -76,11 +76,11 @@ def text_encoder(data: dict[str, Any], path: Path) -> Iterator[Check]:
     seen: list[Any] = []
     first = encoder.model.get_submodule("text_model.encoder.layers.0")
     first.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    ids = torch.from_numpy(data["tokens"])
+    ids = placed(data["tokens"])
     features = encoder.encode_ids(ids, torch.ones_like(ids))[1]  # as published: padding sees and is seen
     block = data["block0_first8"]
     yield _close("block0_first8", seen[0][:, : block.shape[1]], block)
     yield _close("text_feats", features, data["text_feats"])
-    features = sentence_features(encoder, ids)
+    features = sentence_features(encoder, data["tokens"])
     yield _close("text_feats (padding masked)", features, data["text_feats"])
     yield _close("text_queries", filled_decoder().sentence(features), data["text_queries"])

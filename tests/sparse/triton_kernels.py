@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
+from triton.runtime.interpreter import GridExecutor
 
 from saymask.errors import InputError
 from saymask.nn.res16unet.network import res16unet
@@ -14,6 +16,7 @@ from saymask.sparse.backends.epilogue import Epilogue
 from saymask.sparse.backends.triton import kernels, ops, tuning
 from saymask.sparse.backends.triton.plan import plan_of
 from saymask.sparse.backends.triton.tuning import Problem, Tiles, candidates, fastest
+from tests.emulated_cuda import emulated_cuda, host_of
 from tests.sparse.helpers import some_sites
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -279,6 +282,39 @@ def test_no_layer_waits_for_the_device(monkeypatch):
             out.sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default") if DEVICE == "cuda" else None
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="a real device refuses by itself")
+@pytest.mark.parametrize("name", ["unet", "res16"])
+def test_kernels_get_tensors_of_the_device_only(name, monkeypatch):
+    """The interpreter would take those of the CPU, too, such as a default that nobody moved."""
+    launch, launched = GridExecutor.__call__, 0
+
+    def checked(kernel, *args, **kwargs):
+        nonlocal launched
+        launched += 1
+        assert all(t.is_cuda for t in (*args, *kwargs.values()) if isinstance(t, torch.Tensor)), kernel.fn
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            launch(kernel, *map(host_of, args), **{key: host_of(value) for key, value in kwargs.items()})
+
+    monkeypatch.setattr(GridExecutor, "__call__", checked)
+    net, channels = SparseUNet(6, (16, 24), 1), 6
+    if name == "res16":
+        net, channels = res16unet("14A", 4, planes=(8, 16, 16, 16, 16, 16, 16, 16), stem=8), 3
+    with emulated_cuda(), use_backend("triton"):
+        pyramid, net = build_sites(some_sites(40, 8).to("cuda"), 5 if name == "res16" else 2), net.to("cuda")
+        x, rows = torch.randn(len(pyramid), channels, device="cuda"), torch.arange(len(pyramid), device="cuda") // 4
+
+        def output():
+            out = net(x, pyramid)
+            return pool_mean(out if name == "unet" else out.logits, rows, len(pyramid))
+
+        output().square().sum().backward()
+        assert all(p.grad is None or p.grad.is_cuda for p in net.parameters())
+        with torch.no_grad():
+            net.eval()
+            assert output().is_cuda  # fused
+    assert launched > 10
 
 
 def test_the_fastest_tiles_that_fit_are_taken():

@@ -86,12 +86,12 @@ def attribute_maps(anchors: Tensor) -> tuple[Tensor, Tensor]:
     mean = plain.mean(0)
     centred = plain - mean
     gram = centred @ centred.T
-    ridge = RIDGE * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(plain), dtype=torch.float64)
-    solved = centred.T @ torch.linalg.inv(gram + ridge.to(gram))  # [D, C]
+    ridge = RIDGE * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(plain)).to(gram)
+    solved = centred.T @ torch.linalg.inv(gram + ridge)  # [D, C]
     differences = anchors.double() - plain[:, None]  # [C, A, D]
     middle = differences.mean(0)  # [A, D]
     change = torch.einsum("dc,cae->ade", solved, differences - middle)
-    maps = change + torch.eye(plain.shape[1], dtype=torch.float64).to(change)
+    maps = change + torch.eye(plain.shape[1]).to(change)
     offsets = middle - torch.einsum("d,ade->ae", mean, change)
     return maps.float(), offsets.float()
 

@@ -23,6 +23,7 @@ from saymask.models.lground.attributes import (
 )
 from saymask.models.lground.batch import ViewConfig, collate, make_sample
 from saymask.models.lground.transform import Cloud, draws
+from tests.emulated_cuda import emulated_cuda
 from tests.models.fakes import WordHash
 from tests.models.lground.test_model import HEADS, SMALL, scan_of
 
@@ -112,6 +113,11 @@ def test_maps_lead_to_the_names():
     assert len(changed) > 4
     with pytest.raises(InputError, match="expected anchors"):
         attribute_maps(plain)
+    with emulated_cuda():
+        there = attribute_maps(anchors.to("cuda"))
+        led, _ = changed_features(features.to("cuda"), labels.to("cuda"), torch.from_numpy(RARE).to("cuda"), there)
+        assert led.is_cuda
+    torch.testing.assert_close(there[0].cpu(), maps)
 
 
 @pytest.mark.parametrize("kind", ["raw", "latent"])
