@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from time import perf_counter
+from typing import Any
 
 WORDS = {
     "room": "making a room",
@@ -33,13 +35,16 @@ class Stages:
     def __init__(self, *, quiet: bool = False) -> None:
         self.seconds: dict[str, float] = {}
         self._quiet, self._live, self._shown = quiet, sys.stderr.isatty(), 0
-        self._watching = False
+        self._compiled = False
 
     def begin(self, stage: str) -> None:
         """Say that a stage begins."""
+        global _speaking
+        _speaking = self
+        if events := sys.modules.get("numba.core.event"):  # nothing is loaded for this; kernels come after the model
+            _listen(events)
         if self._quiet:
             return
-        self._watch_compiler()
         text = f"{WORDS.get(stage, f'answering ({stage})')} …"
         if not self._live:
             print(text, file=sys.stderr, flush=True)
@@ -47,26 +52,17 @@ class Stages:
         print("\r" + text.ljust(self._shown), end="", file=sys.stderr, flush=True)
         self._shown = len(text)
 
-    def _watch_compiler(self) -> None:
-        """Say it once when kernels are compiled, which the first run on a machine waits for."""
-        events = sys.modules.get("numba.core.event")
-        if self._watching or events is None:  # nothing is loaded for this; kernels come after the model
-            return
-        self._watching, stages = True, self
-
-        class Said(events.Listener):
-            def on_start(self, event: object) -> None:
-                events.unregister("numba:compile", self)
-                stages.clear()
-                print(COMPILING, file=sys.stderr, flush=True)
-
-            def on_end(self, event: object) -> None:
-                pass
-
-        events.register("numba:compile", Said())
+    def compiling(self) -> None:
+        """Say once that kernels are compiled, which the first run on a machine waits for."""
+        if not (self._quiet or self._compiled):
+            self._compiled = True
+            self.clear()
+            print(COMPILING, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Remove the line that changes, before other output."""
+        global _speaking
+        _speaking = None
         if self._shown:
             print("\r" + " " * self._shown + "\r", end="", file=sys.stderr, flush=True)
             self._shown = 0
@@ -84,3 +80,22 @@ class Stages:
     def summary(self) -> str:
         """Return all seconds in one line."""
         return "seconds  " + "  ".join(f"{stage} {value:.2f}" for stage, value in self.seconds.items())
+
+
+_speaking: Stages | None = None
+"""Whose stage lasts."""
+
+
+@cache
+def _listen(events: Any) -> None:
+    """Let the stages that last be told when numba compiles; once in the life of this process."""
+
+    class Compilations(events.Listener):
+        def on_start(self, event: object) -> None:
+            if _speaking is not None:
+                _speaking.compiling()
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    events.register("numba:compile", Compilations())
