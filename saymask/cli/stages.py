@@ -83,7 +83,7 @@ class Stages:
 
 
 _speaking: Stages | None = None
-"""Whose stage lasts."""
+"""The command whose stage lasts."""
 
 
 @cache

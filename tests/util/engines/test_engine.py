@@ -81,7 +81,7 @@ def test_an_interrupt_ends_the_workers_too(tmp_path):
         "import sys, pathlib\nfrom saymask.util.engines.engine import Engine, each\n"
         "from tests.util.engines import jobs\n"
         "if __name__ == '__main__':\n"
-        "    list(each(Engine(workers=2), list(range(50)), jobs.squaring, pathlib.Path(sys.argv[1]), 0.1))\n"
+        "    list(each(Engine(workers=2), list(range(5000)), jobs.squaring, pathlib.Path(sys.argv[1]), 0.1))\n"
     )
     script, note = tmp_path / "run.py", tmp_path / "note"
     script.write_text(code)
