@@ -295,9 +295,10 @@ def doctor(*, warm: Switch = False) -> int:
             kept.
     """
     from saymask.cli.doctor import report
-    from saymask.cli.warm import warm as compile_kernels
 
     if warm:
+        from saymask.cli.warm import warm as compile_kernels
+
         compile_kernels(lambda text: print(f"{text} …", file=sys.stderr, flush=True))
     for line in report():
         print(line)

@@ -50,7 +50,7 @@ class Windows:
     @cached_property
     def seams(self) -> np.ndarray:
         """Two patches of different windows that touch, and the cell (x, y) of the plan where they do: int64 [K, 4]."""
-        # Found when they are asked for: only floors that are clicked need them.
+        # Found when they are asked for: only prompts about floors and names need them.
         return _seams(self.positions, self.index, self.home)
 
     def floors(self, floor: np.ndarray) -> np.ndarray:

@@ -43,8 +43,8 @@ def column_tiles(channels: int) -> np.ndarray:
 
 
 def _multiply(x, n, at, stride, i, w, steps, acc, accs, o):
-    """Multiply a tile of n vectors of columns: `tiles.forward_tile` of the type of x."""
-    raise NotImplementedError("compiled code only")
+    """Multiply a tile of n vectors of columns, in compiled code: `tiles.forward_tile` of the type of x."""
+    raise RuntimeError("called by compiled code only")
 
 
 @overload(_multiply, inline="always")
